@@ -1,0 +1,14 @@
+/* Host names as tenants are told apart by (RFC 9110 7.2, RFC 3986 3.2.2, RFC 5890). */
+#ifndef BELL_HOST_H
+#define BELL_HOST_H
+
+#include "bell_str.h"
+
+#define BELL_HOST_MAX_BYTES 253
+
+/* Lower-cases, drops one trailing dot and a port, and checks: LDH labels of 1 to 63 bytes (underscore refused), an IPv4 address, or an
+ * IPv6 address in brackets (kept in brackets). Writes to out (BELL_HOST_MAX_BYTES + 1, NUL-terminated) and returns its length; -1 when
+ * it is not a host. Non-ASCII bytes are refused: an IDN comes in punycode. */
+long bell_host_normalize(bell_str host, char *out);
+
+#endif

@@ -1,0 +1,23 @@
+/* Quizzes as content: which part a student may see, and what an attempt scores. Pure functions over JSON.
+ * Content: {"pass_score":60,"questions":[{"id":"q1","prompt":"…","kind":"single|multiple","choices":[{"id":"a","text":"…"}],
+ *           "answer":["a"],"explanation":"…"}]}
+ * Attempt: {"answers":{"q1":["a"]}} */
+#ifndef BELL_QUIZ_H
+#define BELL_QUIZ_H
+
+#include "bell_json.h"
+
+/* Writes the content without "answer" and "explanation". false: the content is not a quiz. */
+bool bell_quiz_write_public(bell_str content, bell_json *out) __attribute__((warn_unused_result));
+
+typedef struct {
+    int32_t score_hundredths; /* of 100: 8750 is 87.5 % */
+    bool passed;
+} bell_quiz_result;
+
+/* Grades and writes an array [{"id","correct","explanation"}] to out. A question is right when the set of chosen ids equals the answer; each
+ * counts the same. false: err says what is wrong with the attempt (unknown question, unknown choice, not the expected shape). */
+bool bell_quiz_grade(bell_str content, bell_str attempt, bell_quiz_result *result, bell_json *out, char *err, size_t err_len)
+    __attribute__((warn_unused_result));
+
+#endif

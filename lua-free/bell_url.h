@@ -1,0 +1,17 @@
+/* Percent-encoding, paths and forms (RFC 3986; WHATWG URL, application/x-www-form-urlencoded). */
+#ifndef BELL_URL_H
+#define BELL_URL_H
+
+#include "bell_arena.h"
+
+/* Decodes %XX into out (at least s.len bytes). '+' becomes a space when `form`. -1: a bad escape or a NUL. */
+long bell_url_decode(bell_str s, bool form, char *out);
+
+/* True for a path that names a file below a root and nothing else: segments of [A-Za-z0-9._-], none empty, none beginning with '.',
+ * no leading or trailing '/', at most 255 bytes. */
+bool bell_url_is_plain_path(bell_str path);
+
+/* The value of `name` in a query or form body, decoded into the arena. 1 found, 0 absent, -1 malformed, twice, or out of memory. */
+int bell_form_get(bell_arena *a, bell_str form, bell_str name, bell_str *value);
+
+#endif
