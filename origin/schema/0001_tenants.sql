@@ -59,8 +59,8 @@ $$;
 CREATE SEQUENCE directory_version AS bigint;
 GRANT USAGE ON SEQUENCE directory_version TO fb_app, fb_operator;
 
-GRANT CREATE ON SCHEMA public TO fb_system;
-ALTER FUNCTION directory_rows() OWNER TO fb_system;
 REVOKE ALL ON FUNCTION directory_rows() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION directory_rows() TO fb_app, fb_operator;
+GRANT CREATE ON SCHEMA public TO fb_system; -- a new owner must be able to create
+ALTER FUNCTION directory_rows() OWNER TO fb_system;
 GRANT USAGE ON SCHEMA public TO fb_app, fb_operator, fb_system;

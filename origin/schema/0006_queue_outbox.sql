@@ -45,22 +45,23 @@ CREATE FUNCTION queue_claim(most integer, lease_s integer)
     WHERE q.tenant_id = c.tenant_id AND q.id = c.id
     RETURNING q.tenant_id, q.id, q.kind, q.payload, q.attempts
 $$;
-ALTER FUNCTION queue_claim(integer, integer) OWNER TO fb_system;
 REVOKE ALL ON FUNCTION queue_claim(integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION queue_claim(integer, integer) TO fb_app;
+ALTER FUNCTION queue_claim(integer, integer) OWNER TO fb_system;
 
 -- When the next waiting job is due, over all tenants: how long a worker may sleep. NULL when nothing waits.
 CREATE FUNCTION queue_next_run() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT min(CASE WHEN state = 0 THEN run_at ELSE lease_until END) FROM queue WHERE state < 2
 $$;
-ALTER FUNCTION queue_next_run() OWNER TO fb_system;
 REVOKE ALL ON FUNCTION queue_next_run() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION queue_next_run() TO fb_app;
+ALTER FUNCTION queue_next_run() OWNER TO fb_system;
 
 -- Puts one job in under the current tenant and wakes the workers at commit. NULL when an equal one waits already.
 CREATE FUNCTION queue_put(kind text, dedupe_key text, payload jsonb, run_at timestamptz) RETURNS bigint
     LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     new_id bigint;
 BEGIN
