@@ -1,0 +1,29 @@
+/* Blocking PostgreSQL for the command line and for `firstbell jobs`. The api's pipelined pool is in pool.h. */
+#ifndef FB_PG_H
+#define FB_PG_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "origin/server/settings.h"
+
+/* Connects as one of the roles "fb_owner", "fb_app", "fb_operator", with application_name `firstbell NAME`, a connect time-out of 5 s, and
+ * notices kept off standard error. NULL: a sentence has been written to standard error. */
+PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name);
+
+/* One statement with text parameters (NULL is SQL's NULL). NULL when it failed: the error is in PQerrorMessage and has been reported by
+ * fb_pg_report unless quiet. The caller clears the result. */
+PGresult *fb_pg_exec(PGconn *c, const char *sql, int nparams, const char *const *params);
+/* The same for statements without rows that matter. */
+bool fb_pg_do(PGconn *c, const char *sql, int nparams, const char *const *params) __attribute__((warn_unused_result));
+
+/* BEGIN and the tenant of the transaction. */
+bool fb_pg_begin_tenant(PGconn *c, int32_t tenant_id) __attribute__((warn_unused_result));
+
+/* The id of a tenant by name as fb_operator; 0: none of that name, a sentence has been written. */
+int32_t fb_pg_tenant_id(PGconn *c, const char *name);
+
+/* `firstbell: WHAT: reason` on standard error, with PostgreSQL's primary message only. */
+void fb_pg_report(PGconn *c, const char *what);
+
+#endif

@@ -1,0 +1,19 @@
+/* The commands of `firstbell`, one function each; the table is in origin/main.c. argv[0] is the command's last word. They return the exit code:
+ * 0 done, 1 failed (a sentence is on standard error), 2 wrong usage. */
+#ifndef FB_COMMANDS_H
+#define FB_COMMANDS_H
+
+#include "origin/server/settings.h"
+
+int fb_cmd_api(const fb_settings *s, int argc, char **argv);
+int fb_cmd_jobs(const fb_settings *s, int argc, char **argv);
+int fb_cmd_migrate(const fb_settings *s, int argc, char **argv);
+int fb_cmd_settings(const fb_settings *s, int argc, char **argv);
+int fb_cmd_tenant_add(const fb_settings *s, int argc, char **argv);
+int fb_cmd_tenant_list(const fb_settings *s, int argc, char **argv);
+int fb_cmd_roster_import(const fb_settings *s, int argc, char **argv);
+int fb_cmd_user_add(const fb_settings *s, int argc, char **argv);
+int fb_cmd_user_passwd(const fb_settings *s, int argc, char **argv);
+int fb_cmd_course_import(const fb_settings *s, int argc, char **argv);
+
+#endif

@@ -1,0 +1,45 @@
+/* The settings of `firstbell`: one file of "key = value" lines, '#' begins a comment. Every setting is in one table in settings.c with its default,
+ * its bounds and a sentence; an unknown key, a value out of bounds or a duplicate stops the program with file, line, what was found and what was expected. */
+#ifndef FB_SETTINGS_H
+#define FB_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define FB_SETTING_TEXT_MAX 512
+
+typedef struct {
+    char listen[FB_SETTING_TEXT_MAX];   /* unix:PATH or ADDRESS:PORT */
+    char database[FB_SETTING_TEXT_MAX]; /* libpq conninfo without a user */
+    char schema_dir[FB_SETTING_TEXT_MAX];
+    char web_root[FB_SETTING_TEXT_MAX];
+    char media_root[FB_SETTING_TEXT_MAX];
+    char session_key[FB_SETTING_TEXT_MAX];
+    char directory_file[FB_SETTING_TEXT_MAX];
+    char access_log[FB_SETTING_TEXT_MAX]; /* a path, or "-" for standard output */
+    char error_log[FB_SETTING_TEXT_MAX];  /* a path, or "-" for standard error */
+    char pid_file[FB_SETTING_TEXT_MAX];
+    char jobs_pid_file[FB_SETTING_TEXT_MAX];
+    long workers;        /* processes; 0: one a core */
+    long db_connections; /* a worker */
+    long db_waiting_max; /* statement groups that may wait for a connection, a worker */
+    long connections_max; /* client connections, a worker */
+    long head_max_bytes;
+    long body_max_bytes;
+    long request_deadline_ms;
+    long idle_timeout_ms;
+    long drain_timeout_ms;
+    long helper_threads; /* a worker, for what would block the loop */
+    long helper_queue_max;
+    long session_ttl_s;
+    long outbox_keep_days;
+} fb_settings;
+
+/* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */
+bool fb_settings_load(fb_settings *s, const char *path, FILE *err) __attribute__((warn_unused_result));
+
+/* Writes the table as "key = default  # sentence (bounds)" lines, for documentation. */
+void fb_settings_print(FILE *out);
+
+#endif
