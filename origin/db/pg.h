@@ -11,9 +11,9 @@
  * notices kept off standard error. NULL: a sentence has been written to standard error. */
 PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name);
 
-/* One statement with text parameters (NULL is SQL's NULL). NULL when it failed: the error is in PQerrorMessage and has been reported by
- * fb_pg_report unless quiet. The caller clears the result. */
-PGresult *fb_pg_exec(PGconn *c, const char *sql, int nparams, const char *const *params);
+/* One statement with text parameters (NULL is SQL's NULL). NULL when it failed: a sentence with the beginning of the statement and
+ * PostgreSQL's reason has been written to standard error. The caller clears the result. */
+PGresult *fb_pg_exec(PGconn *c, const char *sql, int nparams, const char *const *params) __attribute__((warn_unused_result));
 /* The same for statements without rows that matter. */
 bool fb_pg_do(PGconn *c, const char *sql, int nparams, const char *const *params) __attribute__((warn_unused_result));
 
@@ -23,7 +23,7 @@ bool fb_pg_begin_tenant(PGconn *c, int32_t tenant_id) __attribute__((warn_unused
 /* The id of a tenant by name as fb_operator; 0: none of that name, a sentence has been written. */
 int32_t fb_pg_tenant_id(PGconn *c, const char *name);
 
-/* `firstbell: WHAT: reason` on standard error, with PostgreSQL's primary message only. */
+/* `firstbell: WHAT: reason` about the connection's last error on standard error, with PostgreSQL's primary message only. */
 void fb_pg_report(PGconn *c, const char *what);
 
 #endif

@@ -1,0 +1,180 @@
+/* `firstbell [-c FILE] COMMAND …`: finds the command in one table, reads the settings, calls it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "origin/server/commands.h"
+
+#define FB_VERSION      "0.1.0"
+#define FB_DEFAULT_CONF "/etc/firstbell/firstbell.conf"
+#define WRONG_USAGE     2
+
+typedef struct {
+    const char *words[2]; /* the second is NULL for a command of one word */
+    int (*run)(const fb_settings *s, int argc, char **argv);
+    bool without_settings;
+    const char *arguments;
+    const char *sentence;
+} command;
+
+static const command commands[] = {
+    {{"api", NULL}, fb_cmd_api, false, "", "answers requests: a master and its workers"},
+    {{"jobs", NULL}, fb_cmd_jobs, false, "[--once]", "works through the queue; with --once until nothing is due"},
+    {{"migrate", NULL}, fb_cmd_migrate, false, "", "brings the database to the newest schema"},
+    {{"tenant", "add"},
+     fb_cmd_tenant_add,
+     false,
+     "NAME --title TITLE --host HOST [--host HOST…] [--locale LOCALE]",
+     "adds a district, or updates its title, locale and hosts"},
+    {{"tenant", "list"}, fb_cmd_tenant_list, false, "", "shows the districts and their hosts"},
+    {{"roster", "import"}, fb_cmd_roster_import, false, "--tenant NAME [--strict] FILE.zip", "takes a OneRoster 1.1 CSV zip, whole or not at all"},
+    {{"user", "add"},
+     fb_cmd_user_add,
+     false,
+     "--tenant NAME --username USERNAME --role ROLE --given NAME --family NAME",
+     "adds a person who is in no roster"},
+    {{"user", "passwd"},
+     fb_cmd_user_passwd,
+     false,
+     "--tenant NAME USERNAME [--sourced-id ID] [--password-file FILE]",
+     "sets a password, read from the file or from standard input"},
+    {{"course", "import"}, fb_cmd_course_import, false, "--tenant NAME --course SOURCED_ID DIR", "replaces the content of a course"},
+    {{"settings", NULL}, fb_cmd_settings, true, "", "prints every setting with its default and its bounds"},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static void print_help(FILE *out) {
+    fputs("Usage: firstbell [-c FILE] COMMAND …\n"
+          "\n"
+          "  -c FILE      the settings (default: $FIRSTBELL_CONF, else " FB_DEFAULT_CONF ")\n"
+          "  -h, --help   this text\n"
+          "  --version    the version\n"
+          "\n"
+          "Commands:\n",
+          out);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const command *c = &commands[i];
+        fprintf(out, "  %s%s%s%s%s\n        %s\n", c->words[0], c->words[1] ? " " : "", c->words[1] ? c->words[1] : "", *c->arguments ? " " : "",
+                c->arguments, c->sentence);
+    }
+    fputs("\nExit codes: 0 done, 1 failed, 2 wrong usage.\n", out);
+}
+
+int fb_cmd_settings(const fb_settings *s, int argc, char **argv) {
+    (void)s;
+    (void)argv;
+    if (argc > 1) {
+        fprintf(stderr, "firstbell: settings takes no arguments\n");
+        return WRONG_USAGE;
+    }
+    fb_settings_print(stdout);
+    return 0;
+}
+
+static bool is_help(const char *word) {
+    return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
+static const command *find_command(int argc, char **argv, int *words) {
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const command *c = &commands[i];
+        if (strcmp(argv[0], c->words[0]) != 0) {
+            continue;
+        }
+        if (!c->words[1] || (argc > 1 && strcmp(argv[1], c->words[1]) == 0)) {
+            *words = c->words[1] ? 2 : 1;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int wrong_command(int argc, char **argv) {
+    if (argc == 0) {
+        print_help(stderr);
+        return WRONG_USAGE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[0], commands[i].words[0]) == 0) {
+            fprintf(stderr, "firstbell: %s has no command \"%s\"; `firstbell help` lists them\n", argv[0], argc > 1 ? argv[1] : "");
+            return WRONG_USAGE;
+        }
+    }
+    fprintf(stderr, "firstbell: there is no command \"%s\"; `firstbell help` lists them\n", argv[0]);
+    return WRONG_USAGE;
+}
+
+static void print_usage(const command *c, FILE *out) {
+    fprintf(out, "Usage: firstbell [-c FILE] %s%s%s%s%s\n", c->words[0], c->words[1] ? " " : "", c->words[1] ? c->words[1] : "",
+            *c->arguments ? " " : "", c->arguments);
+}
+
+static int run_command(const command *c, const char *path, int argc, char **argv) {
+    static fb_settings settings;
+    if (argc > 1 && is_help(argv[1])) {
+        print_usage(c, stdout);
+        return 0;
+    }
+    if (!c->without_settings && !fb_settings_load(&settings, path, stderr)) {
+        return 1;
+    }
+    int code = c->run(&settings, argc, argv);
+    if (code == WRONG_USAGE) {
+        print_usage(c, stderr);
+    }
+    return code;
+}
+
+/* Standard output can be a full disk: what was printed must have arrived before the command counts as done. */
+static int finish(int code) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "firstbell: standard output cannot be written\n");
+        return code ? code : 1;
+    }
+    return code;
+}
+
+/* The options before the command. 0: go on with argv + *used; otherwise 1 + the exit code. */
+static int global_options(int argc, char **argv, const char **path, int *used) {
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (is_help(argv[i])) {
+            print_help(stdout);
+            return 1;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            puts("firstbell " FB_VERSION);
+            return 1;
+        }
+        if (strcmp(argv[i], "-c") != 0) {
+            fprintf(stderr, "firstbell: there is no option \"%s\"; `firstbell help` shows what there is\n", argv[i]);
+            return 1 + WRONG_USAGE;
+        }
+        if (++i == argc) {
+            fprintf(stderr, "firstbell: the name of a settings file must follow -c\n");
+            return 1 + WRONG_USAGE;
+        }
+        *path = argv[i];
+    }
+    *used = i;
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    const char *path = getenv("FIRSTBELL_CONF");
+    path = path && *path ? path : FB_DEFAULT_CONF;
+    int used = 0;
+    int done = global_options(argc, argv, &path, &used);
+    if (done) {
+        return finish(done - 1);
+    }
+    argc -= used;
+    argv += used;
+    if (argc > 0 && strcmp(argv[0], "help") == 0) {
+        print_help(stdout);
+        return finish(0);
+    }
+    int words = 0;
+    const command *c = argc > 0 ? find_command(argc, argv, &words) : NULL;
+    return finish(c ? run_command(c, path, argc - words + 1, argv + words - 1) : wrong_command(argc, argv));
+}

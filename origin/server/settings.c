@@ -1,0 +1,236 @@
+#define _GNU_SOURCE 1
+#include "origin/server/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "bell_str.h"
+
+#define LINE_MAX_BYTES 2048
+
+typedef enum {
+    TEXT,
+    PATH,         /* absolute */
+    PATH_OR_DASH, /* absolute, or "-" for a standard stream */
+    LISTEN,       /* unix:PATH or ADDRESS:PORT */
+    NUMBER,
+} setting_type;
+
+typedef struct {
+    const char *name;
+    setting_type type;
+    size_t offset;
+    const char *text; /* the default, of all but NUMBER */
+    long number, min, max;
+    const char *sentence;
+} setting;
+
+#define TEXT_AT(field, type, text)         #field, type, offsetof(fb_settings, field), text, 0, 0, 0
+#define NUMBER_AT(field, number, min, max) #field, NUMBER, offsetof(fb_settings, field), NULL, number, min, max
+
+static const setting settings[] = {
+    {TEXT_AT(listen, LISTEN, "unix:/run/firstbell/api.sock"), "where the api listens: unix:PATH or ADDRESS:PORT"},
+    {TEXT_AT(database, TEXT, "host=/run/firstbell dbname=firstbell"), "how PostgreSQL is reached: a libpq conninfo without a user"},
+    {TEXT_AT(schema_dir, PATH, "/usr/share/firstbell/schema"), "the numbered SQL files of `firstbell migrate`"},
+    {TEXT_AT(web_root, PATH, "/usr/share/firstbell/web"), "the pages and their files"},
+    {TEXT_AT(media_root, PATH, "/var/lib/firstbell/media"), "media of courses, one folder a tenant"},
+    {TEXT_AT(session_key, PATH, "/var/lib/firstbell/keys/session.pem"), "the EC P-256 private key that signs sessions, in PEM"},
+    {TEXT_AT(directory_file, PATH, "/var/lib/firstbell/directory.snapshot"), "the tenant directory that the jobs publish and the edge reads"},
+    {TEXT_AT(access_log, PATH_OR_DASH, "-"), "one JSON line a request; - is standard output"},
+    {TEXT_AT(error_log, PATH_OR_DASH, "-"), "what went wrong; - is standard error"},
+    {TEXT_AT(pid_file, PATH, "/run/firstbell/api.pid"), "the process id of the api's master"},
+    {TEXT_AT(jobs_pid_file, PATH, "/run/firstbell/jobs.pid"), "the process id of the queue worker, locked while it runs"},
+    {NUMBER_AT(workers, 0, 0, 256), "worker processes of the api; 0 is one a core"},
+    {NUMBER_AT(db_connections, 4, 1, 64), "connections to PostgreSQL, a worker"},
+    {NUMBER_AT(db_waiting_max, 256, 1, 65536), "requests that may wait for a connection to PostgreSQL, a worker"},
+    {NUMBER_AT(connections_max, 4096, 16, 65536), "client connections, a worker"},
+    {NUMBER_AT(head_max_bytes, 16384, 1024, 262144), "bytes of a request's line and headers"},
+    {NUMBER_AT(body_max_bytes, 1048576, 1024, 67108864), "bytes of a request's body"},
+    {NUMBER_AT(request_deadline_ms, 10000, 100, 600000), "milliseconds a request may take, all in all"},
+    {NUMBER_AT(idle_timeout_ms, 75000, 1000, 3600000), "milliseconds a kept connection may be idle"},
+    {NUMBER_AT(drain_timeout_ms, 15000, 0, 600000), "milliseconds that requests in flight are given when the api stops"},
+    {NUMBER_AT(helper_threads, 2, 1, 64), "threads for password checks, a worker"},
+    {NUMBER_AT(helper_queue_max, 64, 1, 65536), "password checks that may wait for a thread, a worker"},
+    {NUMBER_AT(session_ttl_s, 43200, 60, 2592000), "seconds a sign-in lasts"},
+    {NUMBER_AT(outbox_keep_days, 14, 1, 3650), "days that events stay in the outbox"},
+};
+#define SETTINGS (sizeof settings / sizeof *settings)
+
+_Static_assert(SETTINGS <= 64, "the settings seen in a file are kept as bits of 64");
+
+static char *text_of(fb_settings *s, const setting *d) {
+    return (char *)s + d->offset;
+}
+
+static void set_defaults(fb_settings *s) {
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const setting *d = &settings[i];
+        if (d->type == NUMBER) {
+            *(long *)(void *)text_of(s, d) = d->number;
+        } else {
+            strcpy(text_of(s, d), d->text);
+        }
+    }
+}
+
+/* NULL when the value is right; otherwise what was expected. */
+static const char *check_listen(bell_str v) {
+    static const char expected[] = "unix:PATH with an absolute path, or ADDRESS:PORT with a numeric address and a port from 1 to 65535";
+    if (bell_str_starts(v, BELL_STR("unix:"))) {
+        size_t path_bytes = v.len - 5;
+        if (path_bytes >= sizeof((struct sockaddr_un *)0)->sun_path) {
+            return "a socket path of at most 107 bytes";
+        }
+        return path_bytes > 1 && v.p[5] == '/' ? NULL : expected;
+    }
+    const char *colon = memrchr(v.p, ':', v.len);
+    uint64_t port;
+    if (!colon || colon == v.p || !bell_str_to_u64((bell_str){colon + 1, (size_t)(v.p + v.len - colon - 1)}, 65535, &port) || port == 0) {
+        return expected;
+    }
+    bell_str address = {v.p, (size_t)(colon - v.p)};
+    bool v6 = address.p[0] == '[' && address.p[address.len - 1] == ']';
+    for (size_t i = 0; i < address.len; i++) {
+        if (!strchr(v6 ? "0123456789abcdefABCDEF:.[]" : "0123456789.", address.p[i])) {
+            return expected;
+        }
+    }
+    return NULL;
+}
+
+static const char *check_text(const setting *d, bell_str v) {
+    if (v.len == 0) {
+        return "a value";
+    }
+    if (v.len >= FB_SETTING_TEXT_MAX) {
+        return "at most 511 bytes";
+    }
+    if (d->type == PATH) {
+        return v.p[0] == '/' ? NULL : "an absolute path, one that begins with /";
+    }
+    if (d->type == PATH_OR_DASH) {
+        return v.p[0] == '/' || bell_str_eq(v, BELL_STR("-")) ? NULL : "an absolute path, or -";
+    }
+    return d->type == LISTEN ? check_listen(v) : NULL;
+}
+
+/* False: `expected` holds what the value should have been. */
+static bool set_value(fb_settings *s, const setting *d, bell_str v, char *expected, size_t expected_len) {
+    if (d->type == NUMBER) {
+        uint64_t number;
+        if (!bell_str_to_u64(v, (uint64_t)d->max, &number) || (long)number < d->min) {
+            snprintf(expected, expected_len, "a whole number from %ld to %ld", d->min, d->max);
+            return false;
+        }
+        *(long *)(void *)text_of(s, d) = (long)number;
+        return true;
+    }
+    const char *wrong = check_text(d, v);
+    if (wrong) {
+        snprintf(expected, expected_len, "%s", wrong);
+        return false;
+    }
+    memcpy(text_of(s, d), v.p, v.len);
+    text_of(s, d)[v.len] = 0;
+    return true;
+}
+
+/* The line without its comment, which begins at the line's start or behind white space, and without white space around. */
+static bell_str without_comment(bell_str line) {
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.p[i] == '#' && (i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t')) {
+            line.len = i;
+            break;
+        }
+    }
+    return bell_str_trim(line);
+}
+
+static size_t find_setting(bell_str name) {
+    size_t i = 0;
+    while (i < SETTINGS && !bell_str_eq(bell_str_of(settings[i].name), name)) {
+        i++;
+    }
+    return i;
+}
+
+static bool load_line(fb_settings *s, bell_str line, const char *path, unsigned number, uint64_t *seen, FILE *err) {
+    line = without_comment(line);
+    if (line.len == 0) {
+        return true;
+    }
+    if (!memchr(line.p, '=', line.len)) {
+        fprintf(err, "firstbell: %s:%u: found \"%.*s\", expected \"key = value\"\n", path, number, BELL_STR_ARG(line));
+        return false;
+    }
+    bell_str value;
+    bell_str rest = line;
+    bell_str name = bell_str_trim(bell_str_cut(&rest, '='));
+    value = bell_str_trim(rest);
+    size_t i = find_setting(name);
+    if (i == SETTINGS) {
+        fprintf(err, "firstbell: %s:%u: there is no setting \"%.*s\"; `firstbell settings` lists them all\n", path, number, BELL_STR_ARG(name));
+        return false;
+    }
+    if (*seen & (UINT64_C(1) << i)) {
+        fprintf(err, "firstbell: %s:%u: %s is set a second time; keep one of the lines\n", path, number, settings[i].name);
+        return false;
+    }
+    *seen |= UINT64_C(1) << i;
+    char expected[160];
+    if (!set_value(s, &settings[i], value, expected, sizeof expected)) {
+        fprintf(err, "firstbell: %s:%u: %s is \"%.*s\", expected %s\n", path, number, settings[i].name, BELL_STR_ARG(value), expected);
+        return false;
+    }
+    return true;
+}
+
+static bool load_lines(fb_settings *s, FILE *f, const char *path, FILE *err) {
+    char line[LINE_MAX_BYTES];
+    uint64_t seen = 0;
+    for (unsigned number = 1; fgets(line, sizeof line, f); number++) {
+        size_t len = strlen(line);
+        if (len + 1 == sizeof line && line[len - 1] != '\n') {
+            fprintf(err, "firstbell: %s:%u: the line is longer than %d bytes\n", path, number, LINE_MAX_BYTES - 2);
+            return false;
+        }
+        while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r')) {
+            len--;
+        }
+        if (!load_line(s, (bell_str){line, len}, path, number, &seen, err)) {
+            return false;
+        }
+    }
+    if (ferror(f)) {
+        fprintf(err, "firstbell: %s cannot be read: %s\n", path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool fb_settings_load(fb_settings *s, const char *path, FILE *err) {
+    set_defaults(s);
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        fprintf(err, "firstbell: the settings file %s cannot be read: %s; name another with -c FILE or in FIRSTBELL_CONF\n", path, strerror(errno));
+        return false;
+    }
+    bool ok = load_lines(s, f, path, err);
+    fclose(f);
+    return ok;
+}
+
+void fb_settings_print(FILE *out) {
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const setting *d = &settings[i];
+        if (d->type == NUMBER) {
+            fprintf(out, "%s = %ld  # %s (%ld to %ld)\n", d->name, d->number, d->sentence, d->min, d->max);
+        } else {
+            const char *bound = d->type == PATH || d->type == PATH_OR_DASH ? " (absolute path)" : "";
+            fprintf(out, "%s = %s  # %s%s\n", d->name, d->text, d->sentence, bound);
+        }
+    }
+}
