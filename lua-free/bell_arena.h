@@ -5,6 +5,8 @@
 
 #include "bell_str.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct bell_arena_block bell_arena_block;
 
 typedef struct {
@@ -23,5 +25,7 @@ void *bell_arena_zalloc(bell_arena *a, size_t size_bytes) __attribute__((warn_un
 /* A copy that ends in NUL (not counted in any length). */
 char *bell_arena_strdup(bell_arena *a, bell_str s) __attribute__((warn_unused_result));
 char *bell_arena_printf(bell_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "bell_str.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct {
     char *p;
     size_t len;
@@ -33,5 +35,7 @@ void bell_buf_consume(bell_buf *b, size_t n);
 static inline bell_str bell_buf_str(const bell_buf *b) {
     return (bell_str){b->p, b->len};
 }
+
+#pragma GCC visibility pop
 
 #endif

@@ -1,10 +1,12 @@
 /* A streaming RFC 4180 reader: fed with bytes in any pieces, calls back once a record. Accepts a UTF-8 BOM at the start, CRLF or LF ends and a
- * last record without an end; refuses NUL, bytes that are not UTF-8, a quote inside an unquoted field, text behind a closing quote, a line break inside a
- * quoted field (OneRoster CSV forbids it), a field or record over the bounds. Blank lines are skipped. */
+ * last record without an end; refuses NUL, bytes that are not UTF-8, a quote inside an unquoted field, text behind a closing quote, a line break
+ * inside a quoted field (OneRoster CSV forbids it), a field or record over the bounds. Blank lines are skipped. */
 #ifndef BELL_CSV_H
 #define BELL_CSV_H
 
 #include "bell_buf.h"
+
+#pragma GCC visibility push(hidden)
 
 #define BELL_CSV_FIELDS_MAX 256
 
@@ -38,5 +40,7 @@ void bell_csv_fini(bell_csv *c);
 bool bell_csv_feed(bell_csv *c, const char *p, size_t len) __attribute__((warn_unused_result));
 /* The end of the file: the last record is given out. */
 bool bell_csv_end(bell_csv *c) __attribute__((warn_unused_result));
+
+#pragma GCC visibility pop
 
 #endif

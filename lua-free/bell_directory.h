@@ -15,7 +15,9 @@
 #include "bell_buf.h"
 #include "bell_host.h"
 
-#define BELL_DIRECTORY_NAME_MAX 63
+#pragma GCC visibility push(hidden)
+
+#define BELL_DIRECTORY_NAME_MAX   63
 #define BELL_DIRECTORY_LOCALE_MAX 35
 #define BELL_DIRECTORY_HEADER_MAX 160
 
@@ -61,5 +63,7 @@ size_t bell_directory_tenant_count(const void *image, size_t image_len);
 
 /* host: already normalized (bell_host_normalize). 1: exact match; 2: the default tenant; 0: nobody's. */
 int bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) __attribute__((warn_unused_result));
+
+#pragma GCC visibility pop
 
 #endif

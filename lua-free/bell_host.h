@@ -4,11 +4,15 @@
 
 #include "bell_str.h"
 
+#pragma GCC visibility push(hidden)
+
 #define BELL_HOST_MAX_BYTES 253
 
 /* Lower-cases, drops one trailing dot and a port, and checks: LDH labels of 1 to 63 bytes (underscore refused), an IPv4 address, or an
  * IPv6 address in brackets (kept in brackets). Writes to out (BELL_HOST_MAX_BYTES + 1, NUL-terminated) and returns its length; -1 when
  * it is not a host. Non-ASCII bytes are refused: an IDN comes in punycode. */
 long bell_host_normalize(bell_str host, char *out);
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "bell_buf.h"
 
+#pragma GCC visibility push(hidden)
+
 #define BELL_HTTP_HEADERS_MAX 64
 
 typedef enum {
@@ -73,7 +75,8 @@ typedef enum {
 
 void bell_http_body_init(bell_http_body *b, const bell_http_request *r, uint64_t max_bytes);
 /* Trailers are read, bounded and dropped. */
-bell_http_body_state bell_http_body_feed(bell_http_body *b, const char *in, size_t len, size_t *used, bell_str *data) __attribute__((warn_unused_result));
+bell_http_body_state bell_http_body_feed(bell_http_body *b, const char *in, size_t len, size_t *used, bell_str *data)
+    __attribute__((warn_unused_result));
 
 /* "Not Found" for 404; "Unknown" for what is not in the table. */
 const char *bell_http_reason(unsigned status);
@@ -87,5 +90,7 @@ int bell_http_range(bell_str value, uint64_t size_bytes, uint64_t *first, uint64
 
 /* The value of cookie `name` in a Cookie header value; NULL p when absent or when the name occurs twice (ambiguous). */
 bell_str bell_http_cookie(bell_str header, bell_str name);
+
+#pragma GCC visibility pop
 
 #endif

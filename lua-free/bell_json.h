@@ -1,17 +1,22 @@
 /* An append-only JSON writer (RFC 8259). Commas are put by the writer; nesting is the caller's, up to BELL_JSON_DEPTH_MAX.
- * Input strings must be UTF-8; a byte sequence that is not is written as U+FFFD. A misuse or a full buffer shows in buf->failed. */
+ * Input strings must be UTF-8; a byte sequence that is not is written as U+FFFD. A misuse (a member without a name, a name in an array, a
+ * bracket that does not match, a second value) or a full buffer shows in buf->failed. */
 #ifndef BELL_JSON_H
 #define BELL_JSON_H
 
 #include "bell_buf.h"
+
+#pragma GCC visibility push(hidden)
 
 #define BELL_JSON_DEPTH_MAX 32
 
 typedef struct {
     bell_buf *buf;
     unsigned depth;
-    uint32_t has_member; /* one bit a level */
+    uint32_t has_member; /* one bit a level, the outermost is bit 0 */
+    uint32_t is_object;  /* likewise */
     bool after_key;
+    bool has_value; /* the one value of the text is begun */
 } bell_json;
 
 void bell_json_init(bell_json *j, bell_buf *buf);
@@ -34,7 +39,9 @@ void bell_json_null(bell_json *j);
 /* Text that is JSON already (a jsonb column); empty is written as null. */
 void bell_json_raw(bell_json *j, bell_str json);
 
-/* True when every array and object is closed and nothing failed. */
+/* True when there is a value, every array and object is closed and nothing failed. */
 bool bell_json_done(const bell_json *j);
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "bell_json.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Writes the content without "answer" and "explanation". false: the content is not a quiz. */
 bool bell_quiz_write_public(bell_str content, bell_json *out) __attribute__((warn_unused_result));
 
@@ -19,5 +21,7 @@ typedef struct {
  * counts the same. false: err says what is wrong with the attempt (unknown question, unknown choice, not the expected shape). */
 bool bell_quiz_grade(bell_str content, bell_str attempt, bell_quiz_result *result, bell_json *out, char *err, size_t err_len)
     __attribute__((warn_unused_result));
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "bell_str.h"
 
+#pragma GCC visibility push(hidden)
+
 #define BELL_TOKEN_MAX_BYTES 1024
 #define BELL_TOKEN_SID_BYTES 32 /* 128 bits as lower-case hex */
 
@@ -43,5 +45,7 @@ bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t n
                                      bell_token_claims *out) __attribute__((warn_unused_result));
 /* A sentence for logs: "the signature does not match". */
 const char *bell_token_verdict_text(bell_token_verdict v);
+
+#pragma GCC visibility pop
 
 #endif

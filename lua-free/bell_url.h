@@ -4,6 +4,8 @@
 
 #include "bell_arena.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Decodes %XX into out (at least s.len bytes). '+' becomes a space when `form`. -1: a bad escape or a NUL. */
 long bell_url_decode(bell_str s, bool form, char *out);
 
@@ -13,5 +15,7 @@ bool bell_url_is_plain_path(bell_str path);
 
 /* The value of `name` in a query or form body, decoded into the arena. 1 found, 0 absent, -1 malformed, twice, or out of memory. */
 int bell_form_get(bell_arena *a, bell_str form, bell_str name, bell_str *value);
+
+#pragma GCC visibility pop
 
 #endif
