@@ -9,8 +9,9 @@
 #define BELL_HOST_MAX_BYTES 253
 
 /* Lower-cases, drops one trailing dot and a port, and checks: LDH labels of 1 to 63 bytes (underscore refused), an IPv4 address, or an
- * IPv6 address in brackets (kept in brackets). Writes to out (BELL_HOST_MAX_BYTES + 1, NUL-terminated) and returns its length; -1 when
- * it is not a host. Non-ASCII bytes are refused: an IDN comes in punycode. */
+ * IPv6 address in brackets (kept in brackets, spelled as RFC 5952 says). A name whose last label is a number must be an IPv4 address.
+ * Writes to out (BELL_HOST_MAX_BYTES + 1, NUL-terminated) and returns its length; -1 when it is not a host. Non-ASCII bytes are
+ * refused: an IDN comes in punycode. */
 long bell_host_normalize(bell_str host, char *out);
 
 #pragma GCC visibility pop

@@ -45,8 +45,9 @@ typedef struct {
 
 /* Parses a request head at buf[0..len). *scanned remembers how far earlier calls have looked for the end of the head (0 at first).
  * > 0: bytes of the head, `out` is filled and points into buf; 0: more bytes are needed;
- * < 0: refused, -status is the answer to give (400, 414 target over target_max_bytes, 431 too many headers, 501 method or coding,
- * 505 version) and *reason a static sentence. The bound on the whole head is the caller's buffer: full and 0 means 431. */
+ * < 0: refused, -status is the answer to give (400, 414 target over target_max_bytes, 417 an expectation other than 100-continue, 431 too
+ * many headers, 501 method or coding, 505 version; close afterwards) and *reason a static sentence. What is refused, and where, does not
+ * depend on how the bytes were cut. The bound on the whole head is the caller's buffer: full and 0 means 431. */
 int bell_http_parse_head(const char *buf, size_t len, size_t *scanned, size_t target_max_bytes, bell_http_request *out, const char **reason)
     __attribute__((warn_unused_result));
 
@@ -62,19 +63,20 @@ typedef struct {
     uint64_t left_bytes;     /* of the body (length) or of the chunk */
     uint64_t received_bytes; /* payload so far */
     uint64_t max_bytes;
-    uint32_t line_bytes; /* of the chunk-size or trailer line being read */
+    uint32_t line_bytes;      /* of the chunk-size line being read, or of all trailers */
+    uint32_t extension_bytes; /* of all chunk extensions so far */
 } bell_http_body;
 
 typedef enum {
-    BELL_HTTP_BODY_MORE,  /* all input used, more is needed; *data may hold payload */
-    BELL_HTTP_BODY_DATA,  /* *data holds payload, call again with the rest */
-    BELL_HTTP_BODY_DONE,  /* complete; what follows *used is the next request */
+    BELL_HTTP_BODY_MORE,  /* all input is used and more is needed; *data is empty */
+    BELL_HTTP_BODY_DATA,  /* *data holds payload (within the input); call again with the rest, be it empty */
+    BELL_HTTP_BODY_DONE,  /* complete; *data is empty; what follows *used is the next request */
     BELL_HTTP_BODY_ERROR, /* malformed chunk: answer 400 and close */
     BELL_HTTP_BODY_LARGE, /* over max_bytes: answer 413 and close */
 } bell_http_body_state;
 
 void bell_http_body_init(bell_http_body *b, const bell_http_request *r, uint64_t max_bytes);
-/* Trailers are read, bounded and dropped. */
+/* Chunk extensions and trailers are read, bounded and dropped. A request without a body is DONE at the first call (len may be 0). */
 bell_http_body_state bell_http_body_feed(bell_http_body *b, const char *in, size_t len, size_t *used, bell_str *data)
     __attribute__((warn_unused_result));
 
@@ -88,7 +90,8 @@ void bell_http_date(int64_t unix_s, char out[30]);
  * (also for several ranges); -1: unsatisfiable, answer 416. */
 int bell_http_range(bell_str value, uint64_t size_bytes, uint64_t *first, uint64_t *last);
 
-/* The value of cookie `name` in a Cookie header value; NULL p when absent or when the name occurs twice (ambiguous). */
+/* The value of cookie `name` in a Cookie header value (RFC 6265, 5.4), quotes included; NULL p when absent or when the name occurs twice (ambiguous).
+ */
 bell_str bell_http_cookie(bell_str header, bell_str name);
 
 #pragma GCC visibility pop

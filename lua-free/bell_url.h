@@ -13,7 +13,8 @@ long bell_url_decode(bell_str s, bool form, char *out);
  * no leading or trailing '/', at most 255 bytes. */
 bool bell_url_is_plain_path(bell_str path);
 
-/* The value of `name` in a query or form body, decoded into the arena. 1 found, 0 absent, -1 malformed, twice, or out of memory. */
+/* The value of `name` in a query or form body, decoded into the arena and followed by a NUL that is not counted. 1 found, 0 absent, -1 malformed (a
+ * bad escape in any name or in this value, a NUL, a value that is not UTF-8), twice, or out of memory. */
 int bell_form_get(bell_arena *a, bell_str form, bell_str name, bell_str *value);
 
 #pragma GCC visibility pop
