@@ -21,31 +21,55 @@ static bell_str first_line(const char *text) {
     return (bell_str){text, text ? strcspn(text, "\n") : 0};
 }
 
+void fb_pg_reason(const PGconn *c, char *out, size_t out_len) {
+    bell_str reason = first_line(PQerrorMessage(c));
+    snprintf(out, out_len, "%.*s", BELL_STR_ARG(reason));
+}
+
 static void report_result(const PGconn *c, const PGresult *r, const char *what) {
     const char *primary = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     bell_str reason = first_line(primary ? primary : PQerrorMessage(c));
     fprintf(stderr, "firstbell: %s: %.*s\n", what, BELL_STR_ARG(reason));
 }
 
-PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name) {
+PGconn *fb_pg_open(const fb_settings *s, const char *role, const char *name) {
     char application[64];
     snprintf(application, sizeof application, "firstbell %s", name);
     /* Later words win over those of the conninfo in dbname: the role is ours to choose, the time-out the operator's. */
     const char *words[] = {"connect_timeout", "dbname", "user", "application_name", "client_encoding", NULL};
     const char *values[] = {"5", s->database, role, application, "UTF8", NULL};
     PGconn *c = PQconnectdbParams(words, values, 1);
-    if (!c) {
-        fprintf(stderr, "firstbell: out of memory\n");
-        return NULL;
+    if (c) {
+        PQsetNoticeProcessor(c, ignore_notice, NULL);
     }
-    if (PQstatus(c) != CONNECTION_OK) {
-        bell_str reason = first_line(PQerrorMessage(c));
-        fprintf(stderr, "firstbell: cannot connect to PostgreSQL as %s (setting database = %s): %.*s\n", role, s->database, BELL_STR_ARG(reason));
-        PQfinish(c);
-        return NULL;
-    }
-    PQsetNoticeProcessor(c, ignore_notice, NULL);
     return c;
+}
+
+PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name) {
+    PGconn *c = fb_pg_open(s, role, name);
+    if (c && PQstatus(c) == CONNECTION_OK) {
+        return c;
+    }
+    char reason[256];
+    fb_pg_reason(c, reason, sizeof reason);
+    fprintf(stderr, "firstbell: cannot connect to PostgreSQL as %s (setting database = %s): %s\n", role, s->database, reason);
+    PQfinish(c);
+    return NULL;
+}
+
+bool fb_pg_role_is_walled(PGconn *c, char *err, size_t err_len) {
+    PGresult *r = PQexec(c, "SELECT current_user, (SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE pg_has_role(oid, 'member')),"
+                            " EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND pg_has_role(relowner, 'member'))");
+    bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
+    if (!ok) {
+        fb_pg_reason(c, err, err_len);
+    } else if (strcmp(PQgetvalue(r, 0, 1), "t") == 0 || strcmp(PQgetvalue(r, 0, 2), "t") == 0) {
+        snprintf(err, err_len, "the role %s is a superuser, bypasses row security, or owns tables; it must not, for the walls between tenants",
+                 PQgetvalue(r, 0, 0));
+        ok = false;
+    }
+    PQclear(r);
+    return ok;
 }
 
 static bool is_success(const PGresult *r) {

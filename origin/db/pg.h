@@ -11,6 +11,13 @@
  * notices kept off standard error. NULL: a sentence has been written to standard error. */
 PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name);
 
+/* The same without a word: NULL only without memory; the caller looks at PQstatus and frees with PQfinish. */
+PGconn *fb_pg_open(const fb_settings *s, const char *role, const char *name);
+
+/* True when the connection's role is behind the walls between tenants: no superuser, no BYPASSRLS, no owner of a table, neither by itself nor
+ * by membership. Otherwise a sentence is in err. To be asked by every program that serves several tenants, before it begins. */
+bool fb_pg_role_is_walled(PGconn *c, char *err, size_t err_len) __attribute__((warn_unused_result));
+
 /* One statement with text parameters (NULL is SQL's NULL). NULL when it failed: a sentence with the beginning of the statement and
  * PostgreSQL's reason has been written to standard error. The caller clears the result. */
 PGresult *fb_pg_exec(PGconn *c, const char *sql, int nparams, const char *const *params) __attribute__((warn_unused_result));
@@ -22,6 +29,9 @@ bool fb_pg_begin_tenant(PGconn *c, int32_t tenant_id) __attribute__((warn_unused
 
 /* The id of a tenant by name as fb_operator; 0: none of that name, a sentence has been written. */
 int32_t fb_pg_tenant_id(PGconn *c, const char *name);
+
+/* PostgreSQL's or libpq's last message: its first line, without the severity. */
+void fb_pg_reason(const PGconn *c, char *out, size_t out_len);
 
 /* `firstbell: WHAT: reason` about the connection's last error on standard error, with PostgreSQL's primary message only. */
 void fb_pg_report(PGconn *c, const char *what);

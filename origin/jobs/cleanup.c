@@ -1,0 +1,51 @@
+/* What every tenant gets once an hour: expired sessions and old events go, in batches, so that no transaction is long. A job that found a full
+ * batch puts its next run at once, otherwise in an hour; its row and the next one commit together. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "origin/jobs/kinds.h"
+
+#define BATCH_ROWS 5000
+#define BATCH_TEXT "5000"
+
+/* Runs a DELETE; adds to *full whether there was as much as one batch takes. */
+static bool delete_batch(fb_queue_job *j, const char *sql, int nparams, const char *const *params, bool *full) {
+    PGresult *r = fb_queue_job_exec(j, sql, nparams, params);
+    if (!r) {
+        return false;
+    }
+    *full = *full || atol(PQcmdTuples(r)) >= BATCH_ROWS;
+    PQclear(r);
+    return true;
+}
+
+static bool put_next(fb_queue_job *j, bool full) {
+    return fb_queue_job_do(j, "SELECT queue_put($1, '" FB_QUEUE_HOURLY "', '{}', now() + $2::interval)", 2,
+                           (const char *const[]){j->kind, full ? "0" : "1 hour"});
+}
+
+bool fb_sessions_sweep(fb_queue_job *j) {
+    bool full = false;
+    return delete_batch(j,
+                        "DELETE FROM sessions WHERE tenant_id = $1::int AND sid IN (SELECT sid FROM sessions WHERE tenant_id = $1::int"
+                        " AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
+           put_next(j, full);
+}
+
+/* Jobs that failed for good are kept as long as events are. */
+bool fb_outbox_trim(fb_queue_job *j) {
+    char days[16];
+    snprintf(days, sizeof days, "%ld", j->settings->outbox_keep_days);
+    const char *const params[] = {j->tenant, days};
+    bool full = false;
+    return delete_batch(j,
+                        "DELETE FROM outbox WHERE tenant_id = $1::int AND id IN (SELECT id FROM outbox WHERE tenant_id = $1::int"
+                        " AND created_at < now() - make_interval(days => $2::int) ORDER BY created_at LIMIT " BATCH_TEXT ")",
+                        2, params, &full) &&
+           delete_batch(j,
+                        "DELETE FROM queue WHERE tenant_id = $1::int AND id IN (SELECT id FROM queue WHERE tenant_id = $1::int AND state = 2"
+                        " AND created_at < now() - make_interval(days => $2::int) ORDER BY id LIMIT " BATCH_TEXT ")",
+                        2, params, &full) &&
+           put_next(j, full);
+}
