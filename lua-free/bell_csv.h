@@ -22,7 +22,7 @@ typedef bool (*bell_csv_record_fn)(void *arg, const bell_csv_record *rec);
 typedef struct {
     bell_csv_record_fn on_record;
     void *arg;
-    size_t record_max_bytes;
+    size_t record_max_bytes; /* of the text of all fields of a record */
     int state;
     uint64_t line;
     bell_buf text;
@@ -38,7 +38,7 @@ typedef struct {
 void bell_csv_init(bell_csv *c, size_t record_max_bytes, bell_csv_record_fn fn, void *arg);
 void bell_csv_fini(bell_csv *c);
 bool bell_csv_feed(bell_csv *c, const char *p, size_t len) __attribute__((warn_unused_result));
-/* The end of the file: the last record is given out. */
+/* The end of the file: the last record is given out. After either call has returned false every later one does. */
 bool bell_csv_end(bell_csv *c) __attribute__((warn_unused_result));
 
 #pragma GCC visibility pop

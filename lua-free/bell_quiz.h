@@ -9,7 +9,9 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Writes the content without "answer" and "explanation". false: the content is not a quiz. */
+/* Writes the content as a student may see it: pass_score and of each question id, prompt, kind and choices (id, text); members that are not named
+ * here stay hidden. false: the content is not a quiz, nothing is written. A quiz has a pass_score of 0 to 100, at least one question, ids that are
+ * unique, and an answer of known choices: exactly one for "single", at least one for "multiple". */
 bool bell_quiz_write_public(bell_str content, bell_json *out) __attribute__((warn_unused_result));
 
 typedef struct {
@@ -17,7 +19,8 @@ typedef struct {
     bool passed;
 } bell_quiz_result;
 
-/* Grades and writes an array [{"id","correct","explanation"}] to out. A question is right when the set of chosen ids equals the answer; each
+/* Grades and writes an array [{"id","correct","explanation"}] to out (explanation null when there is none). A question that the attempt leaves out is
+ * wrong. A question is right when the set of chosen ids equals the answer; each
  * counts the same. false: err says what is wrong with the attempt (unknown question, unknown choice, not the expected shape). */
 bool bell_quiz_grade(bell_str content, bell_str attempt, bell_quiz_result *result, bell_json *out, char *err, size_t err_len)
     __attribute__((warn_unused_result));
