@@ -1,0 +1,46 @@
+// What is tested: an installed copy (bin, modules, schema, web, conf), as auto/up makes it, because a checkout below /root is unreadable to the
+// user who runs the servers. FB_TEST_BUILD names the build of the programs (default build), the modules always come from build.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const checkout = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+const build = process.env.FB_TEST_BUILD ?? 'build';
+
+/** A directory that outlives the test run: the installed copy and the template of the database cluster. */
+export const cache = makeCache();
+
+function makeCache() {
+    const dir = path.join(os.tmpdir(), `firstbell-tests-${process.getuid()}`);
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    const { uid, mode } = statSync(dir);
+    if (uid !== process.getuid() || (mode & 0o022) !== 0) {
+        throw new Error(`${dir} belongs to user ${uid} with mode ${(mode & 0o777).toString(8)}; it must be ours alone. Remove it.`);
+    }
+    return dir;
+}
+
+let installed;
+
+/** The prefix of the installed copy, brought up to date once a test file. Two test files that start at once wait for each other. */
+export function app() {
+    if (!installed) {
+        const name = `${checkout.replaceAll('/', '_')}-${build}`;
+        installed = path.join(cache, `app${name}`);
+        const install = ['auto/install', build, installed, 'build'];
+        execFileSync('flock', [path.join(cache, 'install.lock'), ...install], { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] });
+    }
+    return installed;
+}
+
+/** Puts values in the place of @NAME@; a name without a value is an error, so that a template and its users cannot drift apart. */
+export function fill(template, values) {
+    return template.replace(/@([A-Z][A-Z0-9_]*)@/g, (found, name) => {
+        if (!(name in values)) throw new Error(`the template asks for ${found}, and nothing was given for it`);
+        return String(values[name]);
+    });
+}

@@ -1,0 +1,70 @@
+// The program under test: its settings, its commands, its api and its jobs.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { app, fill } from './app.mjs';
+import { Client } from './client.mjs';
+import { run } from './run.mjs';
+import { waitFor } from './wait.mjs';
+
+/** Writes firstbell.conf as auto/up does, with two workers; `settings` replaces or adds settings. Gives its path. */
+export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
+    makeSessionKey(place);
+    const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
+    const text = fill(template, { STATE: place.dir, APP: app(), SOCKETS: place.path('sock') });
+    place.folder('media');
+    return place.write(name, replaceSettings(text, { workers: 2, ...settings }));
+}
+
+function replaceSettings(text, settings) {
+    const kept = text.split('\n').filter((line) => !(line.split('=')[0].trim() in settings));
+    return [...kept, ...Object.entries(settings).map(([key, value]) => `${key} = ${value}`), ''].join('\n');
+}
+
+function makeSessionKey(place) {
+    if (existsSync(place.path('keys/session.pem'))) return;
+    const key = spawnSync('openssl', ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'], { encoding: 'utf8' });
+    place.write('keys/session.pem', key.stdout, 0o600);
+}
+
+/** Runs a command of `firstbell` with the place's settings: {code, stdout, stderr}. */
+export function firstbell(place, args, { input, seconds = 120, conf = place.path('conf/firstbell.conf') } = {}) {
+    return run([path.join(app(), 'bin/firstbell'), '-c', conf, ...args], { cwd: place.dir, input, seconds });
+}
+
+/** The same, but failing is an error. Gives standard output. */
+export async function mustFirstbell(place, args, options) {
+    const result = await firstbell(place, args, options);
+    if (result.code !== 0) throw new Error(`firstbell ${args.join(' ')}: exit code ${result.code ?? result.signal}\n${result.stderr}`);
+    return result.stdout;
+}
+
+/** Starts `firstbell api` and waits until it is ready. Gives {program, client, socketPath}; client speaks to it as the edge would, for tenant 1. */
+export async function startApi(place, { conf = place.path('conf/firstbell.conf'), tenant = 1 } = {}) {
+    const program = place.start('api', [path.join(app(), 'bin/firstbell'), '-c', conf, 'api']);
+    const socketPath = place.path('sock/api.sock');
+    await waitFor('the api to answer /readyz', async () => {
+        place.assertRunning(program);
+        const probe = new Client({ socketPath });
+        const reply = await probe.get('/readyz', { seconds: 2 }).finally(() => probe.close());
+        return reply.status === 200;
+    });
+    return { program, socketPath, client: originClient(socketPath, tenant) };
+}
+
+/** A client that speaks to the origin as the edge does. */
+export function originClient(socketPath, tenant) {
+    return new Client({ socketPath, headers: { 'bell-tenant': String(tenant) } });
+}
+
+/** Starts `firstbell jobs` and waits for the first snapshot of the tenant directory. */
+export async function startJobs(place, { conf = place.path('conf/firstbell.conf') } = {}) {
+    const program = place.start('jobs', [path.join(app(), 'bin/firstbell'), '-c', conf, 'jobs']);
+    await waitFor('the jobs to publish the tenant directory', () => {
+        place.assertRunning(program);
+        return existsSync(place.path('directory.snapshot'));
+    });
+    return { program };
+}

@@ -1,0 +1,63 @@
+// nginx with the modules under test, and the certificates that it needs.
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { app } from './app.mjs';
+import { canConnect } from './client.mjs';
+import { run } from './run.mjs';
+import { waitFor } from './wait.mjs';
+
+/** The module's file, for load_module. */
+export function modulePath(name = 'ngx_http_bell_core_module') {
+    return path.join(app(), 'modules', `${name}.so`);
+}
+
+/** Starts nginx with a whole configuration as text. It must listen on `port` (127.0.0.1), say nothing about "daemon", "pid" and the error log:
+ *  they are given here (errors go to log/nginx.error.log at level `level`). Gives {program, port, reload, log}. */
+export async function startNginx(place, { conf, port, level = 'info', name = 'nginx' }) {
+    const { file, argv } = writeNginx(place, { conf, level, name });
+    const program = place.start(name, argv, { stopSignal: 'SIGQUIT' });
+    const errors = `log/${name}.error.log`;
+    await waitFor('nginx to listen', () => {
+        place.assertRunning(program);
+        return canConnect(port);
+    });
+    return { program, port, file, log: () => place.read(errors), reload: () => program.child.kill('SIGHUP') };
+}
+
+/** `nginx -t` with that configuration: {code, stdout, stderr}. */
+export function testNginx(place, { conf, level = 'info', name = 'nginx-t' }) {
+    const { argv } = writeNginx(place, { conf, level, name });
+    return run([...argv, '-t'], { cwd: place.dir });
+}
+
+function writeNginx(place, { conf, level, name }) {
+    const errors = place.path('log', `${name}.error.log`);
+    const head = `daemon off;\npid ${place.path('pid', `${name}.pid`)};\nerror_log ${errors} ${level};\n`;
+    const file = place.write(`conf/${name}.conf`, head + conf);
+    return { file, argv: ['nginx', '-p', `${place.dir}/`, '-c', file, '-e', errors] };
+}
+
+/** Lines for the http block: the distribution's folders for temporary files are not ours to write. */
+export function tempPaths(place) {
+    const folder = place.folder('tmp');
+    const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+    return kinds.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join('\n');
+}
+
+/** A certificate authority and a certificate for `names` (host names and addresses), in tls/ of the place. Gives paths and the CA as PEM. */
+export function makeCertificate(place, names = ['demo.localhost', 'localhost', '127.0.0.1']) {
+    const dir = place.folder('tls');
+    const file = (name) => path.join(dir, name);
+    const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+    const san = names.map((name) => `${/^[\d.]+$|:/.test(name) ? 'IP' : 'DNS'}:${name}`).join(',');
+    openssl('req', '-x509', ...ec, '-keyout', file('ca.key'), '-out', file('ca.crt'), '-days', '30', '-subj', '/CN=Firstbell test CA');
+    const request = ['-subj', `/CN=${names[0]}`, '-addext', `subjectAltName=${san}`, '-addext', 'basicConstraints=critical,CA:FALSE'];
+    const signed = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-days', '20'];
+    openssl('req', '-x509', ...ec, ...request, ...signed, '-keyout', file('edge.key'), '-out', file('edge.crt'));
+    for (const name of ['ca.crt', 'ca.key', 'edge.crt', 'edge.key']) place.write(`tls/${name}`, readFileSync(file(name)));
+    return { certificate: file('edge.crt'), key: file('edge.key'), caFile: file('ca.crt'), ca: readFileSync(file('ca.crt'), 'utf8') };
+}
