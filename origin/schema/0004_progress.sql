@@ -41,3 +41,16 @@ CREATE FUNCTION missing_prerequisites(tenant integer, enrollment bigint, item bi
     ORDER BY r.id
 $$;
 GRANT EXECUTE ON FUNCTION missing_prerequisites(integer, bigint, bigint) TO fb_app;
+
+-- The item as one student meets it: through which enrollment, and whether it is still locked. No row: it is not theirs.
+CREATE FUNCTION student_item(tenant integer, student bigint, item bigint)
+    RETURNS TABLE (enrollment_id bigint, kind smallint, course_id bigint, locked boolean)
+    LANGUAGE sql STABLE AS $$
+    SELECT e.id, i.kind, i.course_id, EXISTS (SELECT FROM missing_prerequisites(tenant, e.id, i.id))
+    FROM items i
+    JOIN classes k ON k.tenant_id = tenant AND k.course_id = i.course_id AND k.status = 1
+    JOIN enrollments e ON e.tenant_id = tenant AND e.class_id = k.id AND e.user_id = student AND e.role = 3 AND e.status = 1
+    WHERE i.tenant_id = tenant AND i.id = item AND NOT i.retired
+    ORDER BY e.id LIMIT 1
+$$;
+GRANT EXECUTE ON FUNCTION student_item(integer, bigint, bigint) TO fb_app;

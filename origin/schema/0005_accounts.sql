@@ -26,3 +26,18 @@ CREATE INDEX sessions_expiry ON sessions (tenant_id, expires_at);
 
 CALL tenant_wall('accounts');
 CALL tenant_wall('sessions');
+
+-- The beginning of every statement group of a signed-in request: sets the tenant and checks the session. It raises FB401 when the session was
+-- signed out, has expired, or its user was disabled, has left the roster or has changed role; the group then does nothing at all.
+CREATE FUNCTION session_enter(tenant integer, session_sid text, session_user_id bigint, session_role smallint) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.tenant', tenant::text, true);
+    PERFORM FROM sessions s JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+    WHERE s.tenant_id = tenant AND s.sid = session_sid AND s.user_id = session_user_id AND s.expires_at > now()
+      AND u.role = session_role AND u.enabled AND u.status = 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such session' USING ERRCODE = 'FB401';
+    END IF;
+END $$;
+GRANT EXECUTE ON FUNCTION session_enter(integer, text, bigint, smallint) TO fb_app;

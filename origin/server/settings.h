@@ -1,5 +1,6 @@
 /* The settings of `firstbell`: one file of "key = value" lines, '#' begins a comment. Every setting is in one table in settings.c with its default,
- * its bounds and a sentence; an unknown key, a value out of bounds or a duplicate stops the program with file, line, what was found and what was expected. */
+ * its bounds and a sentence; an unknown key, a value out of bounds or a duplicate stops the program with file, line, what was found and what was
+ * expected. */
 #ifndef FB_SETTINGS_H
 #define FB_SETTINGS_H
 
@@ -21,9 +22,9 @@ typedef struct {
     char error_log[FB_SETTING_TEXT_MAX];  /* a path, or "-" for standard error */
     char pid_file[FB_SETTING_TEXT_MAX];
     char jobs_pid_file[FB_SETTING_TEXT_MAX];
-    long workers;        /* processes; 0: one a core */
-    long db_connections; /* a worker */
-    long db_waiting_max; /* statement groups that may wait for a connection, a worker */
+    long workers;         /* processes; 0: one a core */
+    long db_connections;  /* a worker */
+    long db_waiting_max;  /* statement groups that may wait for a connection, a worker */
     long connections_max; /* client connections, a worker */
     long head_max_bytes;
     long body_max_bytes;

@@ -1,0 +1,221 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "bell_url.h"
+#include "origin/accounts/accounts.h"
+#include "origin/accounts/password.h"
+#include "origin/server/json_in.h"
+#include "origin/server/log.h"
+#include "origin/server/reply.h"
+#include "origin/server/session.h"
+#include "origin/server/worker.h"
+
+#define LOGIN_MAX_BYTES 256
+
+const fb_stmt fb_sql_account_by_login = {
+    "account_by_login",
+    "SELECT a.user_id, u.role, a.password_hash FROM accounts a "
+    "JOIN users u ON u.tenant_id = a.tenant_id AND u.id = a.user_id "
+    "WHERE a.tenant_id = $1 AND a.login = lower($2::text COLLATE \"C\") AND u.enabled AND u.status = 1",
+    2,
+};
+
+const fb_stmt fb_sql_session_insert = {
+    "session_insert",
+    "INSERT INTO sessions (tenant_id, sid, user_id, expires_at) VALUES ($1, $2, $3, now() + make_interval(secs => $4))",
+    4,
+};
+
+/* What a helper thread works on; it outlives a job that is cancelled. */
+typedef struct {
+    fb_task task;
+    char *password;
+    size_t password_len;
+    char *hash; /* NULL: there is no such account */
+    bool right;
+} check;
+
+typedef struct {
+    bool is_form;
+    const char *next; /* the page to go on to; NULL: the role's home */
+    bell_str login, password;
+    check *check;
+    bool right; /* copied from the check, which is freed when its step returns */
+    bell_token_claims claims;
+} sign_in;
+
+static void answer_wrong(fb_job *job) {
+    const sign_in *s = job->state;
+    if (!s->is_form)
+        fb_reply_problem(job, FB_PROBLEM_CREDENTIALS, NULL);
+    else
+        fb_reply_redirect(job, "/sign-in#wrong");
+}
+
+static void answer_right(fb_job *job) {
+    const sign_in *s = job->state;
+    const char *home = fb_role_home(s->claims.role);
+    bell_json j;
+
+    if (!fb_session_give(job, &s->claims)) {
+        fb_log(FB_LOG_ERROR, "request %s: a session token could not be signed", job->request_id);
+        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+    } else if (s->is_form) {
+        fb_reply_redirect(job, s->next != NULL ? s->next : home);
+    } else {
+        fb_reply_json_begin(job, &j);
+        bell_json_object_open(&j);
+        bell_json_key(&j, "home");
+        bell_json_z(&j, home);
+        bell_json_object_close(&j);
+        fb_reply_json(job, &j, 201);
+    }
+}
+
+static void open_session(fb_job *job) {
+    sign_in *s = job->state;
+    long ttl_s = job->worker->settings->session_ttl_s;
+
+    if (!s->right) {
+        answer_wrong(job);
+        return;
+    }
+    if (!fb_session_new_sid(s->claims.sid)) {
+        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    s->claims.tenant_id = (uint32_t)job->tenant_id;
+    s->claims.issued_s = (int64_t)time(NULL);
+    s->claims.expires_s = s->claims.issued_s + ttl_s;
+    fb_call_add(job, &fb_sql_session_insert, fb_text_i64(job, job->tenant_id), s->claims.sid, fb_text_i64(job, (int64_t)s->claims.user_id),
+                fb_text_i64(job, ttl_s));
+    fb_await_db(job, answer_right);
+}
+
+static void check_run(void *arg) {
+    check *c = arg;
+    c->right = fb_password_verify(c->hash, (bell_str){c->password, c->password_len});
+}
+
+static void check_drop(fb_task *t) {
+    check *c = (check *)t;
+    if (c->password != NULL)
+        explicit_bzero(c->password, c->password_len);
+    free(c->password);
+    free(c->hash);
+    free(c);
+}
+
+static void take_verdict(fb_job *job) {
+    sign_in *s = job->state;
+    s->right = s->check->right && s->claims.user_id != 0;
+    open_session(job);
+}
+
+static check *check_new(bell_str password, const char *hash) {
+    check *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->task = (fb_task){.run = check_run, .drop = check_drop, .arg = c};
+    c->password = malloc(password.len + 1);
+    c->password_len = password.len;
+    c->hash = hash != NULL ? strdup(hash) : NULL;
+    if (c->password == NULL || (hash != NULL && c->hash == NULL)) {
+        check_drop(&c->task);
+        return NULL;
+    }
+    memcpy(c->password, password.p, password.len);
+    return c;
+}
+
+/* An unknown name costs what a known one costs, so that the answer's time tells nothing. */
+static void check_password(fb_job *job) {
+    sign_in *s = job->state;
+    const PGresult *r = fb_rows(job, 0);
+    bool known = PQntuples(r) == 1;
+
+    if (known) {
+        s->claims.user_id = (uint64_t)fb_col_i64(r, 0, 0);
+        s->claims.role = (uint32_t)fb_col_i64(r, 0, 1);
+    }
+    s->check = check_new(s->password, known ? PQgetvalue(r, 0, 2) : NULL);
+    if (s->check == NULL)
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+    else
+        fb_await_task(job, &s->check->task, take_verdict);
+}
+
+static void look_up(fb_job *job) {
+    sign_in *s = job->state;
+
+    if (s->login.len == 0 || s->login.len > LOGIN_MAX_BYTES || s->password.len == 0 || s->password.len > FB_PASSWORD_MAX_BYTES ||
+        !bell_str_is_utf8(s->login)) {
+        answer_wrong(job);
+        return;
+    }
+    fb_call_add(job, &fb_sql_account_by_login, fb_text_i64(job, job->tenant_id), fb_text(job, s->login));
+    fb_await_db(job, check_password);
+}
+
+static bool begin(fb_job *job, bool is_form) {
+    sign_in *s = bell_arena_zalloc(&job->arena, sizeof(*s));
+    if (s == NULL) {
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+        return false;
+    }
+    s->is_form = is_form;
+    job->state = s;
+    return true;
+}
+
+void fb_sign_in_api(fb_job *job) {
+    static const char *const names[] = {"username", "password", NULL};
+    json_t *body = fb_json_body(job);
+
+    if (body == NULL)
+        return;
+    if (!fb_json_only(job, body, names) || !begin(job, false)) {
+        json_decref(body);
+        return;
+    }
+    sign_in *s = job->state;
+    json_t *username = json_object_get(body, "username"), *password = json_object_get(body, "password");
+    bool ok = json_is_string(username) && json_is_string(password);
+    if (ok) {
+        s->login = bell_str_of(fb_text(job, (bell_str){json_string_value(username), json_string_length(username)}));
+        s->password = bell_str_of(fb_text(job, (bell_str){json_string_value(password), json_string_length(password)}));
+    }
+    json_decref(body);
+    if (ok)
+        look_up(job);
+    else
+        fb_reply_problem(job, FB_PROBLEM_INVALID, "\"username\" and \"password\" are expected, both as text.");
+}
+
+/* Only a page of ours: "/" and plain characters, no "//host", no dot segments. */
+static bool is_own_page(bell_str path) {
+    if (path.len < 2 || path.p[0] != '/')
+        return false;
+    return bell_url_is_plain_path((bell_str){path.p + 1, path.len - 1});
+}
+
+void fb_sign_in_form(fb_job *job) {
+    bell_str form = bell_buf_str(&job->body), next = BELL_STR_NULL;
+
+    if (!begin(job, true))
+        return;
+    sign_in *s = job->state;
+    bell_str type = bell_http_header_get(job->request, BELL_STR("Content-Type"));
+    if (!bell_str_ieq(bell_str_trim(bell_str_cut(&type, ';')), BELL_STR("application/x-www-form-urlencoded"))) {
+        fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, NULL);
+        return;
+    }
+    if (bell_form_get(&job->arena, form, BELL_STR("username"), &s->login) != 1 ||
+        bell_form_get(&job->arena, form, BELL_STR("password"), &s->password) != 1) {
+        answer_wrong(job);
+        return;
+    }
+    if (bell_form_get(&job->arena, form, BELL_STR("next"), &next) == 1 && is_own_page(next))
+        s->next = fb_text(job, next);
+    look_up(job);
+}

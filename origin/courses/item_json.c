@@ -1,0 +1,46 @@
+#include "origin/courses/item_json.h"
+
+const char *fb_item_kind_name(int64_t kind) {
+    static const char *const names[] = {"unknown", "video", "reading", "quiz", "assignment"};
+    return kind >= 1 && kind <= 4 ? names[kind] : names[0];
+}
+
+const char *fb_progress_status_name(int64_t status) {
+    static const char *const names[] = {"not_started", "in_progress", "completed"};
+    return status >= 0 && status <= 2 ? names[status] : names[0];
+}
+
+static void write_text_or_null(bell_json *j, const PGresult *r, int row, int col) {
+    if (PQgetisnull(r, row, col))
+        bell_json_null(j);
+    else
+        bell_json_str(j, fb_col(r, row, col));
+}
+
+void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col) {
+    bell_json_key(j, "status");
+    bell_json_z(j, fb_progress_status_name(fb_col_i64(r, row, col)));
+    bell_json_key(j, "percent");
+    bell_json_int(j, fb_col_i64(r, row, col + 1));
+    bell_json_key(j, "score");
+    if (PQgetisnull(r, row, col + 2))
+        bell_json_null(j);
+    else
+        bell_json_fixed(j, fb_col_i64(r, row, col + 2), 2);
+    bell_json_key(j, "position_s");
+    bell_json_fixed(j, fb_col_i64(r, row, col + 3), 3);
+    bell_json_key(j, "time_spent_s");
+    bell_json_int(j, fb_col_i64(r, row, col + 4));
+    bell_json_key(j, "started_at");
+    write_text_or_null(j, r, row, col + 5);
+    bell_json_key(j, "completed_at");
+    write_text_or_null(j, r, row, col + 6);
+}
+
+void fb_item_write_lock(bell_json *j, const PGresult *r, int row, int col) {
+    bool locked = !PQgetisnull(r, row, col);
+    bell_json_key(j, "locked");
+    bell_json_bool(j, locked);
+    bell_json_key(j, "missing");
+    bell_json_raw(j, locked ? fb_col(r, row, col) : BELL_STR("[]"));
+}

@@ -1,0 +1,66 @@
+#include "origin/registry.h"
+
+#include "origin/accounts/accounts.h"
+#include "origin/classes/classes.h"
+#include "origin/courses/courses.h"
+#include "origin/district/district.h"
+#include "origin/progress/progress.h"
+#include "origin/server/pages.h"
+
+#define GET    BELL_HTTP_GET
+#define POST   BELL_HTTP_POST
+#define PUT    BELL_HTTP_PUT
+#define DELETE BELL_HTTP_DELETE
+
+#define ROUTE(methods_, pattern_, scope_, shed_class_, handler_)                                                                                              \
+    {.methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_)}
+#define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                                \
+    {.methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true}
+#define PAGE(pattern_, scope_, file_)                                                                                                                          \
+    {.methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = FB_SHED_BROWSING, .handler = fb_page_file, .is_page = true, .file = (file_)}
+
+/* clang-format off */
+const fb_route fb_routes[] = {
+    /* methods, pattern, scope, shedding class, handler */
+    OPEN("/healthz", fb_healthz),
+    OPEN("/readyz", fb_readyz),
+
+    ROUTE(POST,   "/api/v1/sessions",             FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_api),
+    ROUTE(POST,   "/sign-in",                     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_form),
+    ROUTE(DELETE, "/api/v1/sessions/current",     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_api),
+    ROUTE(POST,   "/sign-out",                    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_form),
+    ROUTE(GET,    "/api/v1/me",                   FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_me),
+
+    ROUTE(GET,    "/api/v1/courses",              FB_SCOPE_CONTENT,   FB_SHED_BROWSING,       fb_courses_list),
+    ROUTE(GET,    "/api/v1/courses/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_course_outline),
+    ROUTE(GET,    "/api/v1/lessons/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_lesson),
+    ROUTE(GET,    "/media/{id}/{path}",           FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_media),
+    ROUTE(PUT,    "/api/v1/items/{id}/progress",  FB_SCOPE_PROGRESS,  FB_SHED_PROGRESS_SAVE,  fb_progress_save),
+    ROUTE(POST,   "/api/v1/items/{id}/attempts",  FB_SCOPE_PROGRESS,  FB_SHED_SUBMISSION,     fb_attempt),
+
+    ROUTE(GET,    "/api/v1/classes",              FB_SCOPE_CLASSES,   FB_SHED_DASHBOARD,      fb_classes_list),
+    ROUTE(GET,    "/api/v1/classes/{id}/progress", FB_SCOPE_CLASSES,  FB_SHED_DASHBOARD,      fb_class_progress),
+    ROUTE(GET,    "/api/v1/district",             FB_SCOPE_DISTRICT,  FB_SHED_DASHBOARD,      fb_district),
+
+    ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
+    ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
+    PAGE("/sign-in",                         FB_SCOPE_NONE,      "sign-in.html"),
+    PAGE("/courses",                         FB_SCOPE_CONTENT,   "courses.html"),
+    PAGE("/courses/{id}",                    FB_SCOPE_CONTENT,   "course.html"),
+    PAGE("/lessons/{id}",                    FB_SCOPE_CONTENT,   "lesson.html"),
+    PAGE("/classes",                         FB_SCOPE_CLASSES,   "classes.html"),
+    PAGE("/classes/{id}",                    FB_SCOPE_CLASSES,   "class.html"),
+    PAGE("/district",                        FB_SCOPE_DISTRICT,  "district.html"),
+    {.pattern = NULL},
+};
+
+const fb_stmt *const fb_statements[] = {
+    &fb_sql_tenant_enter, &fb_sql_session_enter,
+    &fb_sql_account_by_login, &fb_sql_session_insert, &fb_sql_session_delete, &fb_sql_me,
+    &fb_sql_courses_mine, &fb_sql_course_head, &fb_sql_course_items, &fb_sql_lesson_head, &fb_sql_lesson_items, &fb_sql_course_assets, &fb_sql_asset_open,
+    &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,
+    &fb_sql_classes_mine, &fb_sql_class_head, &fb_sql_class_items, &fb_sql_class_progress,
+    &fb_sql_district_counts, &fb_sql_district_imports, &fb_sql_district_queue,
+    NULL,
+};
+/* clang-format on */

@@ -1,0 +1,168 @@
+#include "origin/server/job.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "origin/server/log.h"
+#include "origin/server/reply.h"
+#include "origin/server/worker.h"
+
+const fb_stmt fb_sql_tenant_enter = {"tenant_enter", "SELECT set_config('app.tenant', $1, true)", 1};
+const fb_stmt fb_sql_session_enter = {"session_enter", "SELECT session_enter($1, $2, $3, $4)", 4};
+
+static void on_group_done(fb_group *g, void *arg);
+
+void fb_job_init(fb_job *job, fb_worker *worker, const bell_http_request *request) {
+    memset(job, 0, sizeof(*job));
+    job->worker = worker;
+    job->request = request;
+    job->reply.fd = -1;
+    bell_arena_init(&job->arena, FB_JOB_ARENA_BYTES);
+    bell_buf_init(&job->body, (size_t)worker->settings->body_max_bytes);
+    bell_buf_init(&job->reply.headers, 16 * 1024);
+    bell_buf_init(&job->reply.body, FB_REPLY_MAX_BYTES);
+    job->group.done = on_group_done;
+    job->group.arg = job;
+}
+
+void fb_job_cancel(fb_job *job) {
+    fb_group_cancel(&job->group);
+    if (job->task != NULL)
+        fb_helper_cancel(job->task);
+    job->task = NULL;
+    job->next = NULL;
+}
+
+void fb_job_fini(fb_job *job) {
+    fb_job_cancel(job);
+    fb_reply_fini(&job->reply);
+    bell_buf_fini(&job->body);
+    bell_arena_fini(&job->arena);
+}
+
+static void resume(fb_job *job) {
+    fb_step step = job->next;
+    job->next = NULL;
+    job->waits_for = NULL;
+    step(job);
+}
+
+/* The statement that opens every group is its first call. */
+static void open_group(fb_job *job) {
+    fb_group *g = &job->group;
+    const char *tenant = fb_text_i64(job, job->tenant_id);
+
+    g->ncalls = 1;
+    if (!job->has_session || job->route->scope == FB_SCOPE_NONE || job->session_entered) {
+        g->calls[0] = (fb_call){&fb_sql_tenant_enter, {tenant}};
+        return;
+    }
+    job->session_entered = true;
+    g->calls[0] = (fb_call){&fb_sql_session_enter,
+                            {tenant, job->session.sid, fb_text_i64(job, (int64_t)job->session.user_id), fb_text_i64(job, job->session.role)}};
+}
+
+void fb_call_add(fb_job *job, const fb_stmt *stmt, ...) {
+    fb_group *g = &job->group;
+    va_list ap;
+
+    if (g->ncalls == 0 || g->results[0] != NULL) { /* the first of a new group */
+        fb_group_clear(g);
+        open_group(job);
+    }
+    if (g->ncalls == FB_GROUP_CALLS_MAX || stmt->nparams > FB_STMT_PARAMS_MAX) {
+        fb_log(FB_LOG_ERROR, "statement %s does not fit into its group", stmt->name);
+        abort(); /* a programmer's error, found by the first test of the route */
+    }
+    fb_call *c = &g->calls[g->ncalls++];
+    c->stmt = stmt;
+    va_start(ap, stmt);
+    for (unsigned i = 0; i < stmt->nparams; i++)
+        c->params[i] = va_arg(ap, const char *);
+    va_end(ap);
+}
+
+void fb_await_db(fb_job *job, fb_step next) {
+    job->next = next;
+    job->waits_for = job->group.calls[job->group.ncalls - 1].stmt->name;
+    switch (fb_pool_send(job->worker->pool, &job->group)) {
+    case FB_POOL_SENT:
+        return;
+    case FB_POOL_FULL:
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+        return;
+    case FB_POOL_DOWN:
+        fb_reply_problem(job, FB_PROBLEM_DATABASE, NULL);
+    }
+}
+
+static void answer_sql_error(fb_job *job, const fb_group *g) {
+    if (strcmp(g->sqlstate, "FB401") == 0) {
+        fb_reply_sign_in(job);
+        return;
+    }
+    fb_log(FB_LOG_ERROR, "request %s: %s: SQLSTATE %s: %s", job->request_id, job->waits_for, g->sqlstate, g->message);
+    if (strcmp(g->sqlstate, "57014") == 0) /* query_canceled: the statement's time-out */
+        fb_reply_problem(job, FB_PROBLEM_DEADLINE, NULL);
+    else if (strncmp(g->sqlstate, "53", 2) == 0 || strncmp(g->sqlstate, "57", 2) == 0 || strncmp(g->sqlstate, "40", 2) == 0)
+        fb_reply_problem(job, FB_PROBLEM_DATABASE, NULL); /* no resources, shutting down, serialization: worth another try */
+    else
+        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+}
+
+static void on_group_done(fb_group *g, void *arg) {
+    fb_job *job = arg;
+    if (g->outcome == FB_GROUP_OK)
+        resume(job);
+    else if (g->outcome == FB_GROUP_LOST)
+        fb_reply_problem(job, FB_PROBLEM_DATABASE,
+                         "The connection to the records broke. What you saved last may or may not be stored; saving again is safe.");
+    else
+        answer_sql_error(job, g);
+}
+
+const PGresult *fb_rows(const fb_job *job, unsigned i) {
+    return job->group.results[i + 1];
+}
+
+static void on_task_done(fb_task *t, void *owner) {
+    fb_job *job = owner;
+    (void)t;
+    job->task = NULL;
+    resume(job);
+}
+
+void fb_await_task(fb_job *job, fb_task *task, fb_step next) {
+    task->owner = job;
+    task->done = on_task_done;
+    if (!fb_helper_submit(job->worker->helper, task)) {
+        task->drop(task);
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+        return;
+    }
+    job->task = task;
+    job->next = next;
+    job->waits_for = "helper";
+}
+
+const char *fb_text_i64(fb_job *job, int64_t v) {
+    const char *z = bell_arena_printf(&job->arena, "%lld", (long long)v);
+    return z != NULL ? z : "";
+}
+
+const char *fb_text(fb_job *job, bell_str s) {
+    const char *z = bell_arena_strdup(&job->arena, s);
+    return z != NULL ? z : "";
+}
+
+bell_str fb_col(const PGresult *r, int row, int col) {
+    return (bell_str){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
+}
+
+int64_t fb_col_i64(const PGresult *r, int row, int col) {
+    return strtoll(PQgetvalue(r, row, col), NULL, 10);
+}
+
+bool fb_col_bool(const PGresult *r, int row, int col) {
+    return PQgetvalue(r, row, col)[0] == 't';
+}

@@ -1,0 +1,95 @@
+/* A job is one request on its way through the origin: a handler of 3 to 7 named steps. A step adds statements and waits
+ * (fb_await_db), hands work to the helper pool (fb_await_task), or replies; job_resume is the only way back. Locals live in the job's arena.
+ * Whoever waits can be cancelled: a reply that comes late finds nobody. Each job has one deadline, kept by its connection. */
+#ifndef FB_JOB_H
+#define FB_JOB_H
+
+#include "bell_arena.h"
+#include "bell_http.h"
+#include "bell_json.h"
+#include "bell_token.h"
+#include "origin/db/pool.h"
+#include "origin/server/helper.h"
+#include "origin/server/problem.h"
+
+typedef struct fb_job fb_job;
+typedef struct fb_route fb_route;
+typedef struct fb_worker fb_worker;
+typedef struct fb_static_file fb_static_file;
+typedef void (*fb_step)(fb_job *job);
+
+#define FB_ROUTE_IDS_MAX    2
+#define FB_REQUEST_ID_BYTES 64
+#define FB_JOB_ARENA_BYTES  (1024 * 1024)
+#define FB_REPLY_MAX_BYTES  (8 * 1024 * 1024)
+
+typedef struct {
+    unsigned status;
+    const char *content_type; /* NULL: no body */
+    bell_buf headers;         /* further header lines, each with CRLF */
+    bell_buf body;
+    const fb_static_file *file; /* a body that lives longer than the job, in place of `body` */
+    int fd;                     /* a file to send in place of a body; -1: none */
+    uint64_t fd_first, fd_bytes;
+    bool close;
+} fb_reply;
+
+struct fb_job {
+    fb_worker *worker;
+    void (*on_reply)(fb_job *job, void *arg); /* called once, when the reply is complete */
+    void *on_reply_arg;
+    bool replied;
+
+    const bell_http_request *request; /* points into the connection's buffer */
+    bell_buf body;
+    const fb_route *route;
+    uint64_t ids[FB_ROUTE_IDS_MAX]; /* of {id} in the route's pattern, in order */
+    bell_str rest;                  /* of {path} */
+
+    char request_id[FB_REQUEST_ID_BYTES + 1];
+    int32_t tenant_id;
+    bool has_session;
+    bell_token_claims session;
+
+    bell_arena arena;
+    fb_group group;
+    bool session_entered; /* the first group checks the session, the later ones set the tenant only */
+    fb_step next;
+    fb_task *task;
+    const char *waits_for; /* named in the log when the deadline strikes */
+    void *state;           /* the handler's own, in the arena */
+
+    fb_reply reply;
+};
+
+/* What opens a group. */
+extern const fb_stmt fb_sql_tenant_enter, fb_sql_session_enter;
+
+void fb_job_init(fb_job *job, fb_worker *worker, const bell_http_request *request);
+/* Nobody waits for its statements or its task any more; it may still reply. */
+void fb_job_cancel(fb_job *job);
+/* Cancels what is under way and frees all. */
+void fb_job_fini(fb_job *job);
+
+/* Adds a statement to the group that the next fb_await_db sends; the first one of a group frees the rows of the group before. Parameters are text, as
+ * many as the statement has; NULL is SQL's NULL. */
+void fb_call_add(fb_job *job, const fb_stmt *stmt, ...);
+/* Sends the group under the job's tenant and, in a signed-in job, its session; `next` runs with its results. Errors, a lost connection and a
+ * session that has ended are answered here and `next` is not called. */
+void fb_await_db(fb_job *job, fb_step next);
+/* The rows of the i-th statement of the last group. */
+const PGresult *fb_rows(const fb_job *job, unsigned i);
+
+/* Runs task->run on a helper thread, then `next`. Refuses with 503 when the pool is full. */
+void fb_await_task(fb_job *job, fb_task *task, fb_step next);
+
+/* Decimal text in the arena. Out of memory gives "", which no statement takes for a number. */
+const char *fb_text_i64(fb_job *job, int64_t v);
+const char *fb_text(fb_job *job, bell_str s);
+
+/* One column of one row; empty for NULL. */
+bell_str fb_col(const PGresult *r, int row, int col);
+int64_t fb_col_i64(const PGresult *r, int row, int col);
+bool fb_col_bool(const PGresult *r, int row, int col);
+
+#endif

@@ -1,0 +1,62 @@
+#include "origin/server/json_in.h"
+
+#include <math.h>
+
+#include "origin/server/reply.h"
+
+static bool is_json(const bell_http_request *q) {
+    bell_str type = bell_http_header_get(q, BELL_STR("Content-Type"));
+    return type.p != NULL && bell_str_ieq(bell_str_trim(bell_str_cut(&type, ';')), BELL_STR("application/json"));
+}
+
+json_t *fb_json_body(fb_job *job) {
+    json_error_t e;
+
+    if (!is_json(job->request)) {
+        fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, "Content-Type: application/json is expected.");
+        return NULL;
+    }
+    json_t *body = json_loadb(job->body.p != NULL ? job->body.p : "", job->body.len, JSON_REJECT_DUPLICATES, &e);
+    if (body == NULL) {
+        fb_reply_problem(job, FB_PROBLEM_BAD_JSON,
+                         bell_arena_printf(&job->arena, "Line %d, column %d: not well-formed, or a name stands twice.", e.line, e.column));
+        return NULL;
+    }
+    if (!json_is_object(body)) {
+        json_decref(body);
+        fb_reply_problem(job, FB_PROBLEM_INVALID, "An object is expected.");
+        return NULL;
+    }
+    return body;
+}
+
+bool fb_json_only(fb_job *job, json_t *body, const char *const *names) {
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(body, key, value) {
+        const char *const *n = names;
+        while (*n != NULL && strcmp(*n, key) != 0)
+            n++;
+        if (*n == NULL) {
+            fb_reply_problem(job, FB_PROBLEM_INVALID, bell_arena_printf(&job->arena, "\"%.40s\" is not known here.", key));
+            return false;
+        }
+    }
+    return true;
+}
+
+bool fb_json_number(fb_job *job, json_t *body, const char *name, double min, double max, double scale, int64_t *out, bool *present) {
+    json_t *v = json_object_get(body, name);
+
+    *present = v != NULL;
+    if (v == NULL)
+        return true;
+    double d = json_number_value(v);
+    if (!json_is_number(v) || !isfinite(d) || d < min || d > max) {
+        fb_reply_problem(job, FB_PROBLEM_INVALID, bell_arena_printf(&job->arena, "\"%s\" is a number from %.0f to %.0f.", name, min, max));
+        return false;
+    }
+    *out = (int64_t)(d * scale);
+    return true;
+}

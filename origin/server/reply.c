@@ -1,0 +1,187 @@
+#include "origin/server/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "origin/server/log.h"
+#include "origin/server/route.h"
+#include "origin/server/static_files.h"
+
+/* hls.js plays through blob: URLs and a worker made from one. */
+#define CONTENT_SECURITY_POLICY                                                                                                                      \
+    "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; style-src 'self'; "              \
+    "script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+static void finish(fb_job *job, unsigned status, const char *content_type) {
+    if (job->replied) { /* a second answer to one question: a programmer's error, harmless to the client */
+        fb_log(FB_LOG_ERROR, "request %s was answered twice", job->request_id);
+        return;
+    }
+    job->replied = true;
+    job->reply.status = status;
+    job->reply.content_type = content_type;
+    job->on_reply(job, job->on_reply_arg);
+}
+
+static void drop_body(fb_reply *r) {
+    bell_buf_reset(&r->body);
+    bell_buf_reset(&r->headers);
+    r->file = NULL;
+    if (r->fd >= 0)
+        close(r->fd);
+    r->fd = -1;
+}
+
+void fb_reply_json_begin(fb_job *job, bell_json *j) {
+    bell_buf_reset(&job->reply.body);
+    bell_json_init(j, &job->reply.body);
+}
+
+void fb_reply_json(fb_job *job, const bell_json *j, unsigned status) {
+    if (!bell_json_done(j)) {
+        fb_log(FB_LOG_ERROR, "request %s: the answer did not fit or was not complete", job->request_id);
+        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    fb_reply_header(job, "Cache-Control: private, no-store");
+    finish(job, status, "application/json");
+}
+
+static void problem_begin(fb_job *job, fb_problem p, const char *detail) {
+    bell_json j;
+
+    drop_body(&job->reply);
+    fb_reply_json_begin(job, &j);
+    fb_problem_write(&j, p, detail, bell_str_of(job->request_id));
+    fb_reply_header(job, "Cache-Control: no-store");
+    if (fb_problem_retry_after_s(p) > 0)
+        fb_reply_header(job, "Retry-After: %u", fb_problem_retry_after_s(p));
+}
+
+void fb_reply_problem(fb_job *job, fb_problem p, const char *detail) {
+    problem_begin(job, p, detail);
+    finish(job, fb_problem_status(p), "application/problem+json");
+}
+
+void fb_reply_method_not_allowed(fb_job *job, const char *allowed) {
+    problem_begin(job, FB_PROBLEM_METHOD, NULL);
+    fb_reply_header(job, "Allow: %s", allowed);
+    finish(job, fb_problem_status(FB_PROBLEM_METHOD), "application/problem+json");
+}
+
+/* The page that was asked for comes back behind the sign-in; targets are only ever paths of our own pages. */
+void fb_reply_sign_in(fb_job *job) {
+    const bell_http_request *q = job->request;
+
+    if (job->route == NULL || !job->route->is_page) {
+        fb_reply_problem(job, FB_PROBLEM_SIGN_IN_REQUIRED, NULL);
+        return;
+    }
+    drop_body(&job->reply);
+    const char *location = bell_arena_printf(&job->arena, "/sign-in?next=%.*s", BELL_STR_ARG(q->path));
+    fb_reply_redirect(job, location != NULL && q->path.len > 1 ? location : "/sign-in");
+}
+
+void fb_reply_redirect(fb_job *job, const char *location) {
+    fb_reply_header(job, "Location: %s", location);
+    fb_reply_header(job, "Cache-Control: no-store");
+    finish(job, 303, NULL);
+}
+
+void fb_reply_empty(fb_job *job, unsigned status) {
+    fb_reply_header(job, "Cache-Control: no-store");
+    finish(job, status, NULL);
+}
+
+void fb_reply_text(fb_job *job, unsigned status, const char *text) {
+    bell_buf_add_z(&job->reply.body, text);
+    fb_reply_header(job, "Cache-Control: no-store");
+    finish(job, status, "text/plain; charset=utf-8");
+}
+
+/* A weak comparison over a list of entity tags (RFC 9110, 13.1.2). */
+static bool etag_matches(bell_str list, const char *etag) {
+    bell_str rest = list, want = bell_str_of(etag);
+
+    while (rest.len > 0) {
+        bell_str one = bell_str_trim(bell_str_cut(&rest, ','));
+        if (bell_str_starts(one, BELL_STR("W/")))
+            one = (bell_str){one.p + 2, one.len - 2};
+        if (bell_str_eq(one, want) || bell_str_eq(one, BELL_STR("*")))
+            return true;
+    }
+    return false;
+}
+
+void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status) {
+    bell_str inm = bell_http_header_get(job->request, BELL_STR("If-None-Match"));
+
+    fb_reply_header(job, "ETag: %s", file->etag);
+    fb_reply_header(job, "Cache-Control: no-cache");
+    fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
+    if (status == 200 && inm.p != NULL && etag_matches(inm, file->etag)) {
+        fb_reply_not_modified(job);
+        return;
+    }
+    job->reply.file = file;
+    finish(job, status, file->content_type);
+}
+
+void fb_reply_not_modified(fb_job *job) {
+    finish(job, 304, NULL);
+}
+
+void fb_reply_fd(fb_job *job, unsigned status, const char *content_type, int fd, uint64_t first, uint64_t bytes) {
+    job->reply.fd = fd;
+    job->reply.fd_first = first;
+    job->reply.fd_bytes = bytes;
+    finish(job, status, content_type);
+}
+
+void fb_reply_header(fb_job *job, const char *fmt, ...) {
+    char line[2048];
+    va_list ap;
+
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof(line) || strpbrk(line, "\r\n") != NULL) {
+        fb_log(FB_LOG_ERROR, "request %s: a header line was left out: too long or broken", job->request_id);
+        return;
+    }
+    bell_buf_add(&job->reply.headers, line, (size_t)n);
+    bell_buf_add(&job->reply.headers, "\r\n", 2);
+}
+
+uint64_t fb_reply_body_bytes(const fb_reply *r) {
+    if (r->content_type == NULL)
+        return 0;
+    if (r->file != NULL)
+        return r->file->body.len;
+    return r->fd >= 0 ? r->fd_bytes : r->body.len;
+}
+
+void fb_reply_head(const fb_job *job, bool keep_alive, bell_buf *out) {
+    const fb_reply *r = &job->reply;
+    char date[30];
+
+    bell_http_date((int64_t)time(NULL), date);
+    bell_buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", r->status, bell_http_reason(r->status), date);
+    if (r->content_type != NULL)
+        bell_buf_printf(out, "Content-Type: %s\r\n", r->content_type);
+    if (r->status != 204 && r->status != 304)
+        bell_buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)fb_reply_body_bytes(r));
+    bell_buf_printf(out, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n", job->request_id);
+    bell_buf_add(out, r->headers.p, r->headers.len);
+    bell_buf_add_z(out, keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+}
+
+void fb_reply_fini(fb_reply *r) {
+    bell_buf_fini(&r->headers);
+    bell_buf_fini(&r->body);
+    if (r->fd >= 0)
+        close(r->fd);
+    r->fd = -1;
+}

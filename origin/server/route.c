@@ -1,0 +1,192 @@
+#include "origin/server/route.h"
+
+#include "origin/server/reply.h"
+#include "origin/server/session.h"
+#include "origin/server/worker.h"
+
+typedef struct {
+    uint32_t role;
+    unsigned scopes;
+    const char *name, *home;
+} role_row;
+
+/* users.role → what it may. A role that is not here may nothing. */
+static const role_row roles[] = {
+    {1, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "district_admin", "/district"},
+    {2, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "teacher", "/classes"}, /* aide */
+    {3, FB_SCOPE_SELF, "guardian", "/courses"},
+    {4, FB_SCOPE_SELF, "guardian", "/courses"}, /* parent */
+    {6, FB_SCOPE_SELF, "guardian", "/courses"}, /* relative */
+    {7, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS, "student", "/courses"},
+    {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "teacher", "/classes"},
+    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "operator", "/district"},
+};
+
+static const role_row *role_find(uint32_t role) {
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        if (roles[i].role == role)
+            return &roles[i];
+    return NULL;
+}
+
+unsigned fb_role_scopes(uint32_t role) {
+    const role_row *r = role_find(role);
+    return r != NULL ? r->scopes : FB_SCOPE_NONE;
+}
+
+const char *fb_role_name(uint32_t role) {
+    const role_row *r = role_find(role);
+    return r != NULL ? r->name : "none";
+}
+
+const char *fb_role_home(uint32_t role) {
+    const role_row *r = role_find(role);
+    return r != NULL ? r->home : "/courses";
+}
+
+bool fb_shed_admits(fb_shed_class c, unsigned pressure_percent) {
+    return c >= FB_SHED_NEVER || pressure_percent < (unsigned)c * 10;
+}
+
+static bool take_id(bell_str *path, uint64_t *id) {
+    size_t n = 0;
+    while (n < path->len && path->p[n] != '/')
+        n++;
+    bell_str text = {path->p, n};
+    if ((n > 1 && text.p[0] == '0') || !bell_str_to_u64(text, INT64_MAX, id) || *id == 0)
+        return false;
+    *path = (bell_str){path->p + n, path->len - n};
+    return true;
+}
+
+bool fb_route_matches(const char *pattern, bell_str path, uint64_t *ids, bell_str *rest) {
+    unsigned nids = 0;
+
+    while (*pattern != '\0') {
+        if (*pattern != '{') {
+            if (path.len == 0 || path.p[0] != *pattern)
+                return false;
+            path = (bell_str){path.p + 1, path.len - 1};
+            pattern++;
+        } else if (strncmp(pattern, "{id}", 4) == 0) {
+            if (nids == FB_ROUTE_IDS_MAX || !take_id(&path, &ids[nids++]))
+                return false;
+            pattern += 4;
+        } else { /* {path}: the end of every pattern that has it */
+            *rest = path;
+            return path.len > 0;
+        }
+    }
+    return path.len == 0;
+}
+
+fb_match fb_route_find(const fb_route *routes, fb_job *job, unsigned *allowed) {
+    unsigned method = job->request->method == BELL_HTTP_HEAD ? BELL_HTTP_GET : job->request->method;
+
+    *allowed = 0;
+    for (const fb_route *r = routes; r->pattern != NULL; r++) {
+        if (!fb_route_matches(r->pattern, job->request->path, job->ids, &job->rest))
+            continue;
+        if (r->methods & method) {
+            job->route = r;
+            return FB_MATCH;
+        }
+        *allowed |= r->methods;
+    }
+    return *allowed != 0 ? FB_MATCH_NO_METHOD : FB_MATCH_NO_PATH;
+}
+
+static void answer_method(fb_job *job, unsigned allowed) {
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {
+        {BELL_HTTP_GET, "GET, HEAD"}, {BELL_HTTP_POST, "POST"}, {BELL_HTTP_PUT, "PUT"}, {BELL_HTTP_PATCH, "PATCH"}, {BELL_HTTP_DELETE, "DELETE"}};
+    char list[80] = "";
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!(allowed & names[i].bit))
+            continue;
+        if (list[0] != '\0')
+            strcat(list, ", ");
+        strcat(list, names[i].name);
+    }
+    fb_reply_method_not_allowed(job, list);
+}
+
+/* The edge names the tenant; without it the request came past the edge, or for a name that nobody has. */
+static bool read_tenant(fb_job *job) {
+    bell_str value = bell_http_header_get(job->request, BELL_STR("Bell-Tenant"));
+    uint64_t id;
+
+    if (value.p == NULL || bell_http_header_count(job->request, BELL_STR("Bell-Tenant")) != 1 || !bell_str_to_u64(value, INT32_MAX, &id) || id == 0)
+        return false;
+    job->tenant_id = (int32_t)id;
+    return true;
+}
+
+/* A browser says where a request comes from; a form on another site may not act here (OWASP: verify the origin with standard headers). */
+static bool is_cross_site(const bell_http_request *q) {
+    bell_str site = bell_http_header_get(q, BELL_STR("Sec-Fetch-Site"));
+    bell_str origin = bell_http_header_get(q, BELL_STR("Origin"));
+
+    if (q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD)
+        return false;
+    if (site.p != NULL && !bell_str_eq(site, BELL_STR("same-origin")) && !bell_str_eq(site, BELL_STR("none")))
+        return true;
+    if (origin.p == NULL)
+        return false;
+    if (!bell_str_starts(origin, BELL_STR("https://")))
+        return true;
+    return !bell_str_ieq((bell_str){origin.p + 8, origin.len - 8}, q->host);
+}
+
+static bool may_enter(fb_job *job) {
+    const fb_route *r = job->route;
+
+    if (r->scope == FB_SCOPE_NONE)
+        return true;
+    if (!job->has_session) {
+        fb_reply_sign_in(job);
+        return false;
+    }
+    if ((fb_role_scopes(job->session.role) & r->scope) != r->scope) {
+        if (r->is_page)
+            fb_reply_redirect(job, fb_role_home(job->session.role));
+        else
+            fb_reply_problem(job, FB_PROBLEM_FORBIDDEN, NULL);
+        return false;
+    }
+    return true;
+}
+
+void fb_route_dispatch(const fb_route *routes, fb_job *job) {
+    unsigned allowed;
+    fb_match m = fb_route_find(routes, job, &allowed);
+
+    bool has_tenant = read_tenant(job);
+    if (!has_tenant && (m != FB_MATCH || !job->route->without_tenant)) {
+        fb_reply_problem(job, FB_PROBLEM_WRONG_HOST, NULL);
+        return;
+    }
+    if (m == FB_MATCH_NO_PATH) {
+        fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
+        return;
+    }
+    if (m == FB_MATCH_NO_METHOD) {
+        answer_method(job, allowed);
+        return;
+    }
+    if (is_cross_site(job->request)) {
+        fb_reply_problem(job, FB_PROBLEM_CROSS_SITE, NULL);
+        return;
+    }
+    if (!fb_shed_admits(job->route->shed_class, fb_pool_pressure_percent(job->worker->pool))) {
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+        return;
+    }
+    if (has_tenant)
+        fb_session_read(job);
+    if (may_enter(job))
+        job->route->handler(job);
+}

@@ -1,0 +1,195 @@
+#include "origin/server/worker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "origin/server/conn.h"
+#include "origin/server/log.h"
+
+#define ACCEPT_BATCH 64
+
+bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) {
+    memset(w, 0, sizeof(*w));
+    w->settings = s;
+    if (!fb_static_load(&w->web, s->web_root, err, err_len))
+        return false;
+    w->session_key = bell_token_key_load(s->session_key, err, err_len);
+    if (w->session_key == NULL) {
+        fb_static_free(&w->web);
+        return false;
+    }
+    return true;
+}
+
+void fb_worker_unprepare(fb_worker *w) {
+    fb_static_free(&w->web);
+    bell_token_key_free(w->session_key);
+    w->session_key = NULL;
+}
+
+static void set_accepting(fb_worker *w, bool on) {
+    if (w->accepting == on)
+        return;
+    w->accepting = on;
+    if (on)
+        event_add(w->listen_event, NULL);
+    else
+        event_del(w->listen_event);
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg) {
+    fb_worker *w = arg;
+    (void)what;
+
+    for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+        if (w->nconns >= (unsigned)w->settings->connections_max) {
+            set_accepting(w, false); /* the next ones wait in the listen queue until one closes */
+            return;
+        }
+        int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (c < 0) {
+            if (errno == EMFILE || errno == ENFILE) {
+                fb_log(FB_LOG_ERROR, "no descriptors left at %u connections: raise the limit of open files or lower connections_max", w->nconns);
+                set_accepting(w, false); /* until a connection closes or a second has passed */
+            }
+            return;
+        }
+        if (fb_conn_open(w, c))
+            w->nconns++;
+        else
+            close(c);
+    }
+}
+
+void fb_worker_conn_closed(fb_worker *w) {
+    w->nconns--;
+    if (w->draining && w->nconns == 0)
+        event_base_loopbreak(w->base);
+    else if (!w->draining)
+        set_accepting(w, true);
+}
+
+static void on_drain_timeout(evutil_socket_t fd, short what, void *arg) {
+    fb_worker *w = arg;
+    (void)fd;
+    (void)what;
+    fb_log(FB_LOG_WARNING, "stopping with %u connections still open after %ld ms", w->nconns, w->settings->drain_timeout_ms);
+    event_base_loopbreak(w->base);
+}
+
+static void drain(fb_worker *w) {
+    long ms = w->settings->drain_timeout_ms;
+    struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+
+    if (w->draining)
+        return;
+    w->draining = true;
+    set_accepting(w, false);
+    fb_conn_close_idle(w);
+    if (w->nconns == 0) {
+        event_base_loopbreak(w->base);
+        return;
+    }
+    w->drain_timer = evtimer_new(w->base, on_drain_timeout, w);
+    event_add(w->drain_timer, &tv);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg) {
+    fb_worker *w = arg;
+    (void)what;
+
+    if (sig == SIGUSR1) {
+        if (!fb_log_open(w->settings->error_log) || !fb_access_log_reopen(&w->access_log, w->settings->access_log))
+            fb_log(FB_LOG_ERROR, "a log cannot be opened again: %s; the old file is used on", strerror(errno));
+        return;
+    }
+    drain(w);
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg) {
+    fb_worker *w = arg;
+    (void)fd;
+    (void)what;
+    fb_access_log_flush(&w->access_log);
+    if (!w->draining && w->nconns < (unsigned)w->settings->connections_max)
+        set_accepting(w, true);
+    if (getppid() != w->master_pid && !w->draining) { /* the master is gone, and with it whoever would restart us */
+        fb_log(FB_LOG_ERROR, "the master process has gone; stopping");
+        drain(w);
+    }
+}
+
+static bool set_up_events(fb_worker *w) {
+    static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
+    struct timeval second = {1, 0};
+
+    w->listen_event = event_new(w->base, w->listen_fd, EV_READ | EV_PERSIST, on_accept, w);
+    w->second_timer = event_new(w->base, -1, EV_PERSIST, on_second, w);
+    if (w->listen_event == NULL || w->second_timer == NULL)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        w->signal_events[i] = evsignal_new(w->base, signals[i], on_signal, w);
+        if (w->signal_events[i] == NULL || event_add(w->signal_events[i], NULL) != 0)
+            return false;
+    }
+    set_accepting(w, true);
+    return event_add(w->second_timer, &second) == 0;
+}
+
+static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninfo) {
+    const fb_settings *s = w->settings;
+    fb_pool_options o = {.conninfo = conninfo,
+                         .connections = (unsigned)s->db_connections,
+                         .waiting_max = (unsigned)s->db_waiting_max,
+                         .statement_timeout_ms = (unsigned)s->request_deadline_ms,
+                         .statements = statements};
+
+    if (!fb_access_log_open(&w->access_log, s->access_log)) {
+        fb_log(FB_LOG_ERROR, "access_log %s cannot be opened: %s", s->access_log, strerror(errno));
+        return false;
+    }
+    w->base = event_base_new();
+    if (w->base == NULL || !set_up_events(w))
+        return false;
+    w->pool = fb_pool_new(w->base, &o);
+    w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
+    return w->pool != NULL && w->helper != NULL;
+}
+
+static void tear_down(fb_worker *w) {
+    fb_conn_close_all(w);
+    fb_pool_free(w->pool);
+    fb_helper_free(w->helper);
+    for (size_t i = 0; i < 3; i++)
+        if (w->signal_events[i] != NULL)
+            event_free(w->signal_events[i]);
+    struct event *events[] = {w->listen_event, w->second_timer, w->drain_timer};
+    for (size_t i = 0; i < 3; i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    if (w->base != NULL)
+        event_base_free(w->base);
+    fb_access_log_close(&w->access_log);
+}
+
+int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements) {
+    char conninfo[FB_SETTING_TEXT_MAX + 64];
+
+    signal(SIGPIPE, SIG_IGN);
+    w->listen_fd = listen_fd;
+    w->routes = routes;
+    srand((unsigned)getpid());
+    snprintf(conninfo, sizeof(conninfo), "%s user=fb_app application_name='firstbell api'", w->settings->database);
+    bool ok = set_up(w, statements, conninfo);
+    if (ok)
+        event_base_dispatch(w->base);
+    else
+        fb_log(FB_LOG_ERROR, "a worker could not start");
+    tear_down(w);
+    return ok ? 0 : 1;
+}

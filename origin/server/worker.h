@@ -1,0 +1,48 @@
+/* One worker process of the api: its loop, its pool, its connections. */
+#ifndef FB_WORKER_H
+#define FB_WORKER_H
+
+#include "bell_token.h"
+#include "origin/db/pool.h"
+#include "origin/server/access_log.h"
+#include "origin/server/helper.h"
+#include "origin/server/route.h"
+#include "origin/server/settings.h"
+#include "origin/server/static_files.h"
+
+struct event;
+struct fb_conn;
+
+struct fb_worker {
+    const fb_settings *settings;
+    struct event_base *base;
+    fb_pool *pool;
+    fb_helper *helper;
+    const fb_route *routes;
+    fb_static_files web;
+    bell_token_key *session_key;
+    fb_access_log access_log;
+
+    int listen_fd;
+    int master_pid;
+    struct event *listen_event;
+    struct event *signal_events[3];
+    struct event *second_timer;
+    struct event *drain_timer;
+    struct fb_conn *conns; /* all open ones, a list */
+    unsigned nconns;
+    bool accepting;
+    bool draining;
+};
+
+/* What a worker needs from the disk, checked once by the master before it forks: false with a sentence in err. */
+bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) __attribute__((warn_unused_result));
+void fb_worker_unprepare(fb_worker *w);
+
+/* Serves until it is told to stop (SIGTERM: drain). Returns the process's exit code. */
+int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements);
+
+/* A connection has closed: there is room for another. */
+void fb_worker_conn_closed(fb_worker *w);
+
+#endif
