@@ -44,7 +44,7 @@ function imports(list) {
   const numbers = ["Added", "Changed", "Unchanged", "Removed", "Errors"].map((text) => el("th", { scope: "col", class: "cell-number" }, text));
   return el(
     "div",
-    { class: "table-scroll", role: "region", tabindex: "0", "aria-labelledby": "imports-title" },
+    { class: "table-scroll", role: "region", tabindex: "0", "aria-label": "Table of roster imports" },
     el("table", {}, el("thead", {}, el("tr", {}, heads, numbers)), el("tbody", {}, list.map(importRow))),
   );
 }
