@@ -5,10 +5,12 @@
  *   {"version":N,"tenants":[{"id":1,"name":"demo","title":"Demo District","status":"active","locale":"en","hosts":["demo.localhost"]}],
  *    "default_tenant":1}
  * The checksum is verified before the payload is parsed. "default_tenant" is absent once a second tenant exists; unknown names and bare
- * addresses go to it. A host belongs to one tenant only.
+ * addresses go to it. A host belongs to one tenant only. Hosts are written as bell_host_normalize leaves them; names are unique.
+ * Members come in this order at the top, in any order within a tenant, where unknown ones are passed over.
  *
- * Image: the same as one position-independent block of bytes for shared memory. Offsets are checked on every read, so that a reader who
- * races a writer sees rubbish at worst and never reads outside of the image; the caller's version check then discards it. */
+ * Image: the same as one position-independent block of bytes for shared memory, aligned to 8 bytes. It holds no titles. Offsets are checked on
+ * every read, so that a reader who races a writer sees rubbish at worst and never reads outside of the image; the caller's version check then
+ * discards it. What is not an image has version 0, no tenants and no hosts. */
 #ifndef BELL_DIRECTORY_H
 #define BELL_DIRECTORY_H
 
@@ -50,7 +52,8 @@ typedef struct {
     size_t nhosts;
 } bell_directory_row;
 
-/* Appends a whole snapshot. default_tenant 0: none. */
+/* Appends a whole snapshot. default_tenant 0: none. false: out failed, or a row could not be read back (ids that do not ascend, a status, name,
+ * locale, title or host that is not one, a default tenant beside others). */
 bool bell_directory_write(bell_buf *out, uint64_t version, const bell_directory_row *rows, size_t nrows, uint32_t default_tenant)
     __attribute__((warn_unused_result));
 

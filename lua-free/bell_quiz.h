@@ -19,9 +19,9 @@ typedef struct {
     bool passed;
 } bell_quiz_result;
 
-/* Grades and writes an array [{"id","correct","explanation"}] to out (explanation null when there is none). A question that the attempt leaves out is
- * wrong. A question is right when the set of chosen ids equals the answer; each
- * counts the same. false: err says what is wrong with the attempt (unknown question, unknown choice, not the expected shape). */
+/* Grades and writes an array [{"id","correct","explanation"}] to out (explanation null when there is none). A question is right when the set of
+ * chosen ids equals the answer, wrong when the attempt leaves it out; each counts the same. false: nothing is written and err says what is wrong
+ * with the attempt (unknown question, unknown choice, not the expected shape). */
 bool bell_quiz_grade(bell_str content, bell_str attempt, bell_quiz_result *result, bell_json *out, char *err, size_t err_len)
     __attribute__((warn_unused_result));
 
