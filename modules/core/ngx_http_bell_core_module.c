@@ -1,0 +1,696 @@
+
+/*
+ * Firstbell's edge, core: which district a request belongs to.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_core.h"
+#include "ngx_http_bell_directory.h"
+
+
+#define NGX_HTTP_BELL_TENANT_NAME    0
+#define NGX_HTTP_BELL_TENANT_ID      1
+#define NGX_HTTP_BELL_TENANT_STATUS  2
+#define NGX_HTTP_BELL_TENANT_LOCALE  3
+
+#define NGX_HTTP_BELL_INTERVAL_MS    1000
+
+
+typedef struct {
+    ngx_http_bell_directory_t  *directory;  /* NULL: not configured */
+} ngx_http_bell_core_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                  tenant;
+
+    /* where "bell_tenant on" stands, for messages */
+    ngx_str_t                   conf_file;
+    ngx_uint_t                  conf_line;
+} ngx_http_bell_core_srv_conf_t;
+
+
+static ngx_int_t ngx_http_bell_tenant_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_tenant_find(ngx_http_request_t *r,
+    ngx_http_bell_directory_t *d, ngx_http_bell_ctx_t *ctx);
+static ngx_http_bell_ctx_t *ngx_http_bell_create_ctx(ngx_http_request_t *r);
+static void ngx_http_bell_ctx_cleanup(void *data);
+static void ngx_http_bell_drop_headers(ngx_http_request_t *r);
+static void ngx_http_bell_drop_header(ngx_table_elt_t *h);
+
+static ngx_int_t ngx_http_bell_tenant_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_bell_directory_version_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+
+static ngx_int_t ngx_http_bell_core_add_variables(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_core_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_core_init_process(ngx_cycle_t *cycle);
+static void *ngx_http_bell_core_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_bell_core_create_srv_conf(ngx_conf_t *cf);
+static char *ngx_http_bell_core_merge_srv_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_bell_directory(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_bell_directory_zone(ngx_conf_t *cf,
+    ngx_http_bell_directory_t *d, ngx_str_t *value);
+static char *ngx_http_bell_directory_file(ngx_conf_t *cf,
+    ngx_http_bell_directory_t *d, ngx_str_t *value);
+static char *ngx_http_bell_directory_interval(ngx_conf_t *cf,
+    ngx_http_bell_directory_t *d, ngx_str_t *value);
+static char *ngx_http_bell_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static ngx_command_t  ngx_http_bell_core_commands[] = {
+
+    { ngx_string("bell_directory"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_bell_directory,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("bell_tenant"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_FLAG,
+      ngx_http_bell_tenant,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      offsetof(ngx_http_bell_core_srv_conf_t, tenant),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_bell_core_module_ctx = {
+    ngx_http_bell_core_add_variables,      /* preconfiguration */
+    ngx_http_bell_core_init,               /* postconfiguration */
+
+    ngx_http_bell_core_create_main_conf,   /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    ngx_http_bell_core_create_srv_conf,    /* create server configuration */
+    ngx_http_bell_core_merge_srv_conf,     /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_bell_core_module = {
+    NGX_MODULE_V1,
+    &ngx_http_bell_core_module_ctx,        /* module context */
+    ngx_http_bell_core_commands,           /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_bell_core_init_process,       /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_variable_t  ngx_http_bell_core_vars[] = {
+
+    { ngx_string("bell_tenant"), NULL, ngx_http_bell_tenant_variable,
+      NGX_HTTP_BELL_TENANT_NAME, 0, 0 },
+
+    { ngx_string("bell_tenant_id"), NULL, ngx_http_bell_tenant_variable,
+      NGX_HTTP_BELL_TENANT_ID, 0, 0 },
+
+    { ngx_string("bell_tenant_status"), NULL, ngx_http_bell_tenant_variable,
+      NGX_HTTP_BELL_TENANT_STATUS, 0, 0 },
+
+    { ngx_string("bell_tenant_locale"), NULL, ngx_http_bell_tenant_variable,
+      NGX_HTTP_BELL_TENANT_LOCALE, 0, 0 },
+
+    { ngx_string("bell_directory_version"), NULL,
+      ngx_http_bell_directory_version_variable, 0, 0, 0 },
+
+      ngx_http_null_variable
+};
+
+
+/*
+ * The phase runs once in a request, before the rewrites: neither subrequests
+ * nor internal redirects come here again.
+ */
+
+static ngx_int_t
+ngx_http_bell_tenant_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                        rc;
+    ngx_http_bell_ctx_t             *ctx;
+    ngx_http_bell_core_srv_conf_t   *bscf;
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    bscf = ngx_http_get_module_srv_conf(r, ngx_http_bell_core_module);
+
+    if (!bscf->tenant) {
+        return NGX_DECLINED;
+    }
+
+    bmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_core_module);
+
+    ngx_http_bell_drop_headers(r);
+
+    ctx = ngx_http_bell_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_bell_tenant_find(r, bmcf->directory, ctx);
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "host \"%V\" belongs to no tenant of directory version "
+                      "%uL", &r->headers_in.server, ctx->directory_version);
+
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (ctx->tenant.status == BELL_TENANT_SUSPENDED) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "tenant \"%s\" is suspended", ctx->tenant.name);
+
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_bell_tenant_find(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
+    ngx_http_bell_ctx_t *ctx)
+{
+    char      name[BELL_HOST_MAX_BYTES + 1];
+    long      len;
+    bell_str  host;
+
+    host.p = (char *) r->headers_in.server.data;
+    host.len = r->headers_in.server.len;
+
+    /*
+     * No Host (HTTP/1.0), or one that no tenant can have: an empty name,
+     * which goes to the default tenant while there is one.
+     */
+
+    len = host.len ? bell_host_normalize(host, name) : 0;
+
+    host.p = name;
+    host.len = len > 0 ? (size_t) len : 0;
+
+    if (ngx_http_bell_directory_find(d, host, &ctx->tenant,
+                                     &ctx->directory_version)
+        == 0)
+    {
+        /* not even what a torn slot may have left there */
+        ngx_memzero(&ctx->tenant, sizeof(bell_tenant));
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_bell_ctx_t *
+ngx_http_bell_create_ctx(ngx_http_request_t *r)
+{
+    ngx_http_bell_ctx_t  *ctx;
+    ngx_pool_cleanup_t   *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_bell_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+
+    ngx_memzero(ctx, sizeof(ngx_http_bell_ctx_t));
+
+    /* nothing to clean up: the handler is what the context is found by */
+    cln->handler = ngx_http_bell_ctx_cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_bell_core_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_bell_ctx_cleanup(void *data)
+{
+    /* void */
+}
+
+
+ngx_http_bell_ctx_t *
+ngx_http_bell_core_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_http_bell_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_bell_core_module);
+
+    if (ctx == NULL) {
+
+        /* a subrequest, or r->ctx was zeroed by an internal redirect */
+
+        for (cln = r->pool->cleanup; cln; cln = cln->next) {
+            if (cln->handler == ngx_http_bell_ctx_cleanup) {
+                ctx = cln->data;
+                ngx_http_set_ctx(r, ctx, ngx_http_bell_core_module);
+                break;
+            }
+        }
+    }
+
+    if (ctx == NULL || ctx->tenant.id == 0) {
+        return NULL;
+    }
+
+    return ctx;
+}
+
+
+/*
+ * What the edge knows of a request reaches the origin in Bell-* headers: a
+ * client's own are dropped.
+ */
+
+static void
+ngx_http_bell_drop_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len >= 5
+                && ngx_strncmp(h[i].lowcase_key, "bell", 4) == 0
+                && (h[i].lowcase_key[4] == '-' || h[i].lowcase_key[4] == '_'))
+            {
+                ngx_http_bell_drop_header(&h[i]);
+            }
+        }
+    }
+}
+
+
+/*
+ * Elements cannot be taken out of the list, others point into it.  So the
+ * header becomes an empty one of the connection itself, which is sent on to
+ * nobody by any of nginx's upstream modules.
+ */
+
+static void
+ngx_http_bell_drop_header(ngx_table_elt_t *h)
+{
+    static u_char  name[] = "keep-alive";
+
+    h->key.data = name;
+    h->key.len = sizeof(name) - 1;
+    h->lowcase_key = name;
+    h->hash = ngx_hash_key(name, sizeof(name) - 1);
+
+    ngx_str_set(&h->value, "");
+}
+
+
+static ngx_int_t
+ngx_http_bell_tenant_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char               *p;
+    const char           *text;
+    ngx_http_bell_ctx_t  *ctx;
+
+    ctx = ngx_http_bell_core_get_ctx(r);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    switch (data) {
+
+    case NGX_HTTP_BELL_TENANT_NAME:
+        text = ctx->tenant.name;
+        break;
+
+    case NGX_HTTP_BELL_TENANT_STATUS:
+        text = bell_tenant_status_name(ctx->tenant.status);
+        break;
+
+    case NGX_HTTP_BELL_TENANT_LOCALE:
+        text = ctx->tenant.locale;
+        break;
+
+    default: /* NGX_HTTP_BELL_TENANT_ID */
+        p = ngx_pnalloc(r->pool, NGX_INT32_LEN + 1);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        *ngx_sprintf(p, "%uD", ctx->tenant.id) = '\0';
+        text = (char *) p;
+        break;
+    }
+
+    v->len = text ? ngx_strlen(text) : 0;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = (u_char *) text;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_directory_version_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                          *p;
+    uint64_t                         version;
+    ngx_http_bell_ctx_t             *ctx;
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_core_module);
+
+    if (bmcf->directory == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_bell_core_get_ctx(r);
+
+    version = ctx ? ctx->directory_version
+                  : ngx_http_bell_directory_version(bmcf->directory);
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = ngx_sprintf(p, "%uL", version) - p;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_core_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_bell_core_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_core_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_bell_tenant_handler;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    /* cache manager and loader come here, too */
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_bell_directory_file_unwatch();
+
+    bmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_bell_core_module);
+
+    if (bmcf && bmcf->directory) {
+        ngx_http_bell_directory_file_watch(bmcf->directory, cycle->log);
+    }
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_bell_core_create_main_conf(ngx_conf_t *cf)
+{
+    /* set by ngx_pcalloc(): directory = NULL */
+
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_core_main_conf_t));
+}
+
+
+static void *
+ngx_http_bell_core_create_srv_conf(ngx_conf_t *cf)
+{
+    ngx_http_bell_core_srv_conf_t  *bscf;
+
+    bscf = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_core_srv_conf_t));
+    if (bscf == NULL) {
+        return NULL;
+    }
+
+    bscf->tenant = NGX_CONF_UNSET;
+
+    return bscf;
+}
+
+
+static char *
+ngx_http_bell_core_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_bell_core_srv_conf_t   *prev = parent;
+    ngx_http_bell_core_srv_conf_t   *conf = child;
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    if (conf->tenant == NGX_CONF_UNSET) {
+        conf->conf_file = prev->conf_file;
+        conf->conf_line = prev->conf_line;
+    }
+
+    ngx_conf_merge_value(conf->tenant, prev->tenant, 0);
+
+    bmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_core_module);
+
+    if (conf->tenant && bmcf->directory == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"bell_tenant on\" in %V:%ui needs a directory to find "
+                      "tenants in: add \"bell_directory zone=tenants:1m "
+                      "file=PATH;\" to the http block",
+                      &conf->conf_file, conf->conf_line);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_directory(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf = conf;
+
+    char                            *rv;
+    ngx_str_t                       *value;
+    ngx_uint_t                       i;
+    ngx_http_bell_directory_t       *d;
+
+    if (bmcf->directory) {
+        return "is duplicate: an edge has one directory";
+    }
+
+    d = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_directory_t));
+    if (d == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    d->interval = NGX_HTTP_BELL_INTERVAL_MS;
+    d->conf_file = cf->conf_file->file.name;
+    d->conf_line = cf->conf_file->line;
+
+    value = cf->args->elts;
+    rv = NGX_CONF_OK;
+
+    for (i = 1; i < cf->args->nelts && rv == NGX_CONF_OK; i++) {
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
+            rv = ngx_http_bell_directory_zone(cf, d, &value[i]);
+
+        } else if (ngx_strncmp(value[i].data, "file=", 5) == 0) {
+            rv = ngx_http_bell_directory_file(cf, d, &value[i]);
+
+        } else if (ngx_strncmp(value[i].data, "interval=", 9) == 0) {
+            rv = ngx_http_bell_directory_interval(cf, d, &value[i]);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\": \"bell_directory\" "
+                               "takes zone=NAME:SIZE, file=PATH and "
+                               "interval=TIME", &value[i]);
+            rv = NGX_CONF_ERROR;
+        }
+    }
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (d->shm_zone == NULL || d->file.len == 0) {
+        return "needs both zone=NAME:SIZE and file=PATH";
+    }
+
+    bmcf->directory = d;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_directory_zone(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
+    ngx_str_t *value)
+{
+    u_char     *p;
+    ssize_t     size;
+    ngx_str_t   name, s;
+
+    name.data = value->data + 5;
+
+    p = (u_char *) ngx_strchr(name.data, ':');
+
+    if (p == NULL || p == name.data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone \"%V\": zone=NAME:SIZE is expected, "
+                           "zone=tenants:1m for one", value);
+        return NGX_CONF_ERROR;
+    }
+
+    name.len = p - name.data;
+
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    size = ngx_parse_size(&s);
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size in \"%V\": at least %uzk is expected, "
+                           "zone=%V:1m for one", value,
+                           (size_t) (8 * ngx_pagesize / 1024), &name);
+        return NGX_CONF_ERROR;
+    }
+
+    d->shm_zone = ngx_shared_memory_add(cf, &name, size,
+                                        &ngx_http_bell_core_module);
+    if (d->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    d->shm_zone->init = ngx_http_bell_directory_init_zone;
+    d->shm_zone->data = d;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_directory_file(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
+    ngx_str_t *value)
+{
+    d->file.data = value->data + 5;
+    d->file.len = value->len - 5;
+
+    if (d->file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "file= is empty: the path of the directory's "
+                           "snapshot is expected");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &d->file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_directory_interval(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
+    ngx_str_t *value)
+{
+    ngx_str_t  s;
+
+    s.data = value->data + 9;
+    s.len = value->len - 9;
+
+    d->interval = (ngx_msec_t) ngx_parse_time(&s, 0);
+
+    if (d->interval == (ngx_msec_t) NGX_ERROR
+        || d->interval < 10 || d->interval > 3600 * 1000)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\": a time from 10ms to 1h is "
+                           "expected, interval=1s for one", value);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_bell_core_srv_conf_t  *bscf = conf;
+
+    bscf->conf_file = cf->conf_file->file.name;
+    bscf->conf_line = cf->conf_file->line;
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
+}

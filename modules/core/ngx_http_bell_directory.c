@@ -1,0 +1,373 @@
+
+/*
+ * The tenant directory in shared memory: the zone, publishing, reading.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <stdio.h>
+
+#include "ngx_http_bell_directory.h"
+
+
+static ngx_int_t ngx_http_bell_directory_create(ngx_http_bell_directory_t *d);
+static ngx_int_t ngx_http_bell_directory_check_version(
+    ngx_http_bell_directory_t *d, ngx_http_bell_directory_slot_t *slot,
+    char *reason);
+static ngx_int_t ngx_http_bell_directory_check_size(
+    ngx_http_bell_directory_t *d, size_t len, char *reason);
+static void ngx_http_bell_directory_publish(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_slot_t *from);
+
+
+ngx_int_t
+ngx_http_bell_directory_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_bell_directory_t  *od = data;
+
+    ngx_slab_pool_t            *shpool;
+    ngx_http_bell_directory_t  *d;
+
+    d = shm_zone->data;
+    d->shm_zone = shm_zone;
+
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (od) {
+
+        /*
+         * A reload with a zone of the same name and size: what is in service
+         * stays so.  The file is not applied here, because this reload may
+         * still fail on a later line, and the old workers go on; the elected
+         * worker is asked to judge it again, so that who reloads with a bad
+         * file in place is told so.
+         */
+
+        d->sh = od->sh;
+        d->sh->recheck = 1;
+
+        return NGX_OK;
+    }
+
+    if (shm_zone->shm.exists) {
+        d->sh = shpool->data;
+        return NGX_OK;
+    }
+
+    if (ngx_http_bell_directory_create(d) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "bell_directory: zone \"%V\" of %uz bytes cannot be laid "
+                      "out: make it larger in %V:%ui",
+                      &shm_zone->shm.name, shm_zone->shm.size, &d->conf_file,
+                      d->conf_line);
+        return NGX_ERROR;
+    }
+
+    shpool->data = d->sh;
+
+    return ngx_http_bell_directory_file_load(d, shm_zone->shm.log);
+}
+
+
+static ngx_int_t
+ngx_http_bell_directory_create(ngx_http_bell_directory_t *d)
+{
+    ngx_uint_t                     i;
+    ngx_slab_pool_t               *shpool;
+    ngx_http_bell_directory_sh_t  *sh;
+
+    shpool = (ngx_slab_pool_t *) d->shm_zone->shm.addr;
+
+    sh = ngx_slab_calloc(shpool, sizeof(ngx_http_bell_directory_sh_t));
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* all that is left of the zone, in two halves */
+
+    sh->capacity = shpool->pfree / 2 * ngx_pagesize;
+
+    if (sh->capacity == 0) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < 2; i++) {
+        sh->slots[i].image = ngx_slab_alloc(shpool, sh->capacity);
+        if (sh->slots[i].image == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    /* the counters leave at 0: "nothing published" is a state like others */
+
+    d->sh = sh;
+
+    return NGX_OK;
+}
+
+
+int
+ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
+    bell_tenant *tenant, uint64_t *version)
+{
+    int                              rc;
+    size_t                           len;
+    ngx_atomic_uint_t                generation;
+    ngx_http_bell_directory_sh_t    *sh;
+    ngx_http_bell_directory_slot_t  *slot;
+
+    sh = d->sh;
+
+    for ( ;; ) {
+        generation = sh->published;
+
+        if (generation == 0) {
+            *version = 0;
+            return 0;
+        }
+
+        ngx_memory_barrier();
+
+        slot = &sh->slots[generation & 1];
+
+        *version = slot->version;
+
+        /* may be torn by a writer; the image itself checks the rest */
+
+        len = ngx_min(slot->len, sh->capacity);
+
+        rc = bell_directory_find(slot->image, len, host, tenant);
+
+        ngx_memory_barrier();
+
+        if (sh->writing - generation < 2) {
+            return rc;
+        }
+    }
+}
+
+
+uint64_t
+ngx_http_bell_directory_version(ngx_http_bell_directory_t *d)
+{
+    uint64_t                       version;
+    ngx_atomic_uint_t              generation;
+    ngx_http_bell_directory_sh_t  *sh;
+
+    sh = d->sh;
+
+    for ( ;; ) {
+        generation = sh->published;
+
+        if (generation == 0) {
+            return 0;
+        }
+
+        ngx_memory_barrier();
+
+        version = sh->slots[generation & 1].version;
+
+        ngx_memory_barrier();
+
+        if (sh->writing - generation < 2) {
+            return version;
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_bell_directory_lock(ngx_http_bell_directory_t *d, ngx_log_t *log)
+{
+    ngx_atomic_uint_t              owner;
+    ngx_http_bell_directory_sh_t  *sh;
+
+    sh = d->sh;
+
+    owner = sh->writer;
+
+    if (owner == 0) {
+        return ngx_atomic_cmp_set(&sh->writer, 0, ngx_pid) ? NGX_OK
+                                                           : NGX_AGAIN;
+    }
+
+    /*
+     * A lock is given back before the event loop turns, so one with our own
+     * pid is a dead process's too, whose number we were given.
+     */
+
+    if (owner != (ngx_atomic_uint_t) ngx_pid
+        && (kill((ngx_pid_t) owner, 0) == 0 || ngx_errno != NGX_ESRCH))
+    {
+        return NGX_AGAIN;
+    }
+
+    /* of several that see the death one gets the lock */
+
+    if (!ngx_atomic_cmp_set(&sh->writer, owner, ngx_pid)) {
+        return NGX_AGAIN;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "bell_directory: process %P died while it changed the "
+                  "directory, its work is taken over; version %uL was and is "
+                  "in service",
+                  (ngx_pid_t) owner, ngx_http_bell_directory_version(d));
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_bell_directory_unlock(ngx_http_bell_directory_t *d)
+{
+    (void) ngx_atomic_cmp_set(&d->sh->writer, ngx_pid, 0);
+}
+
+
+ngx_int_t
+ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
+    char reason[NGX_HTTP_BELL_REASON_LEN])
+{
+    void                           *image;
+    size_t                          len;
+    ngx_int_t                       rc;
+    ngx_http_bell_directory_slot_t  slot;
+
+    reason[0] = '\0';
+
+    image = bell_directory_build(snapshot, &len, reason,
+                                 NGX_HTTP_BELL_REASON_LEN);
+    if (image == NULL) {
+        return NGX_DECLINED;
+    }
+
+    slot.image = image;
+    slot.len = len;
+    slot.version = bell_directory_version(image, len);
+    slot.snapshot_len = snapshot.len;
+    slot.snapshot_crc = ngx_crc32_long((u_char *) snapshot.p, snapshot.len);
+
+    rc = ngx_http_bell_directory_check_version(d, &slot, reason);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_bell_directory_check_size(d, len, reason);
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_bell_directory_publish(d, &slot);
+    }
+
+    free(image);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_bell_directory_check_version(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_slot_t *slot, char *reason)
+{
+    ngx_http_bell_directory_sh_t    *sh;
+    ngx_http_bell_directory_slot_t  *current;
+
+    sh = d->sh;
+
+    if (sh->published == 0) {
+        return NGX_OK;
+    }
+
+    current = &sh->slots[sh->published & 1];
+
+    if (slot->version > current->version) {
+        return NGX_OK;
+    }
+
+    if (slot->version < current->version) {
+        snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
+                 "its version %llu is older than the one in service; to go "
+                 "back on purpose, publish the former content under a higher "
+                 "version",
+                 (unsigned long long) slot->version);
+
+        return NGX_DECLINED;
+    }
+
+    if (slot->snapshot_len == current->snapshot_len
+        && slot->snapshot_crc == current->snapshot_crc)
+    {
+        return NGX_DONE;
+    }
+
+    snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
+             "its version is in service already, with another content; every "
+             "change needs a higher version");
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_bell_directory_check_size(ngx_http_bell_directory_t *d, size_t len,
+    char *reason)
+{
+    size_t      pages, needed;
+    ngx_str_t  *zone;
+
+    if (len <= d->sh->capacity) {
+        return NGX_OK;
+    }
+
+    /*
+     * Two halves and a page for the counters; the slab takes some 40 bytes
+     * a page and a few hundred for itself, which 1/64 and 16k cover.
+     */
+
+    pages = 2 * ((len + ngx_pagesize - 1) / ngx_pagesize) + 1;
+    needed = pages * ngx_pagesize;
+    needed += needed / 64 + 16 * 1024;
+
+    zone = &d->shm_zone->shm.name;
+
+    snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
+             "it takes %zu bytes and each half of the zone holds %zu: "
+             "zone=%.*s:%zuk is needed",
+             len, d->sh->capacity, (int) zone->len, zone->data,
+             (needed + 1023) / 1024);
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_bell_directory_publish(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_slot_t *from)
+{
+    ngx_atomic_uint_t                next;
+    ngx_http_bell_directory_sh_t    *sh;
+    ngx_http_bell_directory_slot_t  *slot;
+
+    sh = d->sh;
+
+    next = sh->published + 1;
+
+    /* from here on readers of the generation before the last look again */
+
+    sh->writing = next;
+
+    ngx_memory_barrier();
+
+    slot = &sh->slots[next & 1];
+
+    ngx_memcpy(slot->image, from->image, from->len);
+    slot->len = from->len;
+    slot->version = from->version;
+    slot->snapshot_len = from->snapshot_len;
+    slot->snapshot_crc = from->snapshot_crc;
+
+    ngx_memory_barrier();
+
+    sh->published = next;
+}
