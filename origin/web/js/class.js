@@ -30,7 +30,7 @@ function row(student) {
   return el(
     "tr",
     { "data-student": student.user_id },
-    el("th", { class: "student", scope: "row" }, `${student.given_name} ${student.family_name}`),
+    el("th", { class: "student", scope: "row" }, `${student.family_name}, ${student.given_name}`),
     el("td", { class: "bar-cell" }, el("div", { class: "meter-text" }, percent(student.percent)), el("progress", { max: 100, value: student.percent, "aria-hidden": "true" })),
     el("td", { class: "nowrap" }, student.last_activity_at ? el("time", { datetime: student.last_activity_at, title: dateAndTime(student.last_activity_at) }, ago(student.last_activity_at)) : "Never"),
     student.items.map((item) => el("td", {}, statusCell(item))),

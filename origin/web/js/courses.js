@@ -8,19 +8,20 @@ import { meter } from "./status.js";
 const COVERS = 6;
 
 function cover(course) {
-  return el("div", { class: course.items ? `cover cover-${course.id % COVERS}` : "cover cover-plain" });
+  return el("div", { class: `cover cover-${course.id % COVERS}` });
 }
 
 function action(course) {
-  if (!course.items) return el("p", { class: "muted" }, "No lessons yet");
   const title = hiddenText(`: ${course.title}`);
   if (!course.next_lesson_id) return el("a", { class: "button", href: `/courses/${course.id}` }, "Look back", title);
   return el("a", { class: "button button-primary", href: `/lessons/${course.next_lesson_id}` }, course.items_completed || course.percent ? "Continue" : "Start", title, icon("arrow", "icon-flow"));
 }
 
+function about(course) {
+  return [course.class_title === course.title ? null : course.class_title, course.teacher, course.school].filter(Boolean).join(" · ");
+}
+
 function card(course, language) {
-  const heading = course.items ? el("a", { href: `/courses/${course.id}` }, course.title) : course.title;
-  const where = [course.class_title === course.title ? null : course.class_title, course.teacher, course.school].filter(Boolean);
   return el(
     "li",
     {},
@@ -31,18 +32,26 @@ function card(course, language) {
       el(
         "div",
         { class: "course-card-body" },
-        el("h2", language, heading),
-        el("p", { class: "muted" }, where.join(" · ")),
-        course.items ? meter(course.percent, `Progress in ${course.title}`, `${course.items_completed} of ${count(course.items, "item")} done`) : null,
+        el("h2", language, el("a", { href: `/courses/${course.id}` }, course.title)),
+        el("p", { class: "muted" }, about(course)),
+        meter(course.percent, `Progress in ${course.title}`, `${course.items_completed} of ${count(course.items, "item")} done`),
         el("div", { class: "course-card-action" }, action(course)),
       ),
     ),
   );
 }
 
+/** Classes whose course holds no lessons yet: named, so that nobody looks for them, but out of the way. */
+function withoutLessons(courses, language) {
+  const row = (course) => el("li", {}, el("span", language, course.title), el("span", { class: "muted" }, about(course)));
+  return el("section", { class: "section", "aria-labelledby": "later" }, el("div", { class: "section-head" }, el("h2", { id: "later" }, "No lessons yet")), el("ul", { class: "card plain-list" }, courses.map(row)));
+}
+
 page(async (me, get) => {
   const { courses } = await get("/api/v1/courses");
   if (!courses.length) return emptyState("No courses yet", "When your school puts you in a class, its course appears here.", "reading");
-  const withLessonsFirst = [...courses].sort((a, b) => (b.items > 0) - (a.items > 0));
-  return el("ul", { class: "cards" }, withLessonsFirst.map((course) => card(course, contentLanguage(me))));
+  const language = contentLanguage(me);
+  const ready = courses.filter((course) => course.items > 0);
+  const later = courses.filter((course) => course.items === 0);
+  return [ready.length ? el("ul", { class: "cards" }, ready.map((course) => card(course, language))) : null, later.length ? withoutLessons(later, language) : null].filter(Boolean);
 });

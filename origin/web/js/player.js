@@ -1,6 +1,6 @@
 // The video player: the browser's own controls, HLS through hls.js (or the browser itself), captions, transcript, and saved progress.
 import { announce, el, icon } from "./dom.js";
-import { clock, count, spokenClock, timeNow } from "./format.js";
+import { clock, spokenClock, timeNow } from "./format.js";
 import { ProgressSaver, SAVE_EVERY_S } from "./progress.js";
 import { Watched } from "./watched.js";
 
@@ -13,26 +13,28 @@ const STATE_WORDS = {
   refused: () => "Progress cannot be saved here.",
 };
 
-/** Loads nothing of the video before somebody wants to see it: a class that opens a page at once would otherwise load it at once. */
+/** The player's code comes while the page is read; nothing of the video does: a class that opens a page at once would load it at once. */
+const library = () => import("/web/vendor/hls.mjs").then((module) => module.default);
+
 async function attach(video, content, startS) {
-  const { default: Hls } = await import("/web/vendor/hls.mjs");
+  const Hls = await library();
   if (!Hls.isSupported()) {
-    if (!video.canPlayType("application/vnd.apple.mpegurl")) throw new Error("no player");
+    if (!video.canPlayType("application/vnd.apple.mpegurl")) throw new Error("This browser plays neither MSE nor HLS.");
     video.src = content.hls;
-    video.addEventListener("loadedmetadata", () => { video.currentTime = startS(); }, { once: true });
+    video.addEventListener("loadedmetadata", () => { video.currentTime = startS; }, { once: true });
     return;
   }
-  const hls = new Hls({ autoStartLoad: false, enableWorker: false, capLevelToPlayerSize: true, maxBufferLength: 20, backBufferLength: 30 });
-  hls.loadSource(content.hls);
-  hls.attachMedia(video);
-  video.addEventListener("play", () => hls.startLoad(startS()), { once: true });
+  const hls = new Hls({ startPosition: startS, enableWorker: false, capLevelToPlayerSize: true, maxBufferLength: 20, backBufferLength: 30 });
   let recoveries = 0;
   hls.on(Hls.Events.ERROR, (event, data) => {
     if (!data.fatal) return;
     if (recoveries++ > 5) video.dispatchEvent(new CustomEvent("broken"));
     else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
+    else if (!hls.levels.length) setTimeout(() => hls.loadSource(content.hls), 1000 * 2 ** recoveries);
     else setTimeout(() => hls.startLoad(), 1000 * 2 ** recoveries);
   });
+  hls.loadSource(content.hls);
+  hls.attachMedia(video);
 }
 
 function addTracks(video, captions) {
@@ -113,44 +115,65 @@ function watchProgress(video, item, saver) {
   addEventListener("pagehide", leave);
 }
 
+/** What the student sees of saving. Ears hear it when play rests or when something is wrong, not every ten seconds. */
+function saveState(video, item) {
+  const line = el("p", { class: "save-state", "data-item": item.id });
+  const show = (name) => {
+    const before = line.dataset.saveState;
+    if (name === "saving" && before === "saved") return; // no flicker
+    const worthHearing = name !== "saving" && (name !== "saved" || video.paused || (before !== "saving" && before !== "saved"));
+    if (worthHearing) announce(STATE_WORDS[name]());
+    line.textContent = STATE_WORDS[name]();
+    line.dataset.saveState = name;
+    if (name === "signed-out") line.append(" ", el("a", { href: `/sign-in?next=${encodeURIComponent(location.pathname)}` }, "Sign in"));
+  };
+  return { line, show };
+}
+
+const resumePoint = (item) => (item.status !== "completed" && item.position_s > 1 && item.position_s < item.content.duration_s - NEAR_END_S ? item.position_s : 0);
+
 /**
  * @param {object} item a video item with content
  * @param {(answer: object) => void} onSaved called with the progress the server has now
  */
 export function player(item, me, onSaved) {
   const content = item.content;
-  const video = el("video", { controls: true, playsinline: true, preload: "none", poster: content.poster, "aria-label": item.title });
-  const resumeS = item.status !== "completed" && item.position_s > 1 && item.position_s < content.duration_s - NEAR_END_S ? item.position_s : 0;
-  let startS = resumeS;
+  const resumeS = resumePoint(item);
+  const video = el("video", { playsinline: true, preload: "none", poster: content.poster, "aria-label": item.title });
   addTracks(video, content.captions);
-
-  const state = el("p", { class: "save-state", "data-item": item.id });
-  const show = (name) => {
-    const trouble = name !== "saved" && name !== "saving";
-    if (name === "saving" && state.dataset.saveState === "saved") return; // no flicker every ten seconds
-    if ((trouble || video.paused) && name !== "saving" && state.dataset.saveState !== name) announce(STATE_WORDS[name]());
-    state.textContent = STATE_WORDS[name]();
-    state.dataset.saveState = name;
-    if (name === "signed-out") state.append(" ", el("a", { href: `/sign-in?next=${encodeURIComponent(location.pathname)}` }, "Sign in"));
-  };
+  const { line, show } = saveState(video, item);
   const saver = new ProgressSaver({ userId: me.id, itemId: item.id, percent: item.percent, position_s: item.position_s }, { onState: show, onSaved });
   watchProgress(video, item, saver);
 
-  const seek = (seconds) => {
-    if (video.readyState > 0) video.currentTime = seconds;
-    else startS = seconds;
-    video.play();
-  };
-  const again = resumeS ? el("button", { class: "button", type: "button", on: { click: () => { again.remove(); seek(0); } } }, "Play from the beginning") : null;
-  const where = resumeS ? el("p", { class: "muted", "data-resume": resumeS }, `You stopped at ${clock(resumeS)}. Play goes on from there.`) : null;
   const notice = el("p", { class: "notice notice-error", role: "alert", hidden: true });
   const broken = () => {
     notice.replaceChildren(icon("warning"), el("span", {}, "The video cannot be played just now. Load the page again, or read the transcript below."));
     notice.hidden = false;
   };
   video.addEventListener("broken", broken);
-  attach(video, content, () => startS).catch(broken);
-  const tools = el("div", { class: "player-tools" }, content.captions?.length ? captionsButton(video) : null, again, state);
-  const length = el("p", { class: "visually-hidden" }, `The video lasts ${count(Math.round(content.duration_s), "second")}.`);
-  return [el("div", { class: "player" }, video), length, where, notice, tools, transcript(content, seek)].filter(Boolean);
+
+  const words = resumeS ? `Continue at ${clock(resumeS)}` : "Play";
+  const big = el("button", { class: "play-button", type: "button", "aria-label": `${words}: ${item.title}, ${spokenClock(content.duration_s)}` }, icon("play"), el("span", { "aria-hidden": "true" }, words));
+  const again = resumeS ? el("button", { class: "button", type: "button" }, "Play from the beginning") : null;
+  let started = false;
+  const playFrom = (seconds) => {
+    again?.remove();
+    if (started) {
+      video.currentTime = seconds;
+    } else {
+      started = true;
+      big.remove();
+      video.controls = true;
+      video.focus();
+      attach(video, content, seconds).catch(broken);
+    }
+    video.play()?.catch(() => {}); // refused without a gesture or interrupted by a seek: the controls are there
+  };
+  big.addEventListener("click", () => playFrom(resumeS));
+  again?.addEventListener("click", () => playFrom(0));
+  setTimeout(() => library().catch(() => {}), 1000);
+
+  const tools = el("div", { class: "player-tools" }, content.captions?.length ? captionsButton(video) : null, again, line);
+  const frame = el("div", { class: "player", "data-resume": resumeS }, video, big);
+  return [frame, notice, tools, transcript(content, playFrom)].filter(Boolean);
 }
