@@ -8,6 +8,7 @@
 #include "origin/roster/merge.h"
 #include "origin/roster/stage.h"
 #include "origin/server/commands.h"
+#include "origin/server/options.h"
 
 /* With the tenant's id the key of an advisory lock: "rost" in ASCII. */
 #define LOCK_CLASS       "1919906676"
@@ -54,10 +55,22 @@ static bool lock_tenant(const import *im) {
     return ok;
 }
 
+/* A first import fills tables of which PostgreSQL has no figures yet; it takes them for nearly empty and would loop over one side of a join for each
+ * row of the other. Joins by hash cost the same whatever it believes. */
+static bool tune(const import *im) {
+    static const char *const settings[] = {"SET LOCAL enable_nestloop = off", "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off"};
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (!fb_pg_do(im->pg, settings[i], 0, NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool begin(import *im) {
     /* Staging is the only use of temporary buffers here; they must be set before the first. */
-    if (!fb_pg_do(im->pg, "SET temp_buffers = '32MB'", 0, NULL) || !fb_pg_begin_tenant(im->pg, im->tenant_id) || !lock_tenant(im) ||
-        !fb_pg_do(im->pg, "SET LOCAL work_mem = '64MB'", 0, NULL) || !fb_pg_do(im->pg, "SET LOCAL jit = off", 0, NULL)) {
+    if (!fb_pg_do(im->pg, "SET temp_buffers = '32MB'", 0, NULL) || !fb_pg_begin_tenant(im->pg, im->tenant_id) || !lock_tenant(im) || !tune(im)) {
         return false;
     }
     PGresult *r = fb_pg_exec(im->pg, "SELECT now()", 0, NULL);
@@ -237,32 +250,19 @@ static int run(import *im) {
 
 /* ---- the command line ---- */
 
-static bool wrong(const char *what, const char *found) {
-    fprintf(stderr, "firstbell: %s%s\n", what, found);
-    return false;
-}
-
 static bool read_options(int argc, char **argv, options *opt) {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--strict") == 0) {
-            opt->strict = true;
-        } else if (strcmp(argv[i], "--allow-mass-change") == 0) {
-            opt->allow_mass_change = true;
-        } else if (strcmp(argv[i], "--tenant") == 0) {
-            if (i + 1 == argc || opt->tenant_name != NULL) {
-                return wrong("--tenant takes one name, once", "");
-            }
-            opt->tenant_name = argv[++i];
-        } else if (argv[i][0] == '-') {
-            return wrong("roster import has no option ", argv[i]);
-        } else if (opt->path != NULL) {
-            return wrong("roster import takes one zip; a second was named: ", argv[i]);
-        } else {
-            opt->path = argv[i];
-        }
+    fb_option table[] = {
+        {.name = "tenant", .values = &opt->tenant_name, .most = 1, .required = true},
+        {.name = "strict"},
+        {.name = "allow-mass-change"},
+    };
+
+    if (!fb_options_parse(argc, argv, table, 3, &opt->path, 1)) {
+        return false;
     }
-    return (opt->tenant_name != NULL && opt->path != NULL) ||
-           wrong("roster import needs both --tenant NAME and the zip", "");
+    opt->strict = table[1].seen > 0;
+    opt->allow_mass_change = table[2].seen > 0;
+    return true;
 }
 
 int fb_cmd_roster_import(const fb_settings *s, int argc, char **argv) {
