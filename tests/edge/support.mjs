@@ -1,0 +1,128 @@
+// What the tests of the edge share: snapshots of the directory, an nginx that tells what core found, an origin that echoes, requests of every kind.
+
+import { createHash } from 'node:crypto';
+import { chmodSync, readFileSync, renameSync } from 'node:fs';
+import http from 'node:http';
+
+import { freePort } from '../lib/place.mjs';
+import { modulePath, startNginx, tempPaths } from '../lib/server-nginx.mjs';
+
+/** A tenant of a snapshot; `over` replaces members. */
+export function tenant(id, name, hosts, over = {}) {
+    return { id, name, title: `District ${name}`, status: 'active', locale: 'en', hosts, ...over };
+}
+
+/** The bytes of a snapshot as `firstbell jobs` publishes it. */
+export function snapshot(version, tenants, defaultTenant) {
+    const payload = JSON.stringify({ version, tenants, ...(defaultTenant ? { default_tenant: defaultTenant } : {}) });
+    const hash = createHash('sha256').update(payload).digest('hex');
+    return `bell-directory 1 ${version} ${Buffer.byteLength(payload)} ${hash}\n${payload}`;
+}
+
+/** Puts bytes in the place of the snapshot at once, as the publisher does. */
+export function publish(place, bytes, name = 'directory.snapshot') {
+    const file = place.write(`${name}.new`, bytes);
+    renameSync(file, place.path(name));
+}
+
+/** The directory most tests begin with, version 1. */
+export const twoTenants = [
+    tenant(1, 'north', ['north.example', 'learn.north.example']),
+    tenant(2, 'south', ['south.example'], { locale: 'es', status: 'read-only' }),
+];
+
+/** The variables of core as one JSON line. */
+export const report =
+    '{"name":"$bell_tenant","id":"$bell_tenant_id","status":"$bell_tenant_status","locale":"$bell_tenant_locale","version":"$bell_directory_version","worker":$pid}';
+
+export const replyWithReport = `default_type application/json; return 200 '${report}';`;
+
+/** A whole configuration: one server, whose body is `server`. The bell_directory line is a parameter, because tests of start-up change it. */
+export function nginxConf(place, port, { server = `location / { ${replyWithReport} }`, workers = 2, main = '', http: httpLines = '', directory } = {}) {
+    directory ??= `bell_directory zone=tenants:256k file=${place.path('directory.snapshot')} interval=50ms;`;
+    return `load_module ${modulePath()};
+worker_processes ${workers};
+${main}
+events { worker_connections 128; }
+http {
+    ${tempPaths(place)}
+    access_log off;
+    ${directory}
+    bell_tenant on;
+    ${httpLines}
+    server {
+        listen 127.0.0.1:${port};
+        ${server}
+    }
+}
+`;
+}
+
+/** Starts an edge with a snapshot in place. `options` as nginxConf's, and version, tenants, defaultTenant. */
+export async function startEdge(place, { tenants = twoTenants, version = 1, defaultTenant, ...options } = {}) {
+    publish(place, snapshot(version, tenants, defaultTenant));
+    const port = await freePort();
+    const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port });
+    return { ...nginx, port, ask: (host, path) => ask(port, host, path) };
+}
+
+/** One GET on a connection of its own: {status, headers, text, json}. host null: a request without Host (HTTP/1.0). */
+export function ask(port, host, path = '/', { method = 'GET', headers = {}, body } = {}) {
+    return new Promise((resolve, reject) => {
+        const request = http.request({ host: '127.0.0.1', port, path, method, agent: false, headers: { host, ...headers } }, async (response) => {
+            let text = '';
+            for await (const chunk of response) text += chunk;
+            const json = /\bjson\b/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : undefined;
+            resolve({ status: response.statusCode, headers: response.headers, text, json });
+        });
+        request.on('error', reject);
+        request.setTimeout(10_000, () => request.destroy(new Error(`no answer for ${host}${path}`)));
+        request.end(body);
+    });
+}
+
+/** Asks until `count` different workers have answered; gives worker pid → what it reported. */
+export async function askEveryWorker(port, host, count = 2) {
+    const seen = new Map();
+    for (let i = 0; i < 2000 && seen.size < count; i++) {
+        // side by side, so that one worker alone does not get them all
+        const replies = await Promise.all(Array.from({ length: 8 }, () => ask(port, host)));
+        for (const { json } of replies) if (json) seen.set(json.worker, json);
+    }
+    if (seen.size < count) throw new Error(`only ${seen.size} of ${count} workers answered`);
+    return seen;
+}
+
+/** Lines of a log that match. */
+export function lines(text, pattern) {
+    return text.split('\n').filter((line) => pattern.test(line));
+}
+
+/** The children of a process. */
+export function children(pid) {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+}
+
+/** An origin on a unix socket that answers with what it was sent: {server, connections, requests, close}. `handler` may answer in its place. */
+export async function startOrigin(socketPath, handler) {
+    const origin = { connections: 0, requests: [] };
+    const server = http.createServer(async (request, response) => {
+        let body = '';
+        for await (const chunk of request) body += chunk;
+        const seen = { method: request.method, url: request.url, headers: request.headers, names: request.rawHeaders.filter((_, i) => i % 2 === 0), body };
+        origin.requests.push(seen);
+        if (handler?.(request, response, seen)) return;
+        response.setHeader('content-type', 'application/json');
+        response.setHeader('x-request-id', request.headers['x-request-id'] ?? '');
+        response.end(JSON.stringify(seen));
+    });
+    server.on('connection', () => origin.connections++);
+    await new Promise((resolve) => server.listen(socketPath, resolve));
+    chmodSync(socketPath, 0o666); // the edge is another user when the tests run as root
+    origin.close = () =>
+        new Promise((resolve) => {
+            server.close(resolve);
+            server.closeAllConnections?.();
+        });
+    return origin;
+}

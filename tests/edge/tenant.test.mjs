@@ -1,0 +1,148 @@
+// Which tenant a request belongs to, and that it stays so on all its ways through nginx.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { raw } from '../lib/client.mjs';
+import { newPlace } from '../lib/place.mjs';
+import { waitFor } from '../lib/wait.mjs';
+import { ask, publish, replyWithReport, report, snapshot, startEdge, startOrigin, tenant, twoTenants } from './support.mjs';
+
+const place = newPlace();
+let edge;
+let origin;
+
+const tenants = [...twoTenants, tenant(3, 'closed', ['closed.example'], { status: 'suspended' })];
+
+const server = `
+    location / { ${replyWithReport} }
+    location /proxied { proxy_pass http://origin; proxy_set_header Bell-Tenant $bell_tenant_id; }
+    location /rewritten { rewrite ^ /target last; }
+    location /tried { root ${place.dir}; try_files /nowhere /target; }
+    location /named { root ${place.dir}; try_files /nowhere @named; }
+    location @named { ${replyWithReport} }
+    location /failing { error_page 403 /target; deny all; }
+    location /failing-twice { error_page 403 = @again; deny all; }
+    location @again { rewrite ^ /target last; }
+    location /sub { add_before_body /target; root ${place.dir}; try_files /page =404; default_type text/html; }
+    location /target { internal; ${replyWithReport} }
+`;
+
+before(async () => {
+    place.write('page', 'END');
+    origin = await startOrigin(place.path('sock/origin.sock'));
+    const http = `upstream origin { server unix:${place.path('sock/origin.sock')}; }`;
+    edge = await startEdge(place, { tenants, version: 7, server, http });
+});
+
+after(async () => {
+    await origin?.close();
+    await place.stop();
+});
+
+const north = { name: 'north', id: '1', status: 'active', locale: 'en', version: '7' };
+
+function withoutWorker({ worker, ...rest }) {
+    return rest;
+}
+
+for (const host of ['north.example', 'NORTH.Example', 'north.example:8443', 'north.example.', 'learn.north.example', 'North.Example.:80']) {
+    test(`Host ${host} is north's`, async () => {
+        const reply = await edge.ask(host);
+        assert.equal(reply.status, 200);
+        assert.deepEqual(withoutWorker(reply.json), north);
+    });
+}
+
+test('the other tenant has its own id, status and locale', async () => {
+    const { json } = await edge.ask('south.example');
+    assert.deepEqual(withoutWorker(json), { name: 'south', id: '2', status: 'read-only', locale: 'es', version: '7' });
+});
+
+for (const host of ['nobody.example', 'example', 'x.north.example', '127.0.0.1', '[::1]', 'north.example.evil.test', 'under_score.example']) {
+    test(`Host ${host} is nobody's: 404`, async () => {
+        assert.equal((await edge.ask(host)).status, 404);
+    });
+}
+
+test('an absolute target names the host, whatever the Host header says', async () => {
+    const reply = await raw({ port: edge.port }, 'GET http://south.example/ HTTP/1.1\r\nHost: north.example\r\nConnection: close\r\n\r\n');
+    assert.match(reply, /"name":"south"/);
+});
+
+test('two Host headers are refused', async () => {
+    const reply = await raw({ port: edge.port }, 'GET / HTTP/1.1\r\nHost: north.example\r\nHost: south.example\r\n\r\n');
+    assert.match(reply, /^HTTP\/1\.1 400 /);
+});
+
+test('no Host (HTTP/1.0) is nobody: 404', async () => {
+    assert.match(await raw({ port: edge.port }, 'GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 404 /);
+});
+
+test('a suspended tenant is answered 503', async () => {
+    assert.equal((await edge.ask('closed.example')).status, 503);
+});
+
+test('the origin is told the tenant by the edge, and no Bell- header of the client reaches it', async () => {
+    const headers = { 'Bell-Tenant': '2', 'bell-context': 'forged', 'BELL-Subject': 'teacher', Bellman: 'stays', 'X-Bell-Tenant': 'stays too' };
+    const { json } = await ask(edge.port, 'north.example', '/proxied', { headers });
+    assert.equal(json.headers['bell-tenant'], '1');
+    assert.deepEqual(json.names.filter((name) => /^bell[-_]/i.test(name)), ['Bell-Tenant']);
+    assert.equal(json.headers.bellman, 'stays');
+    assert.equal(json.headers['x-bell-tenant'], 'stays too');
+    assert.equal(json.names.some((name) => /keep-alive/i.test(name)), false);
+    assert.doesNotMatch(JSON.stringify(json), /forged|teacher/);
+});
+
+test('the same header many times, and more headers than one block of the list holds', async () => {
+    const smuggled = 'Bell-Tenant: 2\r\nX-Filler: f\r\n'.repeat(40);
+    const reply = await raw({ port: edge.port }, `GET /proxied HTTP/1.1\r\nHost: north.example\r\n${smuggled}Connection: close\r\n\r\n`);
+    const seen = origin.requests.at(-1);
+    assert.match(reply, /^HTTP\/1\.1 200 /);
+    assert.equal(seen.headers['bell-tenant'], '1');
+    assert.equal(seen.names.filter((name) => name === 'X-Filler').length, 40);
+});
+
+for (const path of ['/rewritten', '/tried', '/named', '/failing', '/failing-twice']) {
+    test(`the tenant is known after the internal redirect of ${path}`, async () => {
+        const { text } = await edge.ask('north.example', path);
+        assert.deepEqual(withoutWorker(JSON.parse(text)), north);
+    });
+}
+
+test('the tenant is known in a subrequest', async () => {
+    const { text } = await edge.ask('south.example', '/sub');
+    assert.match(text, /"name":"south".*END$/s);
+});
+
+test('requests for different tenants on one connection do not mix', async () => {
+    const request = (host) => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    const text = await raw({ port: edge.port }, request('north.example') + request('south.example') + request('north.example'), {
+        until: /(?:"name".*){3}\}/s,
+    });
+    assert.deepEqual([...text.matchAll(/"name":"(\w+)"/g)].map((match) => match[1]), ['north', 'south', 'north']);
+});
+
+test('where bell_tenant is off, the variables are empty and every host is served', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const off = await startEdge(own, { server: `bell_tenant off; location / { default_type text/plain; return 200 '${report}'; }` });
+    const reply = await off.ask('nobody.example');
+    assert.equal(reply.status, 200);
+    assert.match(reply.text, /"name":"","id":"","status":"","locale":"","version":"1"/);
+});
+
+test('the only tenant answers for every name, until there is a second', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const single = await startEdge(own, { tenants: [twoTenants[0]], version: 1, defaultTenant: 1 });
+    for (const host of ['north.example', '127.0.0.1', 'school-server', '[::1]', 'under_score']) {
+        assert.equal((await single.ask(host)).json?.name, 'north', host);
+    }
+    assert.match(await raw({ port: single.port }, 'GET / HTTP/1.0\r\n\r\n'), /"name":"north"/);
+    publish(own, snapshot(2, twoTenants));
+    await waitFor('the second tenant', async () => (await single.ask('south.example')).json?.name === 'south');
+    assert.equal((await single.ask('school-server')).status, 404);
+    assert.match(await raw({ port: single.port }, 'GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 404 /);
+    assert.equal((await single.ask('north.example')).json.name, 'north');
+});
