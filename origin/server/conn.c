@@ -16,6 +16,7 @@
 
 #define BODY_READ_BYTES  4096 /* room behind a head of the greatest size */
 #define LINGER_MS        2000
+#define FIRST_REQUEST_MS 1000 /* while draining: for a peer that has connected and not yet spoken */
 #define LINGER_MAX_BYTES (256 * 1024)
 
 typedef enum {
@@ -48,6 +49,7 @@ struct fb_conn {
     char *in; /* NULL while idle */
     size_t in_len, in_cap, scanned, head_len;
     size_t lingered_bytes;
+    bool served; /* one request at least */
     exchange *x;
 };
 
@@ -115,6 +117,7 @@ static void on_reply(fb_job *job, void *arg) {
     fb_conn *c = arg;
     (void)job;
     c->state = CONN_WRITE;
+    event_del(&c->timer); /* a deadline that strikes in this very turn of the loop is too late */
     event_active(&c->write_event, EV_WRITE, 0);
 }
 
@@ -300,6 +303,7 @@ static void after_reply(fb_conn *c) {
 
     write_access(c);
     event_del(&c->write_event);
+    c->served = true;
     if (x->keep_alive && !c->worker->draining) {
         next_request(c);
         return;
@@ -396,11 +400,21 @@ bool fb_conn_open(fb_worker *w, int fd) {
     return true;
 }
 
+/* A request that lies in the socket unread, or that a new peer is about to send, is still served. */
+static bool has_nothing_to_say(const fb_conn *c) {
+    char byte;
+    if (c->state != CONN_IDLE || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        return false;
+    return c->served;
+}
+
 void fb_conn_close_idle(fb_worker *w) {
     for (fb_conn *c = w->conns, *next; c != NULL; c = next) {
         next = c->next;
-        if (c->state == CONN_IDLE)
+        if (has_nothing_to_say(c))
             conn_close(c);
+        else if (c->state == CONN_IDLE)
+            set_timer(c, FIRST_REQUEST_MS);
     }
 }
 

@@ -1,0 +1,312 @@
+// `firstbell jobs`: the queue, its worker, and what it does by itself.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+
+import { app } from '../lib/app.mjs';
+import { newPlace } from '../lib/place.mjs';
+import { firstbell, mustFirstbell, writeSettings } from '../lib/server-firstbell.mjs';
+import { startPostgres } from '../lib/server-postgres.mjs';
+import { waitFor } from '../lib/wait.mjs';
+
+let place;
+let postgres;
+
+before(async () => {
+    place = newPlace();
+    postgres = await startPostgres(place);
+    writeSettings(place, { settings: { error_log: '-' } });
+});
+after(() => place.stop());
+beforeEach(async () => {
+    await postgres.sql('postgres', 'TRUNCATE tenants RESTART IDENTITY CASCADE');
+    rmSync(place.path('directory.snapshot'), { force: true, recursive: true });
+});
+
+const addTenant = (name) => mustFirstbell(place, ['tenant', 'add', name, '--title', `District ${name}`, '--host', `${name}.example`]);
+const once = (options) => firstbell(place, ['jobs', '--once'], options);
+const queue = () => postgres.rows('postgres', 'SELECT id, tenant_id, kind, dedupe_key, state, attempts, last_error FROM queue ORDER BY tenant_id, id');
+const put = (tenant, kind, { key = null, at = 'now()' } = {}) =>
+    postgres.sql('fb_app', `BEGIN; SELECT set_config('app.tenant', '${tenant}', true) \\g /dev/null
+        SELECT queue_put('${kind}', ${key === null ? 'NULL' : `'${key}'`}, '{}', ${at}); COMMIT;`);
+
+/** The snapshot, its checksum verified as an edge does. */
+function snapshot() {
+    const bytes = readFileSync(place.path('directory.snapshot'));
+    const end = bytes.indexOf(10);
+    const [magic, format, version, size, sha256] = bytes.subarray(0, end).toString().split(' ');
+    const payload = bytes.subarray(end + 1);
+    assert.deepEqual([magic, format, Number(size)], ['bell-directory', '1', payload.length]);
+    assert.equal(sha256, createHash('sha256').update(payload).digest('hex'));
+    const directory = JSON.parse(payload);
+    assert.equal(directory.version, Number(version));
+    return directory;
+}
+
+const workers = [];
+let workerCount = 0;
+
+/** A worker with a pid file of its own. */
+function startWorker() {
+    const name = `jobs${++workerCount}`;
+    const conf = writeSettings(place, { settings: { error_log: '-', jobs_pid_file: place.path(`pid/${name}.pid`) }, name: `conf/${name}.conf` });
+    const program = place.start(name, [path.join(app(), 'bin/firstbell'), '-c', conf, 'jobs']);
+    const worker = { program, conf, log: () => place.read(`log/${name}.out`), pidFile: place.path(`pid/${name}.pid`) };
+    workers.push(worker);
+    return worker;
+}
+const stopWorker = (worker, signal) => {
+    workers.splice(workers.indexOf(worker), 1);
+    return place.stopProgram(worker.program, signal);
+};
+/** It listens, so that what is put from now on is its business. */
+const listening = (worker) =>
+    waitFor('the worker to listen', async () => {
+        place.assertRunning(worker.program);
+        const query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell jobs' AND usename = 'fb_app' AND state = 'idle'";
+        return Number(await postgres.sql('postgres', query)) === workers.length;
+    });
+afterEach(async () => {
+    while (workers.length > 0) assert.deepEqual(await stopWorker(workers[0]), [0, null]);
+});
+
+describe('directory.publish', () => {
+    test('writes every district; the only one is the default', async () => {
+        await addTenant('one');
+        assert.deepEqual(await once(), { code: 0, signal: null, stdout: '', stderr: '' });
+        const one = { id: 1, name: 'one', title: 'District one', status: 'active', locale: 'en', hosts: ['one.example'] };
+        const first = snapshot();
+        assert.deepEqual(first.tenants, [one]);
+        assert.equal(first.default_tenant, 1);
+        assert.deepEqual(await queue(), []);
+
+        await addTenant('two');
+        await once();
+        const second = snapshot();
+        assert.deepEqual(second.tenants, [one, { ...one, id: 2, name: 'two', title: 'District two', hosts: ['two.example'] }]);
+        assert.ok(!('default_tenant' in second));
+        assert.ok(second.version > first.version);
+        assert.deepEqual(readdirSync(place.dir).filter((name) => name.startsWith('directory.')), ['directory.snapshot']);
+    });
+
+    test('many causes are one effect', async () => {
+        await addTenant('one');
+        await addTenant('one');
+        await addTenant('one');
+        assert.equal((await queue()).length, 1);
+    });
+
+    test('the version grows also over a file that is ahead of the database', async () => {
+        await addTenant('one');
+        await once();
+        place.write('directory.snapshot', 'bell-directory 1 7000 2 x\n{}');
+        await addTenant('one');
+        await once();
+        assert.equal(snapshot().version, 7001);
+    });
+
+    test('a file that cannot be replaced is a sentence in the job, which is tried again', async () => {
+        await addTenant('one');
+        mkdirSync(place.path('directory.snapshot'));
+        const { code, stderr } = await once();
+        assert.equal(code, 1);
+        assert.match(stderr, /directory\.publish, attempt 1 of 20: the directory file .* cannot be replaced: Is a directory/);
+        const [job] = await queue();
+        assert.deepEqual([job.state, job.attempts], [0, 1]);
+        assert.match(job.last_error, /^the directory file .* cannot be replaced: Is a directory$/);
+        assert.equal(await postgres.sql('postgres', "SELECT run_at BETWEEN now() + interval '0.5 s' AND now() + interval '2 s' FROM queue"), 't');
+
+        rmSync(place.path('directory.snapshot'), { recursive: true });
+        await postgres.sql('postgres', 'UPDATE queue SET run_at = now()');
+        assert.equal((await once()).code, 0);
+        assert.equal(snapshot().tenants.length, 1);
+    });
+});
+
+describe('what comes of a job that fails', () => {
+    beforeEach(() => addTenant('one').then(once));
+
+    test('after the last attempt it stays, with its sentence', async () => {
+        await put(1, 'no.such.kind');
+        for (let attempt = 1; attempt <= 10; attempt++) {
+            assert.equal((await once()).code, 1);
+            await postgres.sql('postgres', 'UPDATE queue SET run_at = now()');
+        }
+        const [{ state, attempts, last_error: error }] = await queue();
+        assert.deepEqual([state, attempts, error], [2, 10, 'this program knows no work of the kind "no.such.kind"']);
+        assert.equal((await once()).code, 0, 'it is not taken again');
+    });
+
+    test('when an equal job was put in meanwhile, one of them remains', async () => {
+        await put(1, 'no.such.kind', { key: 'k' });
+        await postgres.sql('postgres', "UPDATE queue SET state = 1, attempts = 1, lease_until = now() - interval '1 s'");
+        await put(1, 'no.such.kind', { key: 'k', at: "now() + interval '1 hour'" });
+        assert.equal((await once()).code, 1);
+        const rows = await queue();
+        assert.equal(rows.length, 1);
+        assert.deepEqual([rows[0].state, rows[0].attempts], [0, 0]);
+    });
+
+    test('a job whose worker died is taken over when its lease ends, and not for ever', async () => {
+        await put(1, 'sessions.sweep', { key: 'x' });
+        await postgres.sql('postgres', "UPDATE queue SET state = 1, attempts = 1, lease_until = now() + interval '1 hour'");
+        await once();
+        assert.equal((await queue())[0].attempts, 1, 'the lease stands');
+        await postgres.sql('postgres', "UPDATE queue SET attempts = 5, lease_until = now() - interval '1 s'");
+        const { stderr } = await once();
+        assert.match(stderr, /the worker ended 5 times while it ran this job/);
+        const [{ state, last_error: error }] = await queue();
+        assert.deepEqual([state, error], [2, 'the worker ended 5 times while it ran this job']);
+    });
+
+    test('a job in one district does not hold up those of others', async () => {
+        await addTenant('two');
+        await put(1, 'no.such.kind');
+        assert.equal((await once()).code, 1);
+        assert.deepEqual((await queue()).map(({ tenant_id: tenant, kind }) => [tenant, kind]), [[1, 'no.such.kind']]);
+        assert.equal(snapshot().tenants.length, 2);
+    });
+});
+
+describe('what is cleaned up', () => {
+    beforeEach(() => addTenant('one').then(() => addTenant('two')).then(once));
+
+    test('sessions.sweep deletes the expired sessions of its district and comes back in an hour', async () => {
+        await postgres.sql('postgres', `
+            INSERT INTO users (tenant_id, sourced_id, role, username, given_name, family_name) SELECT t, 'u', 7, 'u', 'G', 'F' FROM generate_series(1, 2) t;
+            INSERT INTO sessions (tenant_id, sid, user_id, expires_at)
+            SELECT u.tenant_id, md5(n::text), u.id, now() + n * interval '1 minute' FROM users u, generate_series(-3, 2) n`);
+        await put(1, 'sessions.sweep', { key: 'hourly' });
+        assert.equal((await once()).code, 0);
+        const left = await postgres.rows('postgres', 'SELECT tenant_id AS t, count(*)::int AS n FROM sessions GROUP BY 1 ORDER BY 1');
+        assert.deepEqual(left, [{ t: 1, n: 2 }, { t: 2, n: 6 }]);
+        const [next] = await queue();
+        assert.deepEqual([next.kind, next.dedupe_key, next.state], ['sessions.sweep', 'hourly', 0]);
+        assert.equal(await postgres.sql('postgres', "SELECT run_at BETWEEN now() + interval '59 min' AND now() + interval '61 min' FROM queue"), 't');
+    });
+
+    test('outbox.trim deletes old events and old failures in batches', async () => {
+        await postgres.sql('postgres', `
+            INSERT INTO outbox (tenant_id, topic, payload, created_at)
+            SELECT 1, 't', '{}', now() - interval '15 days' FROM generate_series(1, 5001) UNION ALL
+            SELECT t, 't', '{}', now() - interval '13 days' FROM generate_series(1, 2) t UNION ALL
+            SELECT 2, 't', '{}', now() - interval '15 days';
+            INSERT INTO queue (tenant_id, kind, state, created_at) VALUES (1, 'old', 2, now() - interval '15 days'), (1, 'young', 2, now())`);
+        await put(1, 'outbox.trim', { key: 'hourly' });
+        assert.equal((await once()).code, 0);
+        const left = await postgres.rows('postgres', 'SELECT tenant_id AS t, count(*)::int AS n FROM outbox GROUP BY 1 ORDER BY 1');
+        assert.deepEqual(left, [{ t: 1, n: 1 }, { t: 2, n: 2 }]);
+        assert.deepEqual((await queue()).map(({ kind }) => kind), ['young', 'outbox.trim']);
+    });
+});
+
+describe('the worker', () => {
+    beforeEach(() => addTenant('one').then(once));
+
+    test('is woken by a commit, and stops within its job', async () => {
+        const worker = startWorker();
+        await listening(worker);
+        await addTenant('two');
+        await waitFor('the new district to be published', () => snapshot().tenants.length === 2, 3);
+        assert.deepEqual(await stopWorker(worker), [0, null]);
+        assert.ok(!existsSync(worker.pidFile));
+    });
+
+    test('keeps the hourly work of every district scheduled, once', async () => {
+        await addTenant('two');
+        await Promise.all([listening(startWorker()), listening(startWorker())]);
+        await waitFor('the schedule', async () => (await queue()).length === 4);
+        assert.deepEqual(
+            (await queue()).map(({ tenant_id: tenant, kind, dedupe_key: key }) => [tenant, kind, key]).sort(),
+            [1, 2].flatMap((tenant) => ['outbox.trim', 'sessions.sweep'].map((kind) => [tenant, kind, 'hourly'])),
+        );
+        assert.equal(await postgres.sql('postgres', "SELECT bool_and(run_at BETWEEN now() AND now() + interval '1 hour') FROM queue"), 't');
+    });
+
+    test('is the only one with its pid file', async () => {
+        const worker = startWorker();
+        await listening(worker);
+        const { code, stderr } = await firstbell(place, ['jobs'], { conf: worker.conf });
+        assert.equal(code, 1);
+        assert.match(stderr, new RegExp(`^firstbell: .*${worker.program.child.pid}.*\\n$`));
+    });
+
+    test('waits for a PostgreSQL that went away, with one line then and one when it is back', async () => {
+        const worker = startWorker();
+        await listening(worker);
+        await postgres.stop();
+        await waitFor('the worker to notice', () => worker.log().includes('connection to PostgreSQL is lost'));
+        await new Promise((resolve) => setTimeout(resolve, 1200)); // long enough for several vain attempts
+        await postgres.start();
+        await waitFor('the worker to come back', () => worker.log().includes('PostgreSQL is back'));
+        await addTenant('two');
+        await waitFor('the new district to be published', () => snapshot().tenants.length === 2);
+        assert.equal(worker.log().trim().split('\n').length, 2, worker.log());
+    });
+
+    test('starts before PostgreSQL does', async () => {
+        await postgres.stop();
+        const worker = startWorker();
+        await waitFor('the worker to say what it waits for', () => /PostgreSQL cannot be used as fb_app: .*; trying until it can/.test(worker.log()));
+        await postgres.start();
+        await listening(worker);
+        assert.match(worker.log(), /PostgreSQL is back/);
+    });
+
+    test('does not serve with a role that stands above the walls', async () => {
+        await postgres.sql('postgres', 'ALTER ROLE fb_app BYPASSRLS');
+        try {
+            const { code, stderr } = await once();
+            assert.equal(code, 1);
+            assert.match(stderr, /the role fb_app is a superuser, bypasses row security, or owns tables/);
+        } finally {
+            await postgres.sql('postgres', 'ALTER ROLE fb_app NOBYPASSRLS');
+        }
+    });
+
+    test('a killed one loses no job', async () => {
+        const worker = startWorker();
+        await listening(worker);
+        // The advisory lock of the publisher is held by us: the job cannot end.
+        const holder = postgres.sql('postgres', "SELECT pg_advisory_lock(5187402231); SELECT pg_sleep(3)");
+        await waitFor('the lock', async () => (await postgres.sql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")) === '1');
+        await addTenant('two');
+        await waitFor('the job to run', async () => (await queue()).some(({ kind, state }) => kind === 'directory.publish' && state === 1));
+        await stopWorker(worker, 'SIGKILL');
+        await holder;
+        await postgres.sql('postgres', "UPDATE queue SET lease_until = now() WHERE state = 1");
+        assert.equal((await once()).code, 0);
+        assert.equal(snapshot().tenants.length, 2);
+    });
+});
+
+describe('two workers', () => {
+    test('share the work: each job is done once, and the districts are taken in turn', async () => {
+        await addTenant('one');
+        await addTenant('two');
+        await once();
+        // Each job is a sweep under a key of its own, and leaves one follower (the hourly one) a district.
+        await postgres.sql('postgres', `
+            INSERT INTO queue (tenant_id, kind, dedupe_key) SELECT 1, 'sessions.sweep', 'k' || n FROM generate_series(1, 300) n;
+            INSERT INTO queue (tenant_id, kind, dedupe_key) SELECT 2, 'sessions.sweep', 'k' || n FROM generate_series(1, 5) n`);
+        const claimed = await postgres.rows('fb_app', 'SELECT tenant_id FROM queue_claim(10, 1)');
+        assert.equal(claimed.filter(({ tenant_id: tenant }) => tenant === 2).length, 5, 'the small district is not behind the large one');
+        await postgres.sql('postgres', 'UPDATE queue SET state = 0, attempts = 0');
+        const both = await Promise.all([once(), once()]);
+        assert.deepEqual(both.map(({ code, stderr }) => [code, stderr]), [[0, ''], [0, '']]);
+        assert.deepEqual((await queue()).map(({ tenant_id: tenant, kind }) => [tenant, kind]), [[1, 'sessions.sweep'], [2, 'sessions.sweep']]);
+    });
+
+    test('claims at the same moment never overlap', async () => {
+        await addTenant('one');
+        await postgres.sql('postgres', "TRUNCATE queue; INSERT INTO queue (tenant_id, kind) SELECT 1, 'k' FROM generate_series(1, 1000)");
+        const claims = Array.from({ length: 10 }, () => postgres.rows('fb_app', 'SELECT id, attempts FROM queue_claim(100, 60)'));
+        const rows = (await Promise.all(claims)).flat();
+        assert.equal(new Set(rows.map((row) => row.id)).size, rows.length);
+        assert.ok(rows.every(({ attempts }) => attempts === 1));
+        assert.equal(await postgres.sql('postgres', 'SELECT count(*) FROM queue WHERE state = 1'), String(rows.length));
+    });
+});
