@@ -49,6 +49,7 @@ static ngx_int_t ngx_http_bell_directory_version_variable(
 
 static ngx_int_t ngx_http_bell_core_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_bell_core_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_core_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_bell_core_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_bell_core_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_bell_core_create_srv_conf(ngx_conf_t *cf);
@@ -107,7 +108,7 @@ ngx_module_t  ngx_http_bell_core_module = {
     ngx_http_bell_core_commands,           /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_bell_core_init_module,        /* init module */
     ngx_http_bell_core_init_process,       /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -452,6 +453,23 @@ ngx_http_bell_core_init(ngx_conf_t *cf)
 }
 
 
+/*
+ * Without a master ("master_process off") the process lives on after a
+ * reload, init_process is not called again, and the timer of the former
+ * configuration would go on in memory that is given back.
+ */
+
+static ngx_int_t
+ngx_http_bell_core_init_module(ngx_cycle_t *cycle)
+{
+    if (ngx_http_bell_directory_file_unwatch()) {
+        return ngx_http_bell_core_init_process(cycle);
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
 {
@@ -463,8 +481,6 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
     {
         return NGX_OK;
     }
-
-    ngx_http_bell_directory_file_unwatch();
 
     bmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_bell_core_module);

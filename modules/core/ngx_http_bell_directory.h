@@ -126,7 +126,9 @@ ngx_int_t ngx_http_bell_directory_file_load(ngx_http_bell_directory_t *d,
 /* in each worker: the timer by which one of them looks at the file */
 void ngx_http_bell_directory_file_watch(ngx_http_bell_directory_t *d,
     ngx_log_t *log);
-void ngx_http_bell_directory_file_unwatch(void);
+
+/* 1: there was a timer in this process */
+ngx_uint_t ngx_http_bell_directory_file_unwatch(void);
 
 
 #pragma GCC visibility pop

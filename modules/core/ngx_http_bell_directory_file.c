@@ -106,23 +106,24 @@ ngx_http_bell_directory_file_watch(ngx_http_bell_directory_t *d,
 }
 
 
-/*
- * Without a master ("master_process off") the process outlives its
- * configuration, and its timer the memory it is in.
- */
-
-void
+ngx_uint_t
 ngx_http_bell_directory_file_unwatch(void)
 {
     ngx_http_bell_directory_t  *d;
 
     d = ngx_http_bell_directory_watched;
 
-    if (d && d->timer.timer_set) {
+    if (d == NULL) {
+        return 0;
+    }
+
+    if (d->timer.timer_set) {
         ngx_del_timer(&d->timer);
     }
 
     ngx_http_bell_directory_watched = NULL;
+
+    return 1;
 }
 
 

@@ -48,7 +48,7 @@ http {
     ${tempPaths(place)}
     access_log off;
     ${directory}
-    bell_tenant on;
+    ${/bell_tenant/.test(httpLines) ? '' : 'bell_tenant on;'}
     ${httpLines}
     server {
         listen 127.0.0.1:${port};
