@@ -13,7 +13,7 @@ import { waitFor } from './wait.mjs';
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
     makeSessionKey(place);
     const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
-    const text = fill(template, { STATE: place.dir, APP: app(), SOCKETS: place.path('sock') });
+    const text = fill(template, { STATE: place.dir, APP: app(), SOCK: place.path('sock') });
     place.folder('media');
     return place.write(name, replaceSettings(text, { workers: 2, ...settings }));
 }

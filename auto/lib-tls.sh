@@ -1,0 +1,77 @@
+# The keys and certificates of a local installation: a certificate authority of its own, the edge's certificate, the key that signs sessions.
+# Sourced after auto/lib.sh. Private keys are 0600; the authority's key stays root's when root sets Firstbell up.
+# shellcheck shell=bash
+
+LEAF_DAYS=397         # the longest that browsers take
+RENEW_BEFORE_S=2592000 # 30 days
+
+make_keys() {
+    mkdir -p "$S/tls"
+    chmod 755 "$S/tls"
+    make_session_key
+    make_authority
+    certificate_is_good || make_certificate
+}
+
+make_session_key() {
+    [ -s "$S/keys/session.pem" ] && return
+    # shellcheck disable=SC2016 # expanded by the inner sh
+    as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/session.pem"
+}
+
+# new_certificate NAME SUBJECT OPTIONS...: NAME.key and NAME.crt in S/tls
+new_certificate() {
+    local name=$S/tls/$1 subject=$2
+    shift 2
+    (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -sha256 -subj "$subject" -keyout "$name.key.new" -out "$name.crt.new" "$@")
+    chmod 644 "$name.crt.new"
+    mv "$name.key.new" "$name.key"
+    mv "$name.crt.new" "$name.crt"
+}
+
+make_authority() {
+    [ -s "$S/tls/ca.crt" ] && [ -s "$S/tls/ca.key" ] && openssl x509 -in "$S/tls/ca.crt" -noout -checkend "$RENEW_BEFORE_S" && return
+    new_certificate ca "/O=Firstbell/CN=Firstbell local authority on $(uname -n)" -days 3650 \
+        -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign,cRLSign'
+    rm -f "$S/tls/edge.crt"
+}
+
+# Every name and address that people may use: the hosts of all tenants, the machine's name, its addresses.
+certificate_names() {
+    {
+        printf '%s\n' DNS:demo.localhost DNS:localhost IP:127.0.0.1 IP:::1
+        ! is_dns_name "$(uname -n)" || echo "DNS:$(uname -n)"
+        machine_addresses | sed 's/^/IP:/'
+        tenant_hosts | sed 's/^/DNS:/'
+    } | awk '!seen[tolower($0)]++' | paste -s -d ,
+}
+
+is_dns_name() {
+    [[ $1 =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]]
+}
+
+# Global addresses from the kernel's own tables: neither ip nor hostname -I need be installed.
+machine_addresses() {
+    awk '$2 == "host" && $1 == "/32" && last !~ /^127\./ { print last } { last = $2 }' /proc/net/fib_trie 2>/dev/null | sed 's/^|-- //' | sort -u
+    awk '$4 == "00" { gsub(/..../, "&:", $1); print substr($1, 1, 39) }' /proc/net/if_inet6 2>/dev/null
+}
+
+tenant_hosts() {
+    psql_super -d firstbell -c 'SELECT host FROM tenant_hosts ORDER BY 1' 2>/dev/null | grep -E '^[a-z0-9.-]*[a-z][a-z0-9.-]*$' || true
+}
+
+certificate_is_good() {
+    [ -s "$S/tls/edge.crt" ] && [ -s "$S/tls/edge.key" ] &&
+        [ "$(cat "$S/tls/names" 2>/dev/null)" = "$(certificate_names)" ] &&
+        openssl x509 -in "$S/tls/edge.crt" -noout -checkend "$RENEW_BEFORE_S" >/dev/null
+}
+
+make_certificate() {
+    local names
+    names=$(certificate_names)
+    new_certificate edge /CN=demo.localhost -CA "$S/tls/ca.crt" -CAkey "$S/tls/ca.key" -days "$LEAF_DAYS" \
+        -addext "subjectAltName=$names" -addext 'basicConstraints=critical,CA:FALSE' \
+        -addext 'keyUsage=critical,digitalSignature' -addext 'extendedKeyUsage=serverAuth'
+    [ "$(id -u)" != 0 ] || chown firstbell "$S/tls/edge.key"
+    printf '%s\n' "$names" >"$S/tls/names"
+}

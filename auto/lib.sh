@@ -1,0 +1,181 @@
+# What auto/up, down, status, reset, deps and test share: words, steps, where the state is and as whom things run. Sourced by bash scripts.
+# shellcheck shell=bash disable=SC2034 # variables are read by those who source this
+
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$TOP"
+PROGRAM=auto/${0##*/}
+
+# ---- words
+
+say() {
+    printf '%s\n' "$*"
+}
+
+fail() {
+    printf '%s: %s\n' "$PROGRAM" "$*" >&2
+    exit 1
+}
+
+# ---- steps
+
+STEP_LOG=
+STEP_ALWAYS=no # yes: steps that took no time are shown as well
+
+# step TITLE COMMAND...: runs it with its output kept, says how long it took, and keeps the terminal alive when it is long. When it fails,
+# what it said is shown; the last line is usually a sentence.
+step() {
+    local title=$1 begin=$SECONDS ticker code took
+    shift
+    STEP_LOG=$(mktemp "${TMPDIR:-/tmp}/firstbell-step.XXXXXX")
+    ticker "$title" &
+    ticker=$!
+    set +e
+    (set -e; "$@") >"$STEP_LOG" 2>&1
+    code=$?
+    set -e
+    kill "$ticker" 2>/dev/null
+    wait "$ticker" 2>/dev/null || true
+    took=$((SECONDS - begin))
+    [ "$code" = 0 ] || step_failed "$title" "$code"
+    [ "$took" -lt 1 ] && [ "$STEP_ALWAYS" = no ] || printf '  %-42s %4d s\n' "$title" "$took"
+    rm -f "$STEP_LOG"
+}
+
+ticker() {
+    local seconds=0
+    while sleep 5 >/dev/null 2>&1; do # holds nobody's pipe open
+        seconds=$((seconds + 5))
+        [ $((seconds % 15)) != 5 ] || printf '  %-42s %4d s so far\n' "$1" "$seconds"
+    done
+}
+
+step_failed() {
+    if grep -qs 'No space left on device' "$STEP_LOG"; then
+        rm -f "$STEP_LOG"
+        fail "the disk became full during \"$1\"; make room (df -h shows where) and run it again."
+    fi
+    tail -n 40 "$STEP_LOG" >&2
+    rm -f "$STEP_LOG"
+    fail "\"$1\" failed; the lines above say why."
+}
+
+# wait_until SECONDS COMMAND...: 1 when the command has not succeeded in time
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+# free_mb PATH: megabytes free on the file system of the path, or of the nearest folder above that exists
+free_mb() {
+    local path=$1
+    while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+    df -Pk "$path" | awk 'NR == 2 { print int($4 / 1024) }'
+}
+
+# need_space PATH MB WHAT-FOR
+need_space() {
+    local free
+    free=$(free_mb "$1")
+    [ "$free" -ge "$2" ] || fail "$1 has $free MB free and $3 needs about $2 MB; make room and run it again."
+}
+
+# ---- stamps: a step whose inputs have not changed is not done again
+
+stamped() {
+    [ "$(cat "$S/stamp/$1" 2>/dev/null)" = "$2" ]
+}
+
+stamp() {
+    printf '%s\n' "$2" | as_owner tee "$S/stamp/$1" >/dev/null
+}
+
+hash_of() {
+    find "$@" -type f -print0 2>/dev/null | sort -z | xargs -0 -r sha256sum | sha256sum | cut -c 1-16
+}
+
+# ---- the state: where it is, whose it is
+
+SOCKET_NAME_BYTES=20 # "/.s.PGSQL.5432" is the longest name, with some room
+
+# Sets S (the state directory), OWNER (who everything runs as) and AS (the words that run a command as the owner in a clean environment).
+locate_state() {
+    local environment=(env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LC_ALL=C.UTF-8 TZ=UTC)
+    if [ "$(id -u)" = 0 ]; then
+        OWNER=firstbell
+        S=${FIRSTBELL_STATE:-/var/lib/firstbell}
+        AS=(setpriv --reuid=firstbell --regid=firstbell --init-groups --inh-caps=-all -- "${environment[@]}" HOME="$S")
+    else
+        OWNER=$(id -un)
+        S=${FIRSTBELL_STATE:-$TOP/run}
+        AS=("${environment[@]}" HOME="$S")
+    fi
+    S=${S%/}
+    case $S in
+    /?*) ;;
+    *) fail "FIRSTBELL_STATE is \"${FIRSTBELL_STATE:-}\"; an absolute directory is expected." ;;
+    esac
+    case $S in
+    *[!A-Za-z0-9_./+@-]*) fail "the state directory $S has a space or a special character in its path; name another with FIRSTBELL_STATE=DIR." ;;
+    esac
+    APP=$S/app
+    MARKER=$S/.firstbell # the path that the state had when it was last set up
+}
+
+as_owner() {
+    (cd "$S" && exec "${AS[@]}" "$@")
+}
+
+state_exists() {
+    [ -f "$MARKER" ]
+}
+
+# One auto/up, down or reset at a time. Descriptor 9 is closed in everything that stays.
+lock_state() {
+    exec 9>>"$S/.lock"
+    flock -n 9 && return
+    say "Another auto/up, down or reset is at work on $S; waiting for it."
+    flock -w 600 9 || fail "the other one is not done after 10 minutes; look at it with: fuser -v $S/.lock"
+}
+
+# Sets SOCKETS: S/sock, or a short directory when socket paths would pass the 107 bytes that the kernel allows.
+locate_sockets() {
+    SOCKETS=$S/sock
+    [ $((${#SOCKETS} + SOCKET_NAME_BYTES)) -gt 107 ] || return 0
+    SOCKETS=$(cat "$S/sockets" 2>/dev/null || true)
+}
+
+make_sockets() {
+    locate_sockets
+    if [ -z "$SOCKETS" ]; then
+        SOCKETS=$(as_owner mktemp -d "$(short_base)/firstbell-XXXXXX")
+        printf '%s\n' "$SOCKETS" | as_owner tee "$S/sockets" >/dev/null
+    fi
+    [ -d "$SOCKETS" ] || as_owner mkdir -m 0700 "$SOCKETS"
+    [ "$(stat -c %U "$SOCKETS")" = "$OWNER" ] || fail "$SOCKETS, the directory of the sockets, belongs to $(stat -c %U "$SOCKETS") and not to $OWNER; remove $S/sockets and run it again."
+}
+
+short_base() {
+    local base=${XDG_RUNTIME_DIR:-/tmp}
+    [ "$OWNER" = "$(id -un)" ] && [ -w "$base" ] && [ ${#base} -lt 60 ] || base=/tmp
+    printf '%s' "$base"
+}
+
+# Sets PORT: FIRSTBELL_PORT, else the one of the last time, else 8443.
+choose_port() {
+    local lowest
+    PORT=${FIRSTBELL_PORT:-$(cat "$S/port" 2>/dev/null || echo 8443)}
+    case $PORT in
+    '' | *[!0-9]* | ??????*) fail "FIRSTBELL_PORT is \"$PORT\"; a port from 1024 to 65535 is expected." ;;
+    esac
+    lowest=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
+    if [ "$PORT" -gt 65535 ] || [ "$PORT" -lt "$lowest" ]; then
+        fail "port $PORT cannot be used by an ordinary user; choose one from $lowest to 65535 with FIRSTBELL_PORT=PORT."
+    fi
+}
