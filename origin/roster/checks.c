@@ -165,9 +165,9 @@ static const rule rules[] = {
     {"enrollments", "endDate is before beginDate",
      "SELECT line, count(*) OVER () FROM stage_enrollments WHERE status = 1 AND \"endDate\" < \"beginDate\" AND $1::integer > 0 ORDER BY line "
      "LIMIT " ROWS_MAX},
-    {"academicSessions", "parentSourcedId leads in a circle: a session would be its own ancestor",
+    {"academicSessions", "parentSourcedId leads into a circle: sessions would stand above themselves",
      CHAIN("stage_academicSessions", "academic_sessions")},
-    {"orgs", "parentSourcedId leads in a circle: an org would be its own ancestor", CHAIN("stage_orgs", "orgs")},
+    {"orgs", "parentSourcedId leads into a circle: orgs would stand above themselves", CHAIN("stage_orgs", "orgs")},
 };
 
 static bool check_rule(const fb_roster_merge *m, const rule *k) {

@@ -174,23 +174,21 @@ bool fb_roster_zip_next(fb_roster_zip *z) {
     return false;
 }
 
-static bool too_much(fb_roster_zip *z, const char *what, uint64_t limit) {
-    z->broken = true;
-    fb_roster_error(z->report, z->name, 0, "%s (%" PRIu64 "); the zip was not read on", what, limit);
-    return false;
-}
-
 static bool within_bounds(fb_roster_zip *z) {
     if (z->entry_bytes > FB_ROSTER_ENTRY_BYTES_MAX) {
-        return too_much(z, "the file inflates to more bytes than one file may have", FB_ROSTER_ENTRY_BYTES_MAX);
+        fb_roster_error(z->report, z->name, 0, "the file inflates to more than %" PRIu64 " bytes, the most one file may have",
+                        FB_ROSTER_ENTRY_BYTES_MAX);
+    } else if (z->inflated_bytes > FB_ROSTER_TOTAL_BYTES_MAX) {
+        fb_roster_error(z->report, z->name, 0, "the zip inflates to more than %" PRIu64 " bytes, the most a roster may have",
+                        FB_ROSTER_TOTAL_BYTES_MAX);
+    } else if (z->inflated_bytes > RATIO_FREE_BYTES && z->inflated_bytes / FB_ROSTER_RATIO_MAX > z->zip_bytes) {
+        fb_roster_error(z->report, z->name, 0, "the zip inflates to more than %d times its size, as a zip bomb does; it was not read on",
+                        FB_ROSTER_RATIO_MAX);
+    } else {
+        return true;
     }
-    if (z->inflated_bytes > FB_ROSTER_TOTAL_BYTES_MAX) {
-        return too_much(z, "the zip inflates to more bytes than a roster may have", FB_ROSTER_TOTAL_BYTES_MAX);
-    }
-    if (z->inflated_bytes > RATIO_FREE_BYTES && z->inflated_bytes / FB_ROSTER_RATIO_MAX > z->zip_bytes) {
-        return too_much(z, "the zip inflates to more than so many times its size, as a zip bomb does", FB_ROSTER_RATIO_MAX);
-    }
-    return true;
+    z->broken = true;
+    return false;
 }
 
 long fb_roster_zip_read(fb_roster_zip *z, char *buf, size_t cap) {
