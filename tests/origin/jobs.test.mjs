@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
@@ -72,6 +73,37 @@ const listening = (worker) =>
 afterEach(async () => {
     while (workers.length > 0) assert.deepEqual(await stopWorker(workers[0]), [0, null]);
 });
+
+/** Stands in PostgreSQL's place until that many have come in vain. */
+async function refuseConnections(most) {
+    const socket = place.path('sock/.s.PGSQL.5432');
+    let seen = 0;
+    const server = net.createServer((connection) => {
+        seen++;
+        connection.destroy();
+    });
+    await new Promise((resolve) => server.listen(socket, resolve));
+    chmodSync(socket, 0o777);
+    await waitFor(`${most} attempts to connect`, () => seen >= most);
+    await new Promise((resolve) => server.close(resolve));
+}
+
+/** Holds the lock of the publisher while `during` runs, so that a directory.publish cannot end. */
+async function holdPublisher(during) {
+    const release = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(100)%'";
+    const holder = postgres.trySql('postgres', 'SELECT pg_advisory_lock(5187402231);\nSELECT pg_sleep(100);');
+    const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted";
+    await waitFor('the lock of the publisher', async () => (await postgres.sql('postgres', held)) === '1');
+    await during(async () => {
+        await postgres.sql('postgres', release);
+        await holder;
+    });
+}
+const publishing = () =>
+    waitFor('the job to run', async () => {
+        const waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        return (await postgres.sql('postgres', waits)) === '1';
+    });
 
 describe('directory.publish', () => {
     test('writes every district; the only one is the default', async () => {
@@ -191,7 +223,7 @@ describe('what is cleaned up', () => {
     test('outbox.trim deletes old events and old failures in batches', async () => {
         await postgres.sql('postgres', `
             INSERT INTO outbox (tenant_id, topic, payload, created_at)
-            SELECT 1, 't', '{}', now() - interval '15 days' FROM generate_series(1, 5001) UNION ALL
+            SELECT 1, 't', '{}'::jsonb, now() - interval '15 days' FROM generate_series(1, 5001) UNION ALL
             SELECT t, 't', '{}', now() - interval '13 days' FROM generate_series(1, 2) t UNION ALL
             SELECT 2, 't', '{}', now() - interval '15 days';
             INSERT INTO queue (tenant_id, kind, state, created_at) VALUES (1, 'old', 2, now() - interval '15 days'), (1, 'young', 2, now())`);
@@ -206,7 +238,7 @@ describe('what is cleaned up', () => {
 describe('the worker', () => {
     beforeEach(() => addTenant('one').then(once));
 
-    test('is woken by a commit, and stops within its job', async () => {
+    test('is woken by a commit', async () => {
         const worker = startWorker();
         await listening(worker);
         await addTenant('two');
@@ -239,7 +271,7 @@ describe('the worker', () => {
         await listening(worker);
         await postgres.stop();
         await waitFor('the worker to notice', () => worker.log().includes('connection to PostgreSQL is lost'));
-        await new Promise((resolve) => setTimeout(resolve, 1200)); // long enough for several vain attempts
+        await refuseConnections(3);
         await postgres.start();
         await waitFor('the worker to come back', () => worker.log().includes('PostgreSQL is back'));
         await addTenant('two');
@@ -267,17 +299,36 @@ describe('the worker', () => {
         }
     });
 
+    test('finishes the job in hand when it is told to stop, and gives the others back', async () => {
+        const worker = startWorker();
+        await listening(worker);
+        await holdPublisher(async (release) => {
+            await addTenant('two');
+            await publishing();
+            await put(1, 'no.such.kind');
+            worker.program.child.kill('SIGTERM');
+            await release();
+        });
+        assert.deepEqual(await stopWorker(worker), [0, null]);
+        assert.equal(snapshot().tenants.length, 2);
+        assert.deepEqual((await queue()).filter(({ state }) => state === 1), []);
+        assert.deepEqual((await queue()).filter(({ kind }) => kind === 'no.such.kind').map(({ attempts }) => attempts), [0]);
+    });
+
     test('a killed one loses no job', async () => {
         const worker = startWorker();
         await listening(worker);
-        // The advisory lock of the publisher is held by us: the job cannot end.
-        const holder = postgres.sql('postgres', "SELECT pg_advisory_lock(5187402231); SELECT pg_sleep(3)");
-        await waitFor('the lock', async () => (await postgres.sql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")) === '1');
-        await addTenant('two');
-        await waitFor('the job to run', async () => (await queue()).some(({ kind, state }) => kind === 'directory.publish' && state === 1));
-        await stopWorker(worker, 'SIGKILL');
-        await holder;
-        await postgres.sql('postgres', "UPDATE queue SET lease_until = now() WHERE state = 1");
+        await holdPublisher(async (release) => {
+            await addTenant('two');
+            await publishing();
+            await stopWorker(worker, 'SIGKILL');
+            await release();
+        });
+        await waitFor('PostgreSQL to notice', async () => {
+            return (await postgres.sql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell jobs'")) === '0';
+        });
+        assert.deepEqual((await queue()).filter(({ kind }) => kind === 'directory.publish').map(({ state }) => state), [1]);
+        await postgres.sql('postgres', 'UPDATE queue SET lease_until = now() WHERE state = 1');
         assert.equal((await once()).code, 0);
         assert.equal(snapshot().tenants.length, 2);
     });
