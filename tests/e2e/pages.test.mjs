@@ -1,0 +1,148 @@
+// Every page in every state, on a phone and a Chromebook, light and dark: axe finds nothing, nothing scrolls sideways, no console error.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { newPlace } from '../lib/place.mjs';
+import { CHROMEBOOK, checkPage, open, openBrowser, openPage, PHONE, shots, shown, signIn } from './browser.mjs';
+import { openStack } from './stack.mjs';
+
+const place = newPlace();
+const LOOKS = [PHONE, CHROMEBOOK].flatMap((viewport) => ['light', 'dark'].map((colorScheme) => ({ viewport, colorScheme })));
+let stack;
+let browser;
+
+before(async () => {
+    stack = await openStack(place);
+    browser = await openBrowser(stack);
+});
+
+after(async () => {
+    await browser?.close();
+    await place.stop();
+    console.log(`# screenshots: ${shots}`);
+});
+
+/** Runs `work` with a page of every look. login: who is signed in. */
+async function inEveryLook(login, work, options = {}) {
+    for (const look of LOOKS) {
+        const page = await openPage(browser, stack, { ...look, ...options });
+        page.look = look.colorScheme;
+        try {
+            if (login) await signIn(page, login);
+            await work(page);
+        } finally {
+            await page.context().close();
+        }
+    }
+}
+
+const check = (page, name) => checkPage(page, name, page.look);
+
+test('sign-in in all its states', () =>
+    inEveryLook(null, async (page) => {
+        page.allowed.push(/status of 401/);
+        for (const state of ['', '#wrong', '#busy', '#signed-out']) {
+            await page.goto('about:blank');
+            await page.goto(`/sign-in${state}`);
+            await check(page, `sign-in${state.replace('#', '-')}`);
+        }
+        await page.click('#sign-in-form button[type=submit]');
+        await check(page, 'sign-in-empty');
+        await page.fill('#username', 'student.demo');
+        await page.fill('#password', 'not the password');
+        await page.keyboard.press('Enter');
+        await page.waitForSelector('#message:not([hidden])');
+        await check(page, 'sign-in-refused');
+    }));
+
+test('the pages of a student', () =>
+    inEveryLook('student.demo', async (page) => {
+        await check(page, 'courses');
+        for (const [name, address] of [['course', `/courses/${stack.ids.course}`], ['lesson', `/lessons/${stack.ids.lesson}`], ['lesson-second', `/lessons/${stack.ids.secondLesson}`], ['lesson-locked', `/lessons/${stack.ids.lockedLesson}`]]) {
+            await open(page, address);
+            await check(page, name);
+        }
+        await open(page, `/lessons/${stack.ids.lesson}`);
+        await page.click('summary:has-text("Transcript")');
+        await page.click('.play-button');
+        await page.waitForSelector('video[controls]');
+        await check(page, 'lesson-playing');
+    }));
+
+test('the pages of a teacher', () =>
+    inEveryLook('teacher.demo', async (page) => {
+        await check(page, 'classes');
+        await page.click('h2 a:has-text("Earth Science 7")');
+        await page.waitForURL('**/classes/*');
+        await shown(page);
+        await check(page, 'class');
+    }));
+
+test('the page of an operator', () => inEveryLook('operator.demo', (page) => check(page, 'district')));
+
+test('what is not there and what is not for me', () =>
+    inEveryLook('student.demo', async (page) => {
+        page.allowed.push(/status of 40[34]/);
+        for (const [name, address, status] of [['course-404', '/courses/999999', '404'], ['lesson-404', '/lessons/999999', '404'], ['classes-403', '/classes', '403'], ['district-403', '/district', '403']]) {
+            await open(page, address);
+            assert.equal(await page.getAttribute('[data-state=error]', 'data-status'), status, name);
+            await check(page, name);
+        }
+    }));
+
+test('offline: a sentence, and the page comes back by itself', () =>
+    inEveryLook('student.demo', async (page) => {
+        page.allowed.push(/ERR_INTERNET_DISCONNECTED/);
+        let hold = true;
+        await page.route('**/api/v1/courses', (route) => (hold ? page.context().setOffline(true).then(() => route.abort('internetdisconnected')) : route.continue()));
+        await page.goto('/courses');
+        await page.waitForSelector('[data-state=waiting]');
+        await check(page, 'courses-waiting');
+        await page.waitForSelector('[data-state=error][data-status="0"]', { timeout: 60_000 });
+        await check(page, 'courses-offline');
+        hold = false;
+        await page.context().setOffline(false);
+        await page.waitForSelector('.course-card');
+        await check(page, 'courses');
+    }));
+
+test('wide letters, high contrast and forced colours keep the pages whole', async () => {
+    for (const options of [{ forcedColors: 'active' }, { reducedMotion: 'reduce' }]) {
+        const page = await openPage(browser, stack, { viewport: PHONE, ...options });
+        await signIn(page, 'student.demo');
+        await open(page, `/lessons/${stack.ids.lesson}`);
+        await checkPage(page, `lesson-${Object.keys(options)[0]}`);
+        await page.context().close();
+    }
+    const page = await openPage(browser, stack, { viewport: { width: 320, height: 640 } });
+    await signIn(page, 'student.demo');
+    await open(page, `/lessons/${stack.ids.lesson}`);
+    await checkPage(page, 'lesson-narrow');
+    await page.context().close();
+});
+
+test('while the origin is away the edge says so, and a page in the browser waits calmly', async () => {
+    const page = await openPage(browser, stack);
+    await signIn(page, 'student.demo');
+    page.allowed.push(/status of 50\d/);
+    await stack.stopApi();
+    const answer = await page.goto('/courses');
+    assert.ok([502, 503, 504].includes(answer.status()));
+    assert.match(answer.headers()['content-type'], /^text\/html/);
+    await stack.startApi();
+    await open(page, '/courses');
+    assert.ok(await page.isVisible('.course-card'));
+
+    await page.route('**/api/v1/courses', async (route) => {
+        await page.unroute('**/api/v1/courses');
+        await stack.stopApi();
+        await route.continue();
+    });
+    await page.goto('/courses');
+    await page.waitForSelector('[data-state=waiting]');
+    await checkPage(page, 'courses-busy');
+    await stack.startApi();
+    await page.waitForSelector('.course-card', { timeout: 60_000 });
+    await page.context().close();
+});
