@@ -1,0 +1,297 @@
+// The edge's own configuration, conf/nginx/edge.conf.in, as it is installed: filled in, checked by nginx, and asked over TLS.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import http2 from 'node:http2';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { app, fill } from '../lib/app.mjs';
+import { canConnect, Client, raw } from '../lib/client.mjs';
+import { freePort, newPlace } from '../lib/place.mjs';
+import { mustRun, run } from '../lib/run.mjs';
+import { makeCertificate } from '../lib/server-nginx.mjs';
+import { waitFor } from '../lib/wait.mjs';
+import { lines, publish, snapshot, startOrigin, tenant } from './support.mjs';
+
+const place = newPlace();
+const tenants = [tenant(1, 'demo', ['demo.localhost']), tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' })];
+const nginx = (...args) => ['nginx', '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
+let port;
+let origin;
+let ca;
+let client;
+
+before(async () => {
+    publish(place, snapshot(3, tenants));
+    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'nobody.localhost']));
+    symlinkSync(app(), place.path('app'));
+    port = await freePort();
+    const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 500ms');
+    const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: port, WORKERS: 2 };
+    place.write('conf/nginx.conf', fill(template, values));
+    origin = await startOrigin(place.path('sock/api.sock'), answer);
+    await mustRun(nginx());
+    await waitFor('the edge to listen', () => canConnect(port));
+    client = new Client({ port, ca });
+});
+
+after(async () => {
+    client?.close();
+    await origin?.close();
+    const pid = existsSync(place.path('pid/nginx.pid')) && Number(place.read('pid/nginx.pid'));
+    if (pid) {
+        process.kill(pid, 'SIGQUIT');
+        await waitFor('the edge to end', () => !existsSync(`/proc/${pid}`));
+    }
+    await place.stop();
+});
+
+const media = Buffer.alloc(8 * 1024 * 1024, 'firstbell ');
+
+/** Special answers of the origin; everything else is echoed. */
+function answer(request, response, seen) {
+    if (seen.url === '/media/1/all.mp4') return sendRange(request, response);
+    if (seen.url === '/slow') return true;
+    if (seen.url === '/text') return send(response, 200, 'text/css', 'p { margin: 0 }\n'.repeat(200));
+    if (seen.url === '/api/v1/none') return send(response, 404, 'application/problem+json', '{"type":"/problems/not-found"}');
+    if (seen.url.startsWith('/drop') && origin.requests.filter((other) => other.url === seen.url).length === 1) {
+        request.socket.destroy();
+        return true;
+    }
+    return false;
+}
+
+function send(response, status, type, text) {
+    response.writeHead(status, { 'content-type': type });
+    response.end(text);
+    return true;
+}
+
+function sendRange(request, response) {
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    if (from === undefined) response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': media.length });
+    else response.writeHead(206, { 'content-type': 'video/mp4', 'content-range': `bytes ${from}-${to}/${media.length}` });
+    response.end(from === undefined ? media : media.subarray(Number(from), Number(to) + 1));
+    return true;
+}
+
+/** Requests of an origin that is not there. */
+async function withoutOrigin(body) {
+    await origin.close();
+    try {
+        await body();
+    } finally {
+        origin = await startOrigin(place.path('sock/api.sock'), answer);
+    }
+}
+
+function assertPage(reply, status, heading) {
+    assert.equal(reply.status, status);
+    assert.equal(reply.headers['content-type'], 'text/html; charset=utf-8');
+    assert.match(reply.text, new RegExp(`<h1>${heading}</h1>`));
+    assert.match(reply.text, /<html lang="en">/);
+    assert.match(reply.headers['content-security-policy'], /^default-src 'none'/);
+    assert.equal(reply.headers['cache-control'], 'no-store');
+    assert.match(reply.headers['x-request-id'], /^[0-9a-f]{32}$/);
+}
+
+function assertProblem(reply, status, type) {
+    assert.equal(reply.status, status);
+    assert.equal(reply.headers['content-type'].split(';')[0], 'application/problem+json');
+    assert.equal(reply.json.type, `/problems/${type}`);
+    assert.equal(reply.json.status, status);
+    assert.equal(reply.json.request_id, reply.headers['x-request-id']);
+    assert.ok(reply.json.title && reply.json.detail);
+}
+
+test('nginx has nothing to remark about the configuration', async () => {
+    const { code, stderr } = await run(nginx('-t'));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(lines(stderr, /\[(warn|error|crit|alert|emerg)\]/), []);
+});
+
+test('a request reaches the origin over verified HTTPS with exactly the headers of the contract', async () => {
+    const reply = await client.get('/courses?x=1', { headers: { cookie: 'a=b', 'x-forwarded-for': '6.6.6.6', 'x-request-id': 'mine' } });
+    assert.equal(reply.status, 200);
+    const { headers, names, url } = reply.json;
+    assert.equal(url, '/courses?x=1');
+    assert.equal(headers.host, `demo.localhost:${port}`);
+    assert.equal(headers['bell-tenant'], '1');
+    assert.equal(headers['x-forwarded-for'], '127.0.0.1');
+    assert.match(headers['x-request-id'], /^[0-9a-f]{32}$/);
+    assert.equal(headers.connection, undefined);
+    assert.equal(headers.cookie, 'a=b');
+    assert.equal(reply.headers['x-request-id'], headers['x-request-id']);
+    assert.equal(reply.headers.server, 'nginx');
+    assert.equal(reply.headers['strict-transport-security'], undefined);
+    assert.equal(names.filter((name) => /^(host|bell-tenant|x-request-id|x-forwarded-for)$/i.test(name)).length, 4);
+});
+
+test('another authority does not verify', async () => {
+    const other = newPlace();
+    const stranger = new Client({ port, ca: makeCertificate(other).ca });
+    await assert.rejects(stranger.get('/'), /certificate|signature/);
+    stranger.close();
+    await other.stop();
+});
+
+test("a client's Bell- headers do not reach the origin, by HTTP/1.1 or HTTP/2", async () => {
+    const { json } = await client.get('/', { headers: { 'Bell-Tenant': '2', 'Bell-Role': 'operator' } });
+    assert.equal(json.headers['bell-tenant'], '1');
+    assert.equal(json.headers['bell-role'], undefined);
+    const seen = JSON.parse((await overHttp2({ ':path': '/', 'bell-tenant': '2', 'bell-role': 'operator' })).text);
+    assert.equal(seen.headers['bell-tenant'], '1');
+    assert.equal(seen.headers['bell-role'], undefined);
+    assert.equal(seen.headers.host, `demo.localhost:${port}`);
+});
+
+function overHttp2(headers) {
+    return new Promise((resolve, reject) => {
+        const session = http2.connect(`https://demo.localhost:${port}`, { ca, lookup: (_, options, done) => done(null, options.all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4) });
+        session.on('error', reject);
+        const stream = session.request(headers);
+        let text = '';
+        let status;
+        stream.on('response', (reply) => (status = reply[':status']));
+        stream.on('data', (chunk) => (text += chunk));
+        stream.on('error', reject);
+        stream.on('end', () => session.close(() => resolve({ status, text })));
+        stream.end();
+    });
+}
+
+test('connections to the origin are kept', async () => {
+    const before = origin.connections;
+    for (let i = 0; i < 20; i++) {
+        const one = new Client({ port, ca });
+        assert.equal((await one.get(`/kept/${i}`)).status, 200);
+        one.close();
+    }
+    assert.ok(origin.connections - before <= 2, `${origin.connections - before} new connections for 20 requests`);
+});
+
+test('a kept connection that the origin closes: GET is tried again, POST is not', async () => {
+    await client.get('/');
+    assert.equal((await client.get('/drop/get')).status, 200);
+    assert.equal(origin.requests.filter(({ url }) => url === '/drop/get').length, 2);
+    await client.get('/');
+    assert.equal((await client.post('/drop/post', {})).status, 502);
+    assert.equal(origin.requests.filter(({ url }) => url === '/drop/post').length, 1);
+});
+
+test('a body arrives whole', async () => {
+    const body = 'x'.repeat(900_000);
+    assert.equal((await client.post('/api/v1/echo', { body })).json.body, JSON.stringify({ body }));
+});
+
+test('an unknown host gets a page, a program gets a problem', async () => {
+    assertPage(await client.get('/courses', { host: 'nobody.localhost' }), 404, 'No school is found under this address');
+    assertPage(await client.post('/sign-in', undefined, { host: 'nobody.localhost', form: { a: 'b' } }), 404, 'No school is found under this address');
+    assertProblem(await client.get('/api/v1/me', { host: 'nobody.localhost' }), 404, 'unknown-host');
+});
+
+test('a suspended district gets its page with Retry-After', async () => {
+    const page = await client.get('/courses', { host: 'closed.localhost' });
+    assertPage(page, 503, 'Your district is paused for now');
+    assert.equal(page.headers['retry-after'], '3600');
+    const problem = await client.get('/api/v1/me', { host: 'closed.localhost' });
+    assertProblem(problem, 503, 'suspended');
+    assert.equal(problem.headers['retry-after'], '3600');
+});
+
+test('an origin that is away: 502 with Retry-After, and served again when it is back', async () => {
+    await withoutOrigin(async () => {
+        const page = await client.get('/courses');
+        assertPage(page, 502, 'We cannot be reached right now');
+        assert.equal(page.headers['retry-after'], '5');
+        const problem = await client.post('/api/v1/sessions', {});
+        assertProblem(problem, 502, 'unavailable');
+        assert.equal(problem.headers['retry-after'], '5');
+    });
+    assert.equal((await client.get('/courses')).status, 200);
+});
+
+test('an origin that is too slow: 504 with Retry-After', async () => {
+    const page = await client.get('/slow');
+    assertPage(page, 504, 'We cannot be reached right now');
+    assert.equal(page.headers['retry-after'], '5');
+});
+
+test("the origin's own errors pass as they are", async () => {
+    const reply = await client.get('/api/v1/none');
+    assert.equal(reply.status, 404);
+    assert.equal(reply.json.type, '/problems/not-found');
+    assert.equal(reply.headers['retry-after'], undefined);
+});
+
+test('a body of more than 1 MiB is refused', async () => {
+    // the answer comes before the body has been sent
+    const head = { 'content-length': String(2 * 1024 * 1024), connection: 'close' };
+    assertPage(await client.request('POST', '/sign-in', { headers: head, body: 'x' }), 413, 'What you sent is too large');
+    assertProblem(await client.request('POST', '/api/v1/x', { headers: head, body: 'x' }), 413, 'too-large');
+});
+
+test('headers beyond the bound are refused', async () => {
+    assert.equal((await client.get('/', { headers: { 'x-large': 'x'.repeat(20_000) } })).status, 400);
+});
+
+test('plain HTTP on the HTTPS port: reading is sent on, writing is refused in words', async () => {
+    const ask = (head) => raw({ port }, `${head} HTTP/1.1\r\nHost: demo.localhost:${port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    const get = await ask('GET /courses?q=1');
+    assert.match(get, /^HTTP\/1\.1 302 /);
+    assert.match(get, new RegExp(`^Location: https://demo\\.localhost:${port}/courses\\?q=1\r$`, 'm'));
+    assert.match(await ask('POST /sign-in'), /^HTTP\/1\.1 400 [^]*<h1>This address begins with https<\/h1>/);
+    assert.match(await ask('POST /api/v1/sessions'), /^HTTP\/1\.1 400 [^]*"type":"\/problems\/plain-http"/);
+});
+
+test("the edge's own pages have no address of their own", async () => {
+    assertPage(await client.get('/_edge/suspended.html'), 404, 'No school is found under this address');
+});
+
+test('media pass whole and in ranges, larger than what the edge buffers', async () => {
+    const whole = await client.get('/media/1/all.mp4');
+    assert.equal(whole.status, 200);
+    assert.ok(whole.bytes.equals(media));
+    const part = await client.get('/media/1/all.mp4', { headers: { range: 'bytes=1000000-2000000' } });
+    assert.equal(part.status, 206);
+    assert.ok(part.bytes.equals(media.subarray(1000000, 2000001)));
+});
+
+test('text is compressed for who takes it', async () => {
+    const reply = await client.get('/text', { headers: { 'accept-encoding': 'gzip' } });
+    assert.equal(reply.headers['content-encoding'], 'gzip');
+    assert.ok(reply.bytes.length < 500);
+    assert.equal((await client.get('/text')).headers['content-encoding'], undefined);
+});
+
+test('HTTP/1.0 without Host is refused by name, not broken', () => {
+    const hello = 'GET / HTTP/1.0\r\n\r\n';
+    const reply = execFileSync('openssl', ['s_client', '-quiet', '-ign_eof', '-connect', `127.0.0.1:${port}`], { input: hello, stdio: ['pipe', 'pipe', 'ignore'] });
+    assert.match(reply.toString(), /^HTTP\/1\.1 404 [^]*No school is found/);
+});
+
+test('TLS 1.1 is refused', async () => {
+    const args = ['s_client', '-connect', `127.0.0.1:${port}`, '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'];
+    const { code, stdout, stderr } = await run(['openssl', ...args]);
+    assert.notEqual(code, 0, stdout);
+    assert.match(stderr, /protocol version|unsupported protocol|no protocols available/);
+});
+
+test('the access log is one JSON object a line: with request id, tenant and times, without queries and cookies', async () => {
+    const reply = await client.get('/logged/here?token=SECRET', { headers: { cookie: 'session=SECRET', referer: 'https://demo.localhost/?SECRET' } });
+    const id = reply.headers['x-request-id'];
+    await waitFor('the line', () => place.read('log/edge-access.log').includes(id));
+    const log = place.read('log/edge-access.log').trimEnd().split('\n').map((line) => JSON.parse(line));
+    const line = log.find(({ request_id }) => request_id === id);
+    assert.equal(line.tenant, 'demo');
+    assert.equal(line.directory_version, '3');
+    assert.equal(line.path, '/logged/here');
+    assert.equal(line.status, 200);
+    assert.equal(line.host, 'demo.localhost');
+    assert.equal(typeof line.seconds, 'number');
+    assert.match(line.upstream_seconds, /^\d+\.\d+$/);
+    assert.doesNotMatch(place.read('log/edge-access.log'), /SECRET/);
+    assert.ok(log.some(({ tenant: name, status }) => name === '' && status === 404));
+});
