@@ -8,6 +8,7 @@
 #include "origin/server/log.h"
 #include "origin/server/route.h"
 #include "origin/server/static_files.h"
+#include "origin/server/worker.h"
 
 /* hls.js plays through blob: URLs and a worker made from one. */
 #define CONTENT_SECURITY_POLICY                                                                                                                      \
@@ -60,9 +61,32 @@ static void problem_begin(fb_job *job, fb_problem p, const char *detail) {
         fb_reply_header(job, "Retry-After: %u", fb_problem_retry_after_s(p));
 }
 
+/* A person who opens a page gets a page. Programs, and what a page fetches, get problem+json. */
+static const fb_static_file *problem_page(const fb_job *job, fb_problem p) {
+    const bell_http_request *q = job->request;
+    bell_str accept = q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD ? bell_http_header_get(q, BELL_STR("Accept")) : BELL_STR_NULL;
+    const char *file = "error/not-found.html";
+
+    if (accept.p == NULL || memmem(accept.p, accept.len, "text/html", 9) == NULL || bell_str_starts(q->path, BELL_STR("/api/")))
+        return NULL;
+    if (p == FB_PROBLEM_FORBIDDEN)
+        file = "error/forbidden.html";
+    else if (fb_problem_status(p) >= 500)
+        file = "error/unavailable.html";
+    else if (p != FB_PROBLEM_NOT_FOUND)
+        return NULL;
+    return fb_static_find(&job->worker->web, bell_str_of(file));
+}
+
 void fb_reply_problem(fb_job *job, fb_problem p, const char *detail) {
+    const fb_static_file *page = problem_page(job, p);
+
     problem_begin(job, p, detail);
-    finish(job, fb_problem_status(p), "application/problem+json");
+    if (page != NULL) {
+        job->reply.file = page;
+        fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
+    }
+    finish(job, fb_problem_status(p), page != NULL ? page->content_type : "application/problem+json");
 }
 
 void fb_reply_method_not_allowed(fb_job *job, const char *allowed) {

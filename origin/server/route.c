@@ -151,8 +151,9 @@ static bool may_enter(fb_job *job) {
         return false;
     }
     if ((fb_role_scopes(job->session.role) & r->scope) != r->scope) {
-        if (r->is_page)
-            fb_reply_redirect(job, fb_role_home(job->session.role));
+        const char *home = fb_role_home(job->session.role);
+        if (r->is_page && !bell_str_eq(job->request->path, bell_str_of(home)))
+            fb_reply_redirect(job, home);
         else
             fb_reply_problem(job, FB_PROBLEM_FORBIDDEN, NULL);
         return false;

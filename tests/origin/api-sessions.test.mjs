@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
-import { originClient } from '../lib/server-firstbell.mjs';
+import { mustFirstbell, originClient } from '../lib/server-firstbell.mjs';
 import { addSchool, openSchool, password } from './school.mjs';
 
 const place = newPlace();
@@ -175,4 +175,26 @@ test('a page sends whoever has not signed in to the sign-in page and back', asyn
     const teacher = await school.signIn('teacher.demo');
     assert.equal((await teacher.get('/')).headers.location, '/classes');
     assert.equal((await teacher.get('/district')).headers.location, '/classes', 'a page of another role leads home');
+});
+
+test('an account without pages of its own is told so, and can sign out', async () => {
+    const guardian = ['--username', 'guardian.demo', '--role', 'guardian', '--given', 'Gia', '--family', 'Guardian'];
+    await mustFirstbell(place, ['user', 'add', '--tenant', 'demo', ...guardian]);
+    await mustFirstbell(place, ['user', 'passwd', '--tenant', 'demo', 'guardian.demo'], { input: password });
+    const client = await school.signIn('guardian.demo');
+    const page = await client.get('/courses', { headers: { accept: 'text/html,*/*;q=0.8' } });
+    assert.equal(page.status, 403);
+    assert.match(page.headers['content-type'], /^text\/html/);
+    assert.match(page.text, /action="\/sign-out"/);
+});
+
+test('a person who opens a page gets a page, a program gets problem+json', async () => {
+    const client = originClient(school.api.socketPath, 1);
+    const accept = { accept: 'text/html,application/xhtml+xml' };
+    const page = await client.get('/nothing', { headers: accept });
+    assert.equal(page.status, 404);
+    assert.match(page.headers['content-type'], /^text\/html/);
+    assert.match(page.headers['content-security-policy'], /default-src 'self'/);
+    assert.equal((await client.get('/nothing')).json.type, '/problems/not-found');
+    assert.equal((await client.get('/api/v1/nothing', { headers: accept })).json.type, '/problems/not-found');
 });
