@@ -37,6 +37,7 @@ class Place {
         for (const folder of ['log', 'sock', 'conf', 'pid']) this.folder(folder);
         this.killAll = () => this.programs.forEach((program) => program.child.kill('SIGKILL'));
         process.on('exit', this.killAll);
+        process.once('SIGTERM', () => process.exit(143)); // the time bound of auto/test
     }
 
     path(...parts) {
