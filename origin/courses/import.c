@@ -11,7 +11,8 @@
 #include "origin/server/commands.h"
 #include "origin/server/options.h"
 
-#define PATH_ROOM 900
+#define PATH_ROOM        900
+#define ERRORS_SHOWN_MAX 20
 
 typedef struct {
     const char *dir;
@@ -21,7 +22,7 @@ typedef struct {
 
 static void report(void *arg, const char *sentence) {
     reporter *r = arg;
-    if (r->errors++ < FB_COURSE_ERRORS_MAX) {
+    if (r->errors++ < ERRORS_SHOWN_MAX) {
         fprintf(stderr, "firstbell: %s/%s%s\n", r->dir, r->file, sentence);
     }
 }
@@ -209,7 +210,7 @@ static bool check_course(const char *dir, fb_course_tree *t, const fb_media_copy
     }
     if (!ok) {
         fprintf(stderr, "firstbell: %s was refused (%u %s%s); nothing was changed\n", dir, r.errors, r.errors == 1 ? "error" : "errors",
-                r.errors > FB_COURSE_ERRORS_MAX ? ", of which the first 20 are shown" : "");
+                r.errors > ERRORS_SHOWN_MAX ? ", of which the first 20 are shown" : "");
     }
     return ok;
 }

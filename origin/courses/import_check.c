@@ -22,9 +22,8 @@ void fb_course_refuse(fb_course_checker *c, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(sentence + n, sizeof sentence - (size_t)n, fmt, ap);
     va_end(ap);
-    if (c->errors++ < FB_COURSE_ERRORS_MAX) {
-        c->report(c->arg, sentence);
-    }
+    c->errors++;
+    c->report(c->arg, sentence);
 }
 
 size_t fb_course_enter(fb_course_checker *c, const char *fmt, ...) {

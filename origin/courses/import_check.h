@@ -10,7 +10,6 @@
 
 #include "bell_str.h"
 
-#define FB_COURSE_ERRORS_MAX     20 /* then the check stops */
 #define FB_COURSE_FILE_MAX_BYTES (16u << 20)
 
 /* Where a content names a file of an asset. Pointers go into the tree. */
