@@ -96,7 +96,7 @@ static bool refuse_entry(fb_roster_zip *z, const char *name, const char *sentenc
     char show[48];
 
     printable(name, show);
-    fb_roster_error(z->report, NULL, 0, "the zip holds \"%s\"; %s", show, sentence);
+    fb_roster_error(z->report, NULL, 0, "the zip holds \"%s\"%s", show, sentence);
     return false;
 }
 
@@ -105,14 +105,14 @@ static bool take_name(fb_roster_zip *z, const char *name) {
     size_t n = strlen(name);
 
     if (strchr(name, '/') != NULL || strchr(name, '\\') != NULL) {
-        return refuse_entry(z, name, "the files of a roster stand at the root of the zip, in no folder");
+        return refuse_entry(z, name, "; the files of a roster stand at the root of the zip, in no folder");
     }
     if (n <= 4 || n - 4 >= sizeof(z->name) || strcmp(name + n - 4, ".csv") != 0) {
-        return refuse_entry(z, name, "which is not a file of OneRoster 1.1");
+        return refuse_entry(z, name, ", which is not a file of OneRoster 1.1");
     }
     bell_str base = {name, n - 4};
     if (!bell_str_eq(base, BELL_STR("manifest")) && bell_oneroster_find(base) == NULL) {
-        return refuse_entry(z, name, "which is not a file of OneRoster 1.1 (names are compared with case)");
+        return refuse_entry(z, name, ", which is not a file of OneRoster 1.1 (names are compared with case)");
     }
     memcpy(z->name, name, n - 4);
     z->name[n - 4] = '\0';
