@@ -103,6 +103,7 @@ stop_all() {
 start_part() {
     local part=$1 log=$S/log/$1.out launched
     shift
+    as_owner rm -f "$(part_pid_file "$part")" # stale: what it names is not ours
     # shellcheck disable=SC2016 # expanded by the inner sh
     setsid "${AS[@]}" sh -c 'cd "$1" && exec >>"$0" 2>&1 && shift && exec "$@"' "$log" "$S" "$@" 9>&- </dev/null >/dev/null 2>&1 &
     launched=$!

@@ -30,7 +30,7 @@ step() {
     local title=$1 begin=$SECONDS ticker code took
     shift
     STEP_LOG=$(mktemp "${TMPDIR:-/tmp}/firstbell-step.XXXXXX")
-    ticker "$title" &
+    ticker "$title" 9>&- &
     ticker=$!
     set +e
     (set -e; "$@") >"$STEP_LOG" 2>&1
