@@ -71,6 +71,7 @@ test('a tenant is suspended, renamed, moved to another host, and taken away', as
 });
 
 test('many changes in a row: no request is ever answered for another tenant', async () => {
+    await publishNext();
     let asking = true;
     const wrong = [];
     let asked = 0;
