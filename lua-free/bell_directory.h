@@ -53,7 +53,7 @@ typedef struct {
 } bell_directory_row;
 
 /* Appends a whole snapshot. default_tenant 0: none. false: out failed, or a row could not be read back (ids that do not ascend, a status, name,
- * locale, title or host that is not one, a default tenant beside others). */
+ * locale, title or host that is not one, a default tenant beside others). That names and hosts are unique is for the caller to know. */
 bool bell_directory_write(bell_buf *out, uint64_t version, const bell_directory_row *rows, size_t nrows, uint32_t default_tenant)
     __attribute__((warn_unused_result));
 
