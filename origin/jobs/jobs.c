@@ -37,26 +37,48 @@ typedef struct {
 } worker;
 
 static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t reopening;
 
-static void on_stop(int signal_number) {
-    (void)signal_number;
-    stopping = 1;
+static void on_signal(int signal_number) {
+    if (signal_number == SIGUSR1) {
+        reopening = 1;
+    } else {
+        stopping = 1;
+    }
 }
 
-/* The stop signals are let in only while the worker waits, so that none is lost between a look at `stopping` and the wait. During a job they
- * stay pending, and the job is finished first. */
+/* The signals are let in only while the worker waits, so that none is lost between a look at the flags and the wait. During a job they stay
+ * pending, and the job is finished first. */
 static void hold_signals(worker *w) {
-    struct sigaction stop = {.sa_handler = on_stop};
+    static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
+    struct sigaction action = {.sa_handler = on_signal};
     sigset_t held;
     sigemptyset(&held);
-    sigaddset(&held, SIGTERM);
-    sigaddset(&held, SIGINT);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaddset(&held, signals[i]);
+        sigaction(signals[i], &action, NULL);
+    }
     sigprocmask(SIG_BLOCK, &held, &w->waiting_mask);
-    sigdelset(&w->waiting_mask, SIGTERM);
-    sigdelset(&w->waiting_mask, SIGINT);
-    sigaction(SIGTERM, &stop, NULL);
-    sigaction(SIGINT, &stop, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigdelset(&w->waiting_mask, signals[i]);
+    }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* settings are read at the start only */
+}
+
+/* SIGUSR1: the log was moved away, and a new one is to be written. */
+static void reopen_log_when_asked(const worker *w) {
+    struct timespec now = {0, 0};
+    sigset_t asked;
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGUSR1);
+    if (!reopening && sigtimedwait(&asked, NULL, &now) != SIGUSR1) {
+        return;
+    }
+    reopening = 0;
+    if (!w->once && !fb_log_open(w->settings->error_log)) {
+        fb_log(FB_LOG_ERROR, "jobs: error_log %s cannot be opened again: %s", w->settings->error_log, strerror(errno));
+    }
 }
 
 static bool must_stop(void) {
@@ -89,7 +111,7 @@ static bool try_connect(worker *w, char *reason, size_t reason_len) {
     if (!fb_pg_role_is_walled(w->c, reason, reason_len)) {
         return false;
     }
-    PGresult *r = PQexec(w->c, "LISTEN firstbell_queue");
+    PGresult *r = PQexec(w->c, "SET statement_timeout = '60s'; LISTEN firstbell_queue");
     bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
     if (!ok) {
         fb_pg_reason(w->c, reason, reason_len);
@@ -190,6 +212,7 @@ static void lose_connection(worker *w) {
 static int work(worker *w) {
     long pause_ms = 0;
     while (!must_stop()) {
+        reopen_log_when_asked(w);
         if (!w->c && !connect_worker(w)) {
             return w->once;
         }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -51,9 +51,9 @@ const workers = [];
 let workerCount = 0;
 
 /** A worker with a pid file of its own. */
-function startWorker() {
+function startWorker(settings = {}) {
     const name = `jobs${++workerCount}`;
-    const conf = writeSettings(place, { settings: { error_log: '-', jobs_pid_file: place.path(`pid/${name}.pid`) }, name: `conf/${name}.conf` });
+    const conf = writeSettings(place, { settings: { error_log: '-', jobs_pid_file: place.path(`pid/${name}.pid`), ...settings }, name: `conf/${name}.conf` });
     const program = place.start(name, [path.join(app(), 'bin/firstbell'), '-c', conf, 'jobs']);
     const worker = { program, conf, log: () => place.read(`log/${name}.out`), pidFile: place.path(`pid/${name}.pid`) };
     workers.push(worker);
@@ -277,6 +277,18 @@ describe('the worker', () => {
         await addTenant('two');
         await waitFor('the new district to be published', () => snapshot().tenants.length === 2);
         assert.equal(worker.log().trim().split('\n').length, 2, worker.log());
+    });
+
+    test('opens its log anew on SIGUSR1', async () => {
+        const log = place.path('log/rotated.log');
+        const worker = startWorker({ error_log: log });
+        await listening(worker);
+        renameSync(log, `${log}.1`);
+        worker.program.child.kill('SIGUSR1');
+        await waitFor('the new log', () => existsSync(log));
+        await stopWorker(worker);
+        assert.match(readFileSync(log, 'utf8'), /jobs: stopped/);
+        assert.equal(readFileSync(`${log}.1`, 'utf8'), '');
     });
 
     test('starts before PostgreSQL does', async () => {
