@@ -481,8 +481,8 @@ static void write_class(writer *w, const school *s, const a_class *c, unsigned k
 
     course_title(grade, sub->title, title);
     snprintf(course, sizeof(course), demo ? "course-demo" : "course-%s-%s", grade, sub->code);
-    row(w, "%s,,,\"%s, section %" PRIu64 "\",%s,%s,%s-%s-%" PRIu64 ",scheduled,Room %" PRIu64 ",school-%" PRIu64 ",%s,%s,,%" PRIu64, c->id,
-        demo ? "Earth Science 7" : title, section + 1, grade, unknown ? "course-of-nobody" : course, sub->code, grade, section + 1,
+    row(w, "%s,,,\"%s, section %" PRIu64 "\",%s,%s,%s-%s-%s%" PRIu64 ",scheduled,Room %" PRIu64 ",school-%" PRIu64 ",%s,%s,,%" PRIu64, c->id,
+        demo ? "Earth Science 7" : title, section + 1, grade, unknown ? "course-of-nobody" : course, sub->code, grade, demo ? "E" : "", section + 1,
         100 + c->number / CLASSES_PER_TEACHER, s->number + 1, sub->fall_only ? "fall-2026" : "\"fall-2026,spring-2027\"", sub->subject,
         c->number % CLASSES_PER_TEACHER + 1);
 }
@@ -641,7 +641,7 @@ static void write_enrollments(writer *w) {
 
 /* ---- the whole ---- */
 
-/* 64 MiB of one letter, which deflate packs about a thousand times. */
+/* 64 MiB of line feeds, which deflate packs about a thousand times. */
 static void write_bomb(writer *w) {
     char block[4096];
 
