@@ -1,8 +1,8 @@
 // The outline of a course: modules, lessons, items, each with its state; what is locked says what opens it.
 import { el, hiddenText, icon } from "./dom.js";
 import { count } from "./format.js";
-import { contentLanguage, idFromAddress, page, setCrumbs, setTitle } from "./page.js";
-import { emptyState } from "./states.js";
+import { contentLanguage, idFromAddress, learns, page, setCrumbs, setTitle } from "./page.js";
+import { emptyState, previewNotice } from "./states.js";
 import { KINDS, lockedReason, meter, statusChip } from "./status.js";
 
 const done = (items) => items.filter((item) => item.status === "completed").length;
@@ -18,7 +18,7 @@ function nextItem(course) {
   return null;
 }
 
-function itemRow(lesson, item) {
+function itemRow(lesson, item, learning) {
   const kind = hiddenText(`${KINDS[item.kind]}: `);
   const name = item.locked ? el("span", {}, kind, item.title) : el("a", { href: `/lessons/${lesson.id}#item-${item.id}` }, kind, item.title);
   return el(
@@ -26,12 +26,12 @@ function itemRow(lesson, item) {
     { class: "item-row", "data-item": item.id, "data-status": item.locked ? "locked" : item.status },
     icon(item.kind),
     name,
-    statusChip(item),
+    learning ? statusChip(item) : null,
     item.locked ? el("p", { class: "item-reason" }, lockedReason(item)) : null,
   );
 }
 
-function lessonCard(lesson) {
+function lessonCard(lesson, learning) {
   return el(
     "li",
     { class: "card lesson-card" },
@@ -39,19 +39,19 @@ function lessonCard(lesson) {
       "div",
       { class: "lesson-card-head" },
       el("h3", {}, el("a", { href: `/lessons/${lesson.id}` }, lesson.title)),
-      el("p", { class: "muted nowrap" }, `${done(lesson.items)} of ${lesson.items.length} done`),
+      el("p", { class: "muted nowrap" }, learning ? `${done(lesson.items)} of ${lesson.items.length} done` : count(lesson.items.length, "item")),
     ),
-    el("ul", { class: "item-list" }, lesson.items.map((item) => itemRow(lesson, item))),
+    el("ul", { class: "item-list" }, lesson.items.map((item) => itemRow(lesson, item, learning))),
   );
 }
 
-function moduleSection(module, index, language) {
+function moduleSection(module, index, me) {
   return el(
     "section",
     { class: "module", "aria-labelledby": `module-${module.id}` },
     el("p", { class: "muted" }, `Module ${index + 1}`),
-    el("h2", { id: `module-${module.id}`, ...language }, module.title),
-    el("ul", { class: "lesson-cards" }, module.lessons.map(lessonCard)),
+    el("h2", { id: `module-${module.id}`, ...contentLanguage(me) }, module.title),
+    el("ul", { class: "lesson-cards" }, module.lessons.map((lesson) => lessonCard(lesson, learns(me)))),
   );
 }
 
@@ -72,7 +72,8 @@ function top(course) {
 page(async (me, get) => {
   const course = await get(`/api/v1/courses/${idFromAddress()}`);
   setTitle(course.title);
-  setCrumbs([["My courses", "/courses"], [course.class_title === course.title ? "Course" : course.class_title, null]]);
+  setCrumbs([[learns(me) ? "My courses" : "Courses", "/courses"], [course.class_title === course.title ? "Course" : course.class_title, null]]);
   if (!course.modules.length) return emptyState("No lessons yet", "Your teacher has not put any lessons here so far.", "reading");
-  return [top(course), ...course.modules.map((module, index) => moduleSection(module, index, contentLanguage(me)))];
+  const modules = course.modules.map((module, index) => moduleSection(module, index, me));
+  return [learns(me) ? top(course) : previewNotice(), ...modules];
 });

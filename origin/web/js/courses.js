@@ -1,7 +1,7 @@
 // My courses: what I am in, how far I am, and where to go on.
 import { el, hiddenText, icon } from "./dom.js";
 import { count } from "./format.js";
-import { contentLanguage, page } from "./page.js";
+import { contentLanguage, learns, page, setTitle } from "./page.js";
 import { emptyState } from "./states.js";
 import { meter } from "./status.js";
 
@@ -11,8 +11,9 @@ function cover(course) {
   return el("div", { class: `cover cover-${course.id % COVERS}` });
 }
 
-function action(course) {
+function action(course, learning) {
   const title = hiddenText(`: ${course.title}`);
+  if (!learning) return el("a", { class: "button", href: `/courses/${course.id}` }, "Look inside", title, icon("arrow", "icon-flow"));
   if (!course.next_lesson_id) return el("a", { class: "button", href: `/courses/${course.id}` }, "Look back", title);
   return el("a", { class: "button button-primary", href: `/lessons/${course.next_lesson_id}` }, course.items_completed || course.percent ? "Continue" : "Start", title, icon("arrow", "icon-flow"));
 }
@@ -21,7 +22,7 @@ function about(course) {
   return [course.class_title === course.title ? null : course.class_title, course.teacher, course.school].filter(Boolean).join(" · ");
 }
 
-function card(course, language) {
+function card(course, language, learning) {
   return el(
     "li",
     {},
@@ -34,8 +35,8 @@ function card(course, language) {
         { class: "course-card-body" },
         el("h2", language, el("a", { href: `/courses/${course.id}` }, course.title)),
         el("p", { class: "muted" }, about(course)),
-        meter(course.percent, `Progress in ${course.title}`, `${course.items_completed} of ${count(course.items, "item")} done`),
-        el("div", { class: "course-card-action" }, action(course)),
+        learning ? meter(course.percent, `Progress in ${course.title}`, `${course.items_completed} of ${count(course.items, "item")} done`) : el("p", {}, count(course.items, "item")),
+        el("div", { class: "course-card-action" }, action(course, learning)),
       ),
     ),
   );
@@ -51,7 +52,8 @@ page(async (me, get) => {
   const { courses } = await get("/api/v1/courses");
   if (!courses.length) return emptyState("No courses yet", "When your school puts you in a class, its course appears here.", "reading");
   const language = contentLanguage(me);
+  if (!learns(me)) setTitle("Courses");
   const ready = courses.filter((course) => course.items > 0);
   const later = courses.filter((course) => course.items === 0);
-  return [ready.length ? el("ul", { class: "cards" }, ready.map((course) => card(course, language))) : null, later.length ? withoutLessons(later, language) : null].filter(Boolean);
+  return [ready.length ? el("ul", { class: "cards" }, ready.map((course) => card(course, language, learns(me)))) : null, later.length ? withoutLessons(later, language) : null].filter(Boolean);
 });

@@ -7,14 +7,8 @@ import { emptyState } from "./states.js";
 const COUNTS = { schools: "Schools", classes: "Classes", courses: "Courses", students: "Students", teachers: "Teachers", enrollments: "Enrollments" };
 const QUEUE = { waiting: "Waiting", running: "Running", failed: "Failed" };
 const OUTCOMES = {
-  running: ["half", "in_progress", "Running"],
-  succeeded: ["check", "completed", "Imported"],
-  imported: ["check", "completed", "Imported"],
-  applied: ["check", "completed", "Imported"],
   done: ["check", "completed", "Imported"],
-  ok: ["check", "completed", "Imported"],
   refused: ["warning", "failed", "Refused"],
-  failed: ["warning", "failed", "Failed"],
 };
 
 function figures(values, names) {

@@ -2,11 +2,11 @@
 import { get as getOnce } from "./api.js";
 import { announce, el, icon } from "./dom.js";
 import { clock } from "./format.js";
-import { contentLanguage, idFromAddress, page, setCrumbs, setTitle } from "./page.js";
+import { contentLanguage, idFromAddress, learns, page, setCrumbs, setTitle } from "./page.js";
 import { player } from "./player.js";
 import { quiz } from "./quiz.js";
 import { assignment, reading } from "./reading.js";
-import { emptyState } from "./states.js";
+import { emptyState, previewNotice } from "./states.js";
 import { KINDS, lockedReason, statusChip } from "./status.js";
 
 function lockedBox(item) {
@@ -16,6 +16,7 @@ function lockedBox(item) {
 class LessonView {
   constructor(me, lesson) {
     this.me = me;
+    this.learning = learns(me);
     this.lesson = lesson;
     this.sections = new Map();
     this.aside = el("nav", { class: "lesson-aside", "aria-labelledby": "in-lesson" });
@@ -28,14 +29,15 @@ class LessonView {
 
   body(item) {
     if (item.locked || !item.content) return [lockedBox(item)];
-    if (item.kind === "video") return player(item, this.me, (answer) => this.saved(item, answer));
-    if (item.kind === "quiz") return quiz(item, (result) => this.attempted(item, result));
+    const when = (done) => (this.learning ? done : null);
+    if (item.kind === "video") return player(item, this.me, when((answer) => this.saved(item, answer)));
+    if (item.kind === "quiz") return quiz(item, when((result) => this.attempted(item, result)));
     const show = item.kind === "reading" ? reading : assignment;
-    return show(item, (answer) => this.completed(item, answer));
+    return show(item, when((answer) => this.completed(item, answer)));
   }
 
   section(item) {
-    const chip = el("div", { class: "item-status" }, statusChip(item));
+    const chip = el("div", { class: "item-status" }, this.status(item));
     const section = el(
       "section",
       { class: "card item", id: `item-${item.id}`, "data-kind": item.kind, "aria-labelledby": `item-${item.id}-title` },
@@ -47,8 +49,12 @@ class LessonView {
     return section;
   }
 
+  status(item) {
+    return this.learning ? statusChip(item) : "";
+  }
+
   showAside() {
-    const row = (item) => el("li", { class: "item-row" }, icon(item.kind), el("a", { href: `#item-${item.id}` }, item.title), statusChip(item));
+    const row = (item) => el("li", { class: "item-row" }, icon(item.kind), el("a", { href: `#item-${item.id}` }, item.title), this.status(item));
     this.aside.replaceChildren(el("h2", { id: "in-lesson" }, "In this lesson"), el("ul", { class: "item-list" }, this.lesson.items.map(row)));
   }
 
@@ -67,7 +73,7 @@ class LessonView {
   build() {
     this.showAside();
     const items = this.lesson.items.map((item) => this.section(item));
-    return el("div", { class: "lesson-grid" }, this.aside, el("div", { class: "lesson-main" }, items, this.steps()));
+    return el("div", { class: "lesson-grid" }, this.aside, el("div", { class: "lesson-main" }, this.learning ? null : previewNotice(), items, this.steps()));
   }
 
   /** Shows the newest progress of an item without touching what is being played or filled in. */
@@ -146,7 +152,7 @@ document.getElementById("content").addEventListener("shown", goToItem);
 page(async (me, get) => {
   const lesson = await get(`/api/v1/lessons/${idFromAddress()}`);
   setTitle(lesson.title);
-  setCrumbs([["My courses", "/courses"], [lesson.course.title, `/courses/${lesson.course.id}`], [lesson.module.title, null]]);
+  setCrumbs([[learns(me) ? "My courses" : "Courses", "/courses"], [lesson.course.title, `/courses/${lesson.course.id}`], [lesson.module.title, null]]);
   if (!lesson.items.length) return emptyState("This lesson is empty", "Your teacher has not put anything here so far.", "reading");
   return new LessonView(me, lesson).build();
 });

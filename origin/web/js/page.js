@@ -7,7 +7,7 @@ import { errorState, skeleton, waitingState } from "./states.js";
 const NAV = {
   student: [["My courses", "/courses"]],
   guardian: [["My courses", "/courses"]],
-  teacher: [["My classes", "/classes"], ["My courses", "/courses"]],
+  teacher: [["My classes", "/classes"], ["Courses", "/courses"]],
   school_admin: [["District", "/district"], ["Classes", "/classes"]],
   district_admin: [["District", "/district"]],
   operator: [["District", "/district"]],
@@ -16,6 +16,9 @@ const PAGE_LANGUAGES = ["en"]; // languages the words of these pages exist in
 const RIGHT_TO_LEFT = ["ar", "fa", "he", "ps", "ur", "yi"];
 
 const base = (locale) => locale.split(/[-_]/)[0].toLowerCase();
+
+/** Whose progress is kept. Everybody else looks at courses as a preview: all is open, nothing is saved. */
+export const learns = (me) => me.role === "student";
 
 /** Language and direction of what the district wrote itself (titles, readings): put on the elements that show it. */
 export function contentLanguage(me) {

@@ -1,5 +1,5 @@
 // The video player: the browser's own controls, HLS through hls.js (or the browser itself), captions, transcript, and saved progress.
-import { announce, el, icon } from "./dom.js";
+import { announce, el, hiddenText, icon } from "./dom.js";
 import { clock, spokenClock, timeNow } from "./format.js";
 import { ProgressSaver, SAVE_EVERY_S } from "./progress.js";
 import { Watched } from "./watched.js";
@@ -77,7 +77,7 @@ function transcript(content, seek) {
   if (!content.transcript || !content.transcript.length) return null;
   const cues = Array.isArray(content.transcript) ? content.transcript : null;
   const body = cues
-    ? el("ol", {}, cues.map((cue) => el("li", {}, el("button", { class: "cue-time", type: "button", "aria-label": `Play from ${spokenClock(cue.start_s)}`, on: { click: () => seek(cue.start_s) } }, clock(cue.start_s)), el("span", {}, cue.text))))
+    ? el("ol", {}, cues.map((cue) => el("li", {}, el("button", { class: "cue-time", type: "button", on: { click: () => seek(cue.start_s) } }, hiddenText("Play from "), clock(cue.start_s)), el("span", {}, cue.text))))
     : content.transcript.split(/\n{2,}/).map((text) => el("p", {}, text));
   return el("details", { class: "transcript prose" }, el("summary", {}, "Transcript"), body);
 }
@@ -134,7 +134,7 @@ const resumePoint = (item) => (item.status !== "completed" && item.position_s > 
 
 /**
  * @param {object} item a video item with content
- * @param {(answer: object) => void} onSaved called with the progress the server has now
+ * @param {((answer: object) => void)|null} onSaved called with the progress the server has now; null: a preview
  */
 export function player(item, me, onSaved) {
   const content = item.content;
@@ -142,8 +142,8 @@ export function player(item, me, onSaved) {
   const video = el("video", { playsinline: true, preload: "none", poster: content.poster, "aria-label": item.title });
   addTracks(video, content.captions);
   const { line, show } = saveState(video, item);
-  const saver = new ProgressSaver({ userId: me.id, itemId: item.id, percent: item.percent, position_s: item.position_s }, { onState: show, onSaved });
-  watchProgress(video, item, saver);
+  const known = { userId: me.id, itemId: item.id, percent: item.percent, position_s: item.position_s };
+  if (onSaved) watchProgress(video, item, new ProgressSaver(known, { onState: show, onSaved }));
 
   const notice = el("p", { class: "notice notice-error", role: "alert", hidden: true });
   const broken = () => {

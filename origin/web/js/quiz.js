@@ -56,13 +56,13 @@ function showResult(node, result, passScore) {
   node.focus();
 }
 
-/** @param {(result: object) => void} onAttempt called with the server's answer */
+/** @param {((result: object) => void)|null} onAttempt called with the server's answer; null: a preview */
 export function quiz(item, onAttempt) {
   const passScore = item.content.pass_score;
   const result = el("div", { class: "result", tabindex: "-1", role: "group", "aria-label": "Result", hidden: true });
   const state = el("span", { class: "save-state", role: "status" });
   const button = el("button", { class: "button button-primary", type: "submit" }, item.score === null || item.score === undefined ? "Check my answers" : "Try again");
-  const form = el("form", { class: "quiz", novalidate: true }, item.content.questions.map((question, index) => questionField(item, question, index)), el("div", { class: "item-foot" }, button, state));
+  const form = el("form", { class: "quiz", novalidate: true }, item.content.questions.map((question, index) => questionField(item, question, index)), onAttempt ? el("div", { class: "item-foot" }, button, state) : null);
   const submit = async () => {
     const missing = firstUnanswered(form);
     if (missing) {
@@ -91,7 +91,7 @@ export function quiz(item, onAttempt) {
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (button.getAttribute("aria-disabled") !== "true") submit();
+    if (onAttempt && button.getAttribute("aria-disabled") !== "true") submit();
   });
   const intro = passScore ? el("p", { class: "muted" }, `You pass with ${percent(passScore)}. You may try as often as you like; the best score counts.`) : null;
   return [intro, result, form].filter(Boolean);

@@ -21,6 +21,7 @@ function blocks(content) {
 }
 
 function doneButton(item, words, onDone) {
+  if (!onDone) return null;
   const state = el("span", { class: "save-state" });
   if (item.status === "completed") return el("div", { class: "item-foot" }, el("p", { class: "status status-completed" }, icon("check"), words.done));
   const button = el("button", { class: "button button-primary", type: "button" }, words.mark);
@@ -45,14 +46,14 @@ function doneButton(item, words, onDone) {
   return el("div", { class: "item-foot" }, button, state);
 }
 
-/** @param {(progress: object) => void} onDone called when the server has it */
+/** @param {((progress: object) => void)|null} onDone called when the server has it; null: a preview */
 export function reading(item, onDone) {
-  return [blocks(item.content), doneButton(item, { mark: "Mark as read", done: "You have read this" }, onDone)];
+  return [blocks(item.content), doneButton(item, { mark: "Mark as read", done: "You have read this" }, onDone)].filter(Boolean);
 }
 
 export function assignment(item, onDone) {
   const due = item.content.due_on ? el("p", { class: "notice notice-info" }, icon("clock"), el("span", {}, `Due on ${day(item.content.due_on)}`)) : null;
   const text = blocks(item.content);
   if (due) text.prepend(due);
-  return [text, doneButton(item, { mark: "Mark as done", done: "You have done this" }, onDone)];
+  return [text, doneButton(item, { mark: "Mark as done", done: "You have done this" }, onDone)].filter(Boolean);
 }

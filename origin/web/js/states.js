@@ -9,6 +9,11 @@ export function emptyState(title, sentence, picture = "info") {
   return el("div", { class: "state", "data-state": "empty" }, icon(picture, "state-icon"), el("h2", {}, title), el("p", {}, sentence));
 }
 
+/** For teachers: what they see of a course is not theirs to do. */
+export function previewNotice() {
+  return el("p", { class: "notice notice-info" }, icon("info"), el("span", {}, "You see this as a teacher: everything is open, and nothing is saved."));
+}
+
 const HOME = ["Go to the start page", "/"];
 
 function view(error) {
