@@ -109,7 +109,9 @@ function assertProblem(reply, status, type) {
 test('nginx has nothing to remark about the configuration', async () => {
     const { code, stderr } = await run(nginx('-t'));
     assert.equal(code, 0, stderr);
-    assert.deepEqual(lines(stderr, /\[(warn|error|crit|alert|emerg)\]/), []);
+    // nginx 1.25 and later would have it written in a way that 1.22 does not know
+    const remarks = lines(stderr, /\[(warn|error|crit|alert|emerg)\]/).filter((line) => !/"listen \.\.\. http2" directive is deprecated/.test(line));
+    assert.deepEqual(remarks, []);
 });
 
 test('a request reaches the origin over verified HTTPS with exactly the headers of the contract', async () => {
@@ -149,7 +151,8 @@ test("a client's Bell- headers do not reach the origin, by HTTP/1.1 or HTTP/2", 
 
 function overHttp2(headers) {
     return new Promise((resolve, reject) => {
-        const session = http2.connect(`https://demo.localhost:${port}`, { ca, lookup: (_, options, done) => done(null, options.all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4) });
+        const lookup = (_, { all }, done) => done(null, all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4);
+        const session = http2.connect(`https://demo.localhost:${port}`, { ca, lookup });
         session.on('error', reject);
         const stream = session.request(headers);
         let text = '';
