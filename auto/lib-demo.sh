@@ -77,8 +77,8 @@ print_welcome() {
 
 Firstbell is up: $url
 
-  The certificate authority is $S/tls/ca.crt. To trust it, import that file in the browser (Settings, Certificates,
-  Authorities), or for the whole machine, as root:
+  Its certificate authority: $S/tls/ca.crt
+  To trust it, import that file in the browser (Settings, Certificates, Authorities), or for the whole machine, as root:
     cp $S/tls/ca.crt /usr/local/share/ca-certificates/firstbell.crt && update-ca-certificates
 
   role      user name      password

@@ -45,9 +45,11 @@ step() {
 }
 
 ticker() {
-    local seconds=0
-    while sleep 5 >/dev/null 2>&1; do # holds nobody's pipe open
+    local seconds=0 silence
+    exec {silence}<> <(:) # to wait on without a process that would outlive us
+    until read -rt 5 -u "$silence"; do
         seconds=$((seconds + 5))
+        [ -d /proc/$$ ] || exit # whoever was told of progress was killed
         [ $((seconds % 15)) != 5 ] || printf '  %-42s %4d s so far\n' "$1" "$seconds"
     done
 }
