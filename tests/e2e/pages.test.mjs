@@ -23,24 +23,28 @@ after(async () => {
     console.log(`# screenshots: ${shots}`);
 });
 
-/** Runs `work` with a page of every look. login: who is signed in. */
-async function inEveryLook(login, work, options = {}) {
-    for (const look of LOOKS) {
-        const page = await openPage(browser, stack, { ...look, ...options });
-        page.look = look.colorScheme;
-        try {
-            if (login) await signIn(page, login);
-            await work(page);
-        } finally {
-            await page.context().close();
-        }
+/** Runs `work` with a page. login: who is signed in. */
+async function withPage(login, work, options = {}) {
+    const page = await openPage(browser, stack, options);
+    try {
+        if (login) await signIn(page, login);
+        await work(page);
+    } finally {
+        await page.context().close();
     }
 }
 
-const check = (page, name) => checkPage(page, name, page.look);
+/** The page as it is now, in every look. */
+async function check(page, name) {
+    for (const { viewport, colorScheme } of LOOKS) {
+        await page.setViewportSize(viewport);
+        await page.emulateMedia({ colorScheme });
+        await checkPage(page, name, colorScheme);
+    }
+}
 
 test('sign-in in all its states', () =>
-    inEveryLook(null, async (page) => {
+    withPage(null, async (page) => {
         page.allowed.push(/status of 401/);
         for (const state of ['', '#wrong', '#busy', '#signed-out']) {
             await page.goto('about:blank');
@@ -57,7 +61,7 @@ test('sign-in in all its states', () =>
     }));
 
 test('the pages of a student', () =>
-    inEveryLook('student.demo', async (page) => {
+    withPage('student.demo', async (page) => {
         await check(page, 'courses');
         for (const [name, address] of [['course', `/courses/${stack.ids.course}`], ['lesson', `/lessons/${stack.ids.lesson}`], ['lesson-second', `/lessons/${stack.ids.secondLesson}`], ['lesson-locked', `/lessons/${stack.ids.lockedLesson}`]]) {
             await open(page, address);
@@ -71,7 +75,7 @@ test('the pages of a student', () =>
     }));
 
 test('the pages of a teacher', () =>
-    inEveryLook('teacher.demo', async (page) => {
+    withPage('teacher.demo', async (page) => {
         await check(page, 'classes');
         await page.click('h2 a:has-text("Earth Science 7")');
         await page.waitForURL('**/classes/*');
@@ -85,25 +89,29 @@ test('the pages of a teacher', () =>
         assert.equal(await page.locator('.status').count(), 0);
     }));
 
-test('the page of an operator', () => inEveryLook('operator.demo', (page) => check(page, 'district')));
+test('the page of an operator', () => withPage('operator.demo', (page) => check(page, 'district')));
 
 test('what is not there and what is not for me', () =>
-    inEveryLook('student.demo', async (page) => {
+    withPage('student.demo', async (page) => {
         page.allowed.push(/status of 40[34]/);
         for (const [name, address] of [['course-404', '/courses/999999'], ['lesson-404', '/lessons/999999']]) {
             await open(page, address);
             assert.equal(await page.getAttribute('[data-state=error]', 'data-status'), '404', name);
             await check(page, name);
         }
-        for (const [name, address, status] of [['not-found', '/nothing', 404], ['forbidden', '/classes', 403]]) {
-            const answer = await page.goto(address);
-            assert.equal(answer.status(), status, name);
+        const answer = await page.goto('/nothing');
+        assert.equal(answer.status(), 404);
+        await check(page, 'not-found');
+        for (const name of ['forbidden', 'unavailable']) {
+            await page.goto(`/web/error/${name}.html`);
             await check(page, name);
         }
+        await open(page, '/classes'); // a teacher's page: one's own comes instead
+        assert.equal(new URL(page.url()).pathname, '/courses');
     }));
 
 test('offline: a sentence, and the page comes back by itself', () =>
-    inEveryLook('student.demo', async (page) => {
+    withPage('student.demo', async (page) => {
         page.allowed.push(/ERR_INTERNET_DISCONNECTED/);
         let hold = true;
         await page.route('**/api/v1/courses', (route) => (hold ? page.context().setOffline(true).then(() => route.abort('internetdisconnected')) : route.continue()));
@@ -118,20 +126,24 @@ test('offline: a sentence, and the page comes back by itself', () =>
         await check(page, 'courses');
     }));
 
-test('wide letters, high contrast and forced colours keep the pages whole', async () => {
-    for (const options of [{ forcedColors: 'active' }, { reducedMotion: 'reduce' }]) {
-        const page = await openPage(browser, stack, { viewport: PHONE, ...options });
-        await signIn(page, 'student.demo');
-        await open(page, `/lessons/${stack.ids.lesson}`);
-        await checkPage(page, `lesson-${Object.keys(options)[0]}`);
-        await page.context().close();
+test('a narrow screen, a finger, forced colours and reduced motion keep the lesson whole', async () => {
+    const narrow = { viewport: { width: 320, height: 640 } };
+    const finger = { viewport: PHONE, hasTouch: true, isMobile: true };
+    for (const [name, options] of Object.entries({ narrow, finger, forced: { forcedColors: 'active' }, still: { reducedMotion: 'reduce' } })) {
+        await withPage('student.demo', async (page) => {
+            await open(page, `/lessons/${stack.ids.lesson}`);
+            const small = await page.evaluate(smallTargets, name === 'finger' ? 44 : 24);
+            assert.deepEqual(small, [], `targets that are too small: ${name}`);
+            await checkPage(page, `lesson-${name}`); // last: a screenshot of the whole page ends the emulation of touch
+        }, options);
     }
-    const page = await openPage(browser, stack, { viewport: { width: 320, height: 640 } });
-    await signIn(page, 'student.demo');
-    await open(page, `/lessons/${stack.ids.lesson}`);
-    await checkPage(page, 'lesson-narrow');
-    await page.context().close();
 });
+
+/** Buttons, and links that stand alone, below a size in CSS pixels. */
+function smallTargets(size) {
+    const nodes = [...document.querySelectorAll('button, input, summary, .button, .site-nav a')].filter((node) => node.checkVisibility() && !node.closest('label'));
+    return nodes.filter((node) => { const box = node.getBoundingClientRect(); return box.height < size - 0.5 || box.width < 24; }).map((node) => node.outerHTML.slice(0, 80));
+}
 
 test('while the origin is away the edge says so, and a page in the browser waits calmly', async () => {
     const page = await openPage(browser, stack);
@@ -145,9 +157,9 @@ test('while the origin is away the edge says so, and a page in the browser waits
     await open(page, '/courses');
     assert.ok(await page.isVisible('.course-card'));
 
+    let stopped;
     await page.route('**/api/v1/courses', async (route) => {
-        await page.unroute('**/api/v1/courses');
-        await stack.stopApi();
+        await (stopped ??= stack.stopApi()); // between the page and what it asks for
         await route.continue();
     });
     await page.goto('/courses');

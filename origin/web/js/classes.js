@@ -6,7 +6,7 @@ import { emptyState } from "./states.js";
 import { meter } from "./status.js";
 
 function card(one, language) {
-  const about = [one.course_title === one.title ? null : one.course_title, one.term, one.school].filter(Boolean).join(" · ");
+  const about = [one.course_title === one.title ? null : one.course_title, one.term, one.school].filter(Boolean).join("\u00a0· ");
   return el(
     "li",
     {},

@@ -19,7 +19,7 @@ function action(course, learning) {
 }
 
 function about(course) {
-  return [course.class_title === course.title ? null : course.class_title, course.teacher, course.school].filter(Boolean).join(" · ");
+  return [course.class_title === course.title ? null : course.class_title, course.teacher, course.school].filter(Boolean).join("\u00a0· ");
 }
 
 function card(course, language, learning) {

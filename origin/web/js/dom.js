@@ -23,6 +23,19 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+/** The icons, taken into the page once: what a page shows when the network is gone needs them most. */
+async function takeIcons() {
+  const answer = await fetch("/web/icons.svg");
+  if (!answer.ok) return;
+  const sprite = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
+  for (const symbol of sprite.querySelectorAll("symbol")) symbol.id = `icon-${symbol.id}`;
+  sprite.setAttribute("hidden", "");
+  sprite.setAttribute("aria-hidden", "true");
+  document.body.append(sprite);
+}
+
+takeIcons().catch(() => {}); // without them the words still say all
+
 /** An icon of icons.svg. It is decoration: the words beside it carry the meaning. */
 export function icon(name, className = "") {
   const svg = document.createElementNS(SVG, "svg");
@@ -30,7 +43,7 @@ export function icon(name, className = "") {
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/web/icons.svg#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   svg.append(use);
   return svg;
 }
