@@ -26,7 +26,7 @@ const fb_stmt fb_sql_class_progress = {
     "SELECT u.id, u.given_name, u.family_name, i.id, coalesce(p.status, 0), coalesce(p.percent, 0), p.score_hundredths, "
     "to_char(p.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') "
     "FROM classes k JOIN enrollments e ON e.tenant_id = $1 AND e.class_id = k.id AND e.role = 3 AND e.status = 1 "
-    "JOIN users u ON u.tenant_id = $1 AND u.id = e.user_id "
+    "JOIN users u ON u.tenant_id = $1 AND u.id = e.user_id AND u.status = 1 "
     "LEFT JOIN (items i JOIN lessons l ON l.tenant_id = $1 AND l.id = i.lesson_id JOIN modules m ON m.tenant_id = $1 AND m.id = l.module_id) "
     "  ON i.tenant_id = $1 AND i.course_id = k.course_id AND NOT i.retired "
     "LEFT JOIN progress p ON p.tenant_id = $1 AND p.enrollment_id = e.id AND p.item_id = i.id "

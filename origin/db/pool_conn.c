@@ -100,6 +100,19 @@ static void begin_connect(fb_pool_conn *c) {
     set_timer(c, CONNECT_TIMEOUT_MS);
 }
 
+/* A role that could look over the walls between tenants is not served with: better no answer than a foreign one. */
+#define CHECK_ROLE                                                                                                                                   \
+    "DO $$ BEGIN IF (SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE pg_has_role(oid, 'member')) "                                      \
+    "OR EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND pg_has_role(relowner, 'member')) THEN "                                         \
+    "RAISE EXCEPTION 'the role % is a superuser, bypasses row security, or owns tables; it must not, for the walls between tenants', current_user; " \
+    "END IF; END $$"
+
+#define NSETUP 2 /* statements before those that are prepared */
+
+static bool send_plain(fb_pool_conn *c, const char *sql) {
+    return PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
+}
+
 static void begin_prepare(fb_pool_conn *c) {
     const fb_stmt *const *s = c->pool->options.statements;
     char sql[64];
@@ -108,8 +121,7 @@ static void begin_prepare(fb_pool_conn *c) {
     c->nprepared = 0;
     c->prepare_failed = false;
     snprintf(sql, sizeof(sql), "SET statement_timeout = %u", c->pool->options.statement_timeout_ms);
-    bool sent =
-        PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) == 1 && PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
+    bool sent = PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) == 1 && send_plain(c, sql) && send_plain(c, CHECK_ROLE);
     for (; sent && *s != NULL; s++)
         sent = PQsendPrepare(c->pg, (*s)->name, (*s)->sql, (int)(*s)->nparams, NULL) == 1;
     if (!sent || PQpipelineSync(c->pg) != 1) {
@@ -150,8 +162,12 @@ static void take_prepare_result(fb_pool_conn *c, PGresult *res) {
     ExecStatusType st = PQresultStatus(res);
 
     if (st == PGRES_FATAL_ERROR) {
-        const char *name = c->nprepared == 0 ? "SET" : c->pool->options.statements[c->nprepared - 1]->name;
-        fb_log(FB_LOG_ERROR, "statement %s cannot be prepared (is the schema migrated?): %s", name, PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+        const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+        if (c->nprepared < NSETUP)
+            fb_log(FB_LOG_ERROR, "a database connection is refused: %s", message);
+        else
+            fb_log(FB_LOG_ERROR, "statement %s cannot be prepared (is the schema migrated?): %s",
+                   c->pool->options.statements[c->nprepared - NSETUP]->name, message);
         c->prepare_failed = true;
         c->reported = true;
     }

@@ -198,7 +198,14 @@ static outcome take_in(import *im) {
         return REFUSED;
     }
     show_progress("writing", "");
-    return fb_roster_apply(&merge) && record(im, true) && fb_pg_do(im->pg, "COMMIT", 0, NULL) ? DONE : FAILED;
+    if (!fb_roster_apply(&merge) || !record(im, true) || !fb_pg_do(im->pg, "COMMIT", 0, NULL)) {
+        return FAILED;
+    }
+    /* The roster is in, whatever becomes of this: without it the first plans are slow until autovacuum comes by. */
+    if (!fb_pg_do(im->pg, "SELECT roster_analyze()", 0, NULL)) {
+        fprintf(stderr, "firstbell: the tables could not be analyzed; answers may be slow for some minutes\n");
+    }
+    return DONE;
 }
 
 static void print_passed_over(const import *im) {

@@ -68,6 +68,15 @@ test('a connection that the server ends is opened again', async () => {
     await waitFor('recovery', async () => (await student.get('/api/v1/me')).status === 200);
 });
 
+test('a role that could look over the walls is not served with', async () => {
+    const kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'firstbell api'";
+    await school.postgres.sql('postgres', `ALTER ROLE fb_app BYPASSRLS; ${kill}`);
+    await waitFor('the reason in the log', () => place.read('log/error.log').includes('the role fb_app is a superuser, bypasses row security, or owns tables'));
+    assert.equal((await student.get('/readyz')).status, 503);
+    await school.postgres.sql('postgres', 'ALTER ROLE fb_app NOBYPASSRLS');
+    await waitFor('recovery', async () => (await student.get('/api/v1/me')).status === 200);
+});
+
 test('a statement that waits too long ends at the deadline, and does not hold up others for ever', async () => {
     const items = await itemsByTitle(student, school.courseId);
     const path = `/api/v1/items/${items['How rain begins'].id}/progress`;

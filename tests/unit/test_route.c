@@ -121,7 +121,7 @@ static void problems_are_whole(void **state) {
         for (int q = 0; q < p; q++)
             assert_string_not_equal(fb_problem_name((fb_problem)p), fb_problem_name((fb_problem)q));
     }
-    static const unsigned codec[] = {400, 414, 431, 501, 505};
+    static const unsigned codec[] = {400, 414, 417, 431, 501, 505};
     for (size_t i = 0; i < sizeof(codec) / sizeof(codec[0]); i++)
         assert_int_equal(fb_problem_status(fb_problem_of_status(codec[i])), codec[i]);
 }
