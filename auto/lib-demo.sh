@@ -64,8 +64,9 @@ hash_logins() {
     hash_of "$S/keys/demo-logins"
 }
 
+# Nothing else than a password of ours: it ends up in a line that people paste into a shell.
 demo_password() {
-    awk -v user="$1" '$1 == user { print $2 }' "$S/keys/demo-logins"
+    awk -v user="$1" '$1 == user && $2 ~ /^[a-z0-9-]+$/ { print $2 }' "$S/keys/demo-logins"
 }
 
 # ---- what auto/up says at the end

@@ -17,14 +17,20 @@ known_states() {
     cat "$MARKER" 2>/dev/null || true
 }
 
+# A chroot on this machine may have a Firstbell of its own under the same paths.
+same_root() {
+    [ "/proc/$1/root" -ef / ]
+}
+
 # is_ours PART PID
 is_ours() {
     local exe command state
+    same_root "$2" || return 1
     exe=$(readlink "/proc/$2/exe" 2>/dev/null) || return 1
     command=$(tr '\0' ' ' <"/proc/$2/cmdline" 2>/dev/null) || return 1
     while IFS= read -r state; do
         case $1:${exe% (deleted)} in
-        postgres:*/postgres) [ "$(readlink "/proc/$2/cwd")" != "$S/pg" ] || return 0 ;;
+        postgres:*/postgres) [[ $command != *" -D $state/pg "* ]] || return 0 ;;
         nginx:*/nginx) [[ $command != *"$state/conf/nginx.conf"* ]] || return 0 ;;
         api:*/firstbell | jobs:*/firstbell) [[ $command != *"$state/conf/firstbell.conf $1"* ]] || return 0 ;;
         esac
@@ -36,8 +42,8 @@ is_ours() {
 part_pid() {
     local file pid
     file=$(part_pid_file "$1")
-    [ -r "$file" ] || return 1
-    pid=$(head -n 1 "$file" | tr -dc 0-9)
+    [ -f "$file" ] && [ -r "$file" ] || return 1
+    pid=$(head -c 20 "$file" | head -n 1 | tr -dc 0-9)
     [ -n "$pid" ] && is_ours "$1" "$pid" && echo "$pid"
 }
 
@@ -55,6 +61,7 @@ stray_pids() {
         target=$(readlink "$link" 2>/dev/null) || continue
         pid=${link#/proc/}
         pid=${pid%/exe}
+        same_root "$pid" || continue
         case $target in
         "$APP"/*) echo "$pid" ;;
         */postgres | */postgres\ *) [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" != "$S/pg" ] || echo "$pid" ;;

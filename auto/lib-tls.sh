@@ -5,10 +5,10 @@
 LEAF_DAYS=397         # the longest that browsers take
 RENEW_BEFORE_S=2592000 # 30 days
 
-make_keys() {
+# After the tenants are known: their hosts are in the certificate.
+make_certificates() {
     mkdir -p "$S/tls"
     chmod 755 "$S/tls"
-    make_session_key
     make_authority
     certificate_is_good || make_certificate
 }
@@ -57,7 +57,7 @@ machine_addresses() {
 }
 
 tenant_hosts() {
-    psql_super -d firstbell -c 'SELECT host FROM tenant_hosts ORDER BY 1' 2>/dev/null | grep -E '^[a-z0-9.-]*[a-z][a-z0-9.-]*$' || true
+    psql_super -d firstbell -c 'SELECT host FROM tenant_hosts ORDER BY 1' | grep -E '^[a-z0-9.-]*[a-z][a-z0-9.-]*$' || true
 }
 
 certificate_is_good() {

@@ -106,17 +106,20 @@ hash_of() {
 
 SOCKET_NAME_BYTES=20 # "/.s.PGSQL.5432" is the longest name, with some room
 
-# Sets S (the state directory), OWNER (who everything runs as) and AS (the words that run a command as the owner in a clean environment).
+# Sets S (the state directory), OWNER (who everything runs as), AS (the words that run a command as the owner in a clean environment) and ALONE (the
+# words that take it off root's terminal).
 locate_state() {
     local environment=(env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LC_ALL=C.UTF-8 TZ=UTC)
     if [ "$(id -u)" = 0 ]; then
         OWNER=firstbell
         S=${FIRSTBELL_STATE:-/var/lib/firstbell}
         AS=(setpriv --reuid=firstbell --regid=firstbell --init-groups --inh-caps=-all -- "${environment[@]}" HOME="$S")
+        ALONE=(setsid --wait)
     else
         OWNER=$(id -un)
         S=${FIRSTBELL_STATE:-$TOP/run}
         AS=("${environment[@]}" HOME="$S")
+        ALONE=()
     fi
     S=${S%/}
     case $S in
@@ -130,8 +133,23 @@ locate_state() {
     MARKER=$S/.firstbell # the path that the state had when it was last set up
 }
 
+# What root lets the owner do, the owner's other processes can take over: it gets pipes in place of root's terminal and is in a session without one,
+# or it could type root's next command. Nor does it hold the lock.
 as_owner() {
-    (cd "$S" && exec "${AS[@]}" "$@")
+    (
+        cd "$S"
+        if [ ${#ALONE[@]} != 0 ]; then
+            [ ! -t 0 ] || exec </dev/null
+            [ ! -t 1 ] || exec > >(cat)
+            [ ! -t 2 ] || exec 2> >(cat >&2)
+        fi
+        exec "${ALONE[@]}" "${AS[@]}" "$@" 9>&-
+    )
+}
+
+# Whether the file or folder itself, no link, belongs to whoever runs this. What the owner of the state could have written tells root nothing.
+is_own() {
+    [ ! -L "$1" ] && [ -O "$1" ]
 }
 
 state_exists() {
@@ -146,18 +164,22 @@ lock_state() {
     flock -w 600 9 || fail "the other one is not done after 10 minutes; look at it with: fuser -v $S/.lock"
 }
 
-# Sets SOCKETS: S/sock, or a short directory when socket paths would pass the 107 bytes that the kernel allows.
+# Sets SOCKETS: S/sock, or a short directory when socket paths would pass the 107 bytes that the kernel allows; empty when that is not made yet.
 locate_sockets() {
     SOCKETS=$S/sock
     [ $((${#SOCKETS} + SOCKET_NAME_BYTES)) -gt 107 ] || return 0
-    SOCKETS=$(cat "$S/sockets" 2>/dev/null || true)
+    SOCKETS=
+    is_own "$S/sockets" || return 0
+    SOCKETS=$(cat "$S/sockets")
+    [[ $SOCKETS =~ ^(/[A-Za-z0-9_./+@-]*/firstbell-[A-Za-z0-9]{6})?$ ]] ||
+        fail "$S/sockets says \"$SOCKETS\", which is no directory that auto/up makes for sockets; remove the file and run auto/up again."
 }
 
 make_sockets() {
     locate_sockets
     if [ -z "$SOCKETS" ]; then
         SOCKETS=$(as_owner mktemp -d "$(short_base)/firstbell-XXXXXX")
-        printf '%s\n' "$SOCKETS" | as_owner tee "$S/sockets" >/dev/null
+        printf '%s\n' "$SOCKETS" >"$S/sockets"
     fi
     [ -d "$SOCKETS" ] || as_owner mkdir -m 0700 "$SOCKETS"
     [ "$(stat -c %U "$SOCKETS")" = "$OWNER" ] || fail "$SOCKETS, the directory of the sockets, belongs to $(stat -c %U "$SOCKETS") and not to $OWNER; remove $S/sockets and run it again."
@@ -172,7 +194,8 @@ short_base() {
 # Sets PORT: FIRSTBELL_PORT, else the one of the last time, else 8443.
 choose_port() {
     local lowest
-    PORT=${FIRSTBELL_PORT:-$(cat "$S/port" 2>/dev/null || echo 8443)}
+    PORT=${FIRSTBELL_PORT:-$(cat "$S/port" 2>/dev/null || true)}
+    PORT=${PORT:-8443}
     case $PORT in
     '' | *[!0-9]* | ??????*) fail "FIRSTBELL_PORT is \"$PORT\"; a port from 1024 to 65535 is expected." ;;
     esac
