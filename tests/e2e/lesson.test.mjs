@@ -58,6 +58,7 @@ test('ten seconds of play are saved, seen after a reload, and play goes on from 
     await open(student, lesson());
     await student.click('.play-button');
     await until(student, 'the video to play', playing);
+    await until(student, 'its sound to be decoded', () => document.querySelector('video').webkitAudioDecodedByteCount > 0);
     await student.waitForSelector('.save-state[data-save-state=saved]', { timeout: 40_000 });
     await student.evaluate(() => document.querySelector('video').pause());
     await waitFor('the place where play stopped to be in the database', async () => {
