@@ -37,6 +37,13 @@ void fb_pool_pump(fb_pool *p) {
     p->waiting_tail = NULL;
 }
 
+void fb_pool_settle(fb_pool *p) {
+    if (p->settled)
+        return;
+    p->settled = true;
+    p->options.settled(p->options.settled_arg);
+}
+
 fb_pool_conn *fb_pool_pick(fb_pool *p) {
     fb_pool_conn *best = NULL;
     for (unsigned i = 0; i < p->nconns; i++) {

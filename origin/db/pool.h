@@ -59,6 +59,10 @@ typedef struct {
     unsigned waiting_max;
     unsigned statement_timeout_ms;
     const fb_stmt *const *statements; /* NULL-terminated */
+    /* Called once: a connection is up, or the first attempt at one has failed, which takes seconds at most. May be called from within
+     * fb_pool_new. */
+    void (*settled)(void *arg);
+    void *settled_arg;
 } fb_pool_options;
 
 fb_pool *fb_pool_new(struct event_base *base, const fb_pool_options *o);

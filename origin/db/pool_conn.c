@@ -67,8 +67,10 @@ static void go_down(fb_pool_conn *c, const char *reason) {
         fb_ticket_end(t, FB_GROUP_LOST);
         t = next;
     }
-    if (!p->closing)
+    if (!p->closing) {
+        fb_pool_settle(p);
         fb_pool_pump(p);
+    }
 }
 
 static void flush(fb_pool_conn *c) {
@@ -139,6 +141,7 @@ static void become_ready(fb_pool_conn *c) {
         fb_log(FB_LOG_NOTICE, "database connection is up again");
     c->reported = false;
     c->pool->nready++;
+    fb_pool_settle(c->pool);
     fb_pool_pump(c->pool);
 }
 

@@ -46,6 +46,7 @@ struct fb_pool {
     unsigned nready;
     fb_ticket *waiting_head, *waiting_tail;
     unsigned nwaiting;
+    bool settled; /* options.settled was called */
     bool closing;
 };
 
@@ -57,6 +58,8 @@ void fb_pool_conn_send(fb_pool_conn *c, fb_ticket *t);
 fb_pool_conn *fb_pool_pick(fb_pool *p);
 /* Something changed: sends what waits, or ends it when no connection is up. */
 void fb_pool_pump(fb_pool *p);
+/* Tells the owner once that it is known whether there is a database. */
+void fb_pool_settle(fb_pool *p);
 /* Frees the ticket and tells its group, if it is still wanted. FB_GROUP_OK leaves the outcome as it is. */
 void fb_ticket_end(fb_ticket *t, fb_group_outcome lost);
 

@@ -116,7 +116,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg) {
     (void)fd;
     (void)what;
     fb_access_log_flush(&w->access_log);
-    if (!w->draining && w->nconns < (unsigned)w->settings->connections_max)
+    if (w->pool_settled && !w->draining && w->nconns < (unsigned)w->settings->connections_max)
         set_accepting(w, true);
     if (getppid() != w->master_pid && !w->draining) { /* the master is gone, and with it whoever would restart us */
         fb_log(FB_LOG_ERROR, "the master process has gone; stopping");
@@ -137,8 +137,16 @@ static bool set_up_events(fb_worker *w) {
         if (w->signal_events[i] == NULL || event_add(w->signal_events[i], NULL) != 0)
             return false;
     }
-    set_accepting(w, true);
     return event_add(w->second_timer, &second) == 0;
+}
+
+/* Until now a request would have been refused for want of a database that is on its way: after a reload or a crash, new connections wait in the
+ * listen queue for these milliseconds instead. */
+static void on_pool_settled(void *arg) {
+    fb_worker *w = arg;
+    w->pool_settled = true;
+    if (!w->draining)
+        set_accepting(w, true);
 }
 
 static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninfo) {
@@ -147,7 +155,9 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninf
                          .connections = (unsigned)s->db_connections,
                          .waiting_max = (unsigned)s->db_waiting_max,
                          .statement_timeout_ms = (unsigned)s->request_deadline_ms,
-                         .statements = statements};
+                         .statements = statements,
+                         .settled = on_pool_settled,
+                         .settled_arg = w};
 
     if (!fb_access_log_open(&w->access_log, s->access_log)) {
         fb_log(FB_LOG_ERROR, "access_log %s cannot be opened: %s", s->access_log, strerror(errno));

@@ -31,6 +31,7 @@ struct fb_worker {
     struct event *drain_timer;
     struct fb_conn *conns; /* all open ones, a list */
     unsigned nconns;
+    bool pool_settled; /* nothing is accepted before */
     bool accepting;
     bool draining;
 };

@@ -48,13 +48,12 @@ test('a worker that is killed is replaced, and acknowledged saves are there', as
 
 test('PostgreSQL away is 503 with Retry-After at once, and needs no restart afterwards', async () => {
     await school.postgres.stop('SIGQUIT');
-    const begin = performance.now();
     const reply = await waitFor('the 503', async () => {
         const answer = await student.get('/api/v1/me');
         return answer.status === 503 && answer;
     });
-    assert.ok(performance.now() - begin < 5000);
     assert.equal(reply.json.type, '/problems/database');
+    assert.ok(!place.read('log/error.log').includes(`request ${reply.json.request_id}: deadline`), 'nobody waited for the deadline');
     assert.equal(reply.headers['retry-after'], '5');
     assert.equal((await student.get('/readyz')).status, 503);
     assert.equal((await student.get('/healthz')).status, 200);
@@ -136,6 +135,22 @@ test('SIGHUP brings new workers without a failed request', async () => {
     stop = true;
     await load;
     assert.equal(failed, 0);
+});
+
+test('new workers take requests when they have the database, not before', async () => {
+    const held = holdLock('LOCK TABLE users IN ACCESS EXCLUSIVE MODE'); // their statements cannot be prepared
+    await held.ready;
+    const old = workers();
+    school.api.program.child.kill('SIGHUP');
+    await waitFor('the new workers alone to be there', () => workers().length === 2 && workers().every((pid) => !old.includes(pid)));
+    const client = originClient(school.api.socketPath, 1);
+    client.cookies = new Map(student.cookies);
+    const asked = client.get('/api/v1/me');
+    const waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell api' AND wait_event_type = 'Lock'";
+    await waitFor('both to wait for the lock', async () => Number(await school.postgres.sql('postgres', waiting)) === 2);
+    held.release();
+    assert.equal((await asked).status, 200);
+    client.close();
 });
 
 test('SIGUSR1 opens the logs again', async () => {
