@@ -20,10 +20,13 @@ const fb_stmt fb_sql_account_by_login = {
     2,
 };
 
+/* Only while the account still has the hash ($5) that the password was checked against: whoever changes a password ends all sessions, and one
+ * whose check was under way must not open afterwards. The lock waits for a change that is being made. */
 const fb_stmt fb_sql_session_insert = {
     "session_insert",
-    "INSERT INTO sessions (tenant_id, sid, user_id, expires_at) VALUES ($1, $2, $3, now() + make_interval(secs => $4))",
-    4,
+    "INSERT INTO sessions (tenant_id, sid, user_id, expires_at) SELECT $1, $2, $3, now() + make_interval(secs => $4) "
+    "FROM accounts a WHERE a.tenant_id = $1 AND a.user_id = $3 AND a.password_hash = $5 FOR SHARE RETURNING 1",
+    5,
 };
 
 /* What a helper thread works on; it outlives a job that is cancelled. */
@@ -39,6 +42,7 @@ typedef struct {
     bool is_form;
     const char *next; /* the page to go on to; NULL: the role's home */
     bell_str login, password;
+    const char *hash;
     check *check;
     bool right; /* copied from the check, which is freed when its step returns */
     bell_token_claims claims;
@@ -46,10 +50,15 @@ typedef struct {
 
 static void answer_wrong(fb_job *job) {
     const sign_in *s = job->state;
-    if (!s->is_form)
+    const char *again = NULL;
+
+    if (!s->is_form) {
         fb_reply_problem(job, FB_PROBLEM_CREDENTIALS, NULL);
-    else
-        fb_reply_redirect(job, "/sign-in#wrong");
+        return;
+    }
+    if (s->next != NULL)
+        again = bell_arena_printf(&job->arena, "/sign-in?next=%s#wrong", s->next);
+    fb_reply_redirect(job, again != NULL ? again : "/sign-in#wrong");
 }
 
 static void answer_right(fb_job *job) {
@@ -57,7 +66,9 @@ static void answer_right(fb_job *job) {
     const char *home = fb_role_home(s->claims.role);
     bell_json j;
 
-    if (!fb_session_give(job, &s->claims)) {
+    if (PQntuples(fb_rows(job, 0)) == 0) { /* the password was changed meanwhile */
+        answer_wrong(job);
+    } else if (!fb_session_give(job, &s->claims)) {
         fb_log(FB_LOG_ERROR, "request %s: a session token could not be signed", job->request_id);
         fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
     } else if (s->is_form) {
@@ -88,7 +99,7 @@ static void open_session(fb_job *job) {
     s->claims.issued_s = (int64_t)time(NULL);
     s->claims.expires_s = s->claims.issued_s + ttl_s;
     fb_call_add(job, &fb_sql_session_insert, fb_text_i64(job, job->tenant_id), s->claims.sid, fb_text_i64(job, (int64_t)s->claims.user_id),
-                fb_text_i64(job, ttl_s));
+                fb_text_i64(job, ttl_s), s->hash);
     fb_await_db(job, answer_right);
 }
 
@@ -137,8 +148,9 @@ static void check_password(fb_job *job) {
     if (known) {
         s->claims.user_id = (uint64_t)fb_col_i64(r, 0, 0);
         s->claims.role = (uint32_t)fb_col_i64(r, 0, 1);
+        s->hash = fb_text(job, fb_col(r, 0, 2));
     }
-    s->check = check_new(s->password, known ? PQgetvalue(r, 0, 2) : NULL);
+    s->check = check_new(s->password, s->hash);
     if (s->check == NULL)
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
     else
@@ -199,8 +211,18 @@ static bool is_own_page(bell_str path) {
     return bell_url_is_plain_path((bell_str){path.p + 1, path.len - 1});
 }
 
+/* The page that somebody wanted before they had to sign in: from the form, or, without a script, from the address that the form is on. */
+static const char *wanted_page(fb_job *job, bell_str form) {
+    bell_str next = BELL_STR_NULL;
+
+    if (bell_form_get(&job->arena, form, BELL_STR("next"), &next) != 1 &&
+        bell_form_get(&job->arena, job->request->query, BELL_STR("next"), &next) != 1)
+        return NULL;
+    return is_own_page(next) ? fb_text(job, next) : NULL;
+}
+
 void fb_sign_in_form(fb_job *job) {
-    bell_str form = bell_buf_str(&job->body), next = BELL_STR_NULL;
+    bell_str form = bell_buf_str(&job->body);
 
     if (!begin(job, true))
         return;
@@ -210,12 +232,11 @@ void fb_sign_in_form(fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, NULL);
         return;
     }
+    s->next = wanted_page(job, form);
     if (bell_form_get(&job->arena, form, BELL_STR("username"), &s->login) != 1 ||
         bell_form_get(&job->arena, form, BELL_STR("password"), &s->password) != 1) {
         answer_wrong(job);
         return;
     }
-    if (bell_form_get(&job->arena, form, BELL_STR("next"), &next) == 1 && is_own_page(next))
-        s->next = fb_text(job, next);
     look_up(job);
 }

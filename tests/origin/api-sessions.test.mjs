@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
 import { mustFirstbell, originClient } from '../lib/server-firstbell.mjs';
+import { waitFor } from '../lib/wait.mjs';
 import { addSchool, openSchool, password } from './school.mjs';
 
 const place = newPlace();
@@ -75,6 +76,24 @@ test('signing out ends the session itself, not only the cookie', async () => {
     assert.equal((await client.delete('/api/v1/sessions/current')).status, 204, 'may be repeated');
 });
 
+test('a sign-in that began before the password was changed opens nothing after it', async () => {
+    const change = `BEGIN; UPDATE accounts SET password_hash = password_hash || 'x' WHERE tenant_id = 1 AND login = 'student.demo';
+        DELETE FROM sessions WHERE tenant_id = 1; SELECT pg_sleep(2); COMMIT`;
+    const changed = school.postgres.sql('postgres', change);
+    await waitFor('the change to be under way', async () => {
+        const sleeping = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'PgSleep'";
+        return (await school.postgres.sql('postgres', sleeping)).trim() === '1';
+    });
+    const client = originClient(school.api.socketPath, 1);
+    const reply = await client.post('/api/v1/sessions', { username: 'student.demo', password });
+    await changed;
+    assert.equal(reply.status, 401);
+    assert.equal(reply.json.type, '/problems/credentials');
+    const sessions = "SELECT count(*) FROM sessions s JOIN accounts a USING (tenant_id, user_id) WHERE s.tenant_id = 1 AND a.login = 'student.demo'";
+    assert.equal((await school.postgres.sql('postgres', sessions)).trim(), '0');
+    await mustFirstbell(place, ['user', 'passwd', '--tenant', 'demo', 'student.demo'], { input: password });
+});
+
 test('the forms do the same without a script', async () => {
     const client = originClient(school.api.socketPath, 1);
     const wrong = await client.request('POST', '/sign-in', { form: { username: 'student.demo', password: 'wrong wrong' } });
@@ -84,6 +103,16 @@ test('the forms do the same without a script', async () => {
     const out = await client.request('POST', '/sign-out', { form: {} });
     assert.deepEqual([out.status, out.headers.location], [303, '/sign-in#signed-out']);
     assert.equal(client.cookies.size, 0);
+});
+
+test('the page that was wanted is kept without a script, also over a wrong password', async () => {
+    const client = originClient(school.api.socketPath, 1);
+    const wrong = await client.request('POST', '/sign-in?next=/courses/7', { form: { username: 'student.demo', password: 'wrong wrong' } });
+    assert.equal(wrong.headers.location, '/sign-in?next=/courses/7#wrong');
+    const right = await client.request('POST', '/sign-in?next=/courses/7', { form: { username: 'student.demo', password } });
+    assert.equal(right.headers.location, '/courses/7');
+    const foreign = await client.request('POST', '/sign-in?next=//evil.example', { form: { username: 'student.demo', password: 'wrong wrong' } });
+    assert.equal(foreign.headers.location, '/sign-in#wrong');
 });
 
 test('the page behind a sign-in is one of ours', async () => {
