@@ -1,0 +1,124 @@
+// The two commands of the README: auto/up with what it prints, a second auto/up, auto/status, auto/down, auto/reset. In a state directory of its own,
+// with the build of this checkout. time bound: 300 s
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { app, cache, checkout } from '../lib/app.mjs';
+import { freePort } from '../lib/place.mjs';
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'fb-'));
+const state = path.join(dir, 'state');
+let port;
+let first;
+
+/** Runs auto/NAME: {code, stdout, stderr}. */
+function auto(name, args = [], env = {}) {
+    const all = { ...process.env, FIRSTBELL_STATE: state, FIRSTBELL_PORT: String(port), ...env };
+    const result = spawnSync(`auto/${name}`, args, { cwd: checkout, env: all, encoding: 'utf8', timeout: 240_000 });
+    return { code: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+const curlLines = (text) => text.split('\n').filter((line) => line.startsWith('curl '));
+const pids = () => auto('status').stdout.match(/^(postgres|jobs|api|nginx) +\d+/gm);
+
+/** The media are made once a machine; the state looks like that of an auto/up which was interrupted after making them. */
+function startFromMedia() {
+    const course = path.join(cache, 'demo-course');
+    execFileSync('flock', [`${course}.lock`, path.join(app(), 'demo/make-media'), course], { stdio: ['ignore', 'ignore', 'inherit'] });
+    mkdirSync(state);
+    cpSync(course, path.join(state, 'demo-course'), { recursive: true });
+    execFileSync('chmod', ['-R', 'a+rX', path.join(state, 'demo-course')]);
+    writeFileSync(path.join(state, '.firstbell'), `${state}\n`);
+}
+
+/** Processes whose executable or working directory lies in the state directory. */
+function processesOfState() {
+    return readdirSync('/proc').filter((pid) => {
+        if (!/^\d+$/.test(pid)) return false;
+        try {
+            return ['exe', 'cwd'].some((link) => readlinkSync(`/proc/${pid}/${link}`).startsWith(`${state}/`));
+        } catch {
+            return false; // gone, a zombie, or another user's
+        }
+    });
+}
+
+before(async () => {
+    chmodSync(dir, 0o755); // root's servers run as the user firstbell
+    port = await freePort();
+    startFromMedia();
+    first = auto('up');
+});
+
+after(() => {
+    auto('reset', ['--yes']);
+    rmSync(dir, { recursive: true, force: true });
+});
+
+test('up prints an address, three logins, and calls that succeed', () => {
+    assert.equal(first.code, 0, first.stderr + first.stdout);
+    assert.match(first.stdout, new RegExp(`^Firstbell is up: https://demo\\.localhost:${port}$`, 'm'));
+    for (const user of ['student', 'teacher', 'operator']) assert.match(first.stdout, new RegExp(`^  ${user} +${user}\\.demo +\\S{12,}$`, 'm'));
+    const lines = curlLines(first.stdout);
+    assert.equal(lines.length, 3, first.stdout);
+    const answers = lines.map((line) => execFileSync('sh', ['-c', line], { encoding: 'utf8' }));
+    assert.match(answers[0], /^ok/);
+    assert.deepEqual(JSON.parse(answers[1]), { home: '/courses' });
+    assert.ok(JSON.parse(answers[2]).courses.some((course) => course.title === 'Earth Science 7'));
+});
+
+test('a second up does nothing and says the same', () => {
+    const running = pids();
+    assert.equal(running.length, 4);
+    const second = auto('up');
+    assert.equal(second.code, 0, second.stderr + second.stdout);
+    assert.deepEqual(pids(), running);
+    assert.deepEqual(curlLines(second.stdout), curlLines(first.stdout));
+});
+
+test('the private keys and the logins are nobody else\'s to read', () => {
+    const modes = execFileSync('stat', ['-c', '%a', ...['tls/ca.key', 'tls/edge.key', 'keys/session.pem', 'keys/demo-logins'].map((file) => path.join(state, file))]);
+    assert.equal(modes.toString(), '600\n600\n600\n600\n');
+});
+
+test('a part that was killed comes back with the next up', () => {
+    const api = /^api +(\d+)/m.exec(auto('status').stdout)[1];
+    process.kill(Number(api), 'SIGKILL');
+    assert.equal(auto('status').code, 3);
+    const again = auto('up');
+    assert.equal(again.code, 0, again.stderr + again.stdout);
+    assert.equal(auto('status').code, 0);
+});
+
+test('down leaves no process and no alarm in the logs', () => {
+    const down = auto('down');
+    assert.equal(down.code, 0, down.stderr);
+    assert.deepEqual(processesOfState(), []);
+    assert.equal(auto('status').code, 3);
+    for (const file of readdirSync(path.join(state, 'log'))) {
+        assert.doesNotMatch(readFileSync(path.join(state, 'log', file), 'utf8'), /\[(alert|emerg)\]|PANIC:/, file);
+    }
+});
+
+test('a port in use is one sentence, with what to do', async () => {
+    const server = net.createServer();
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const taken = server.address().port;
+    const up = auto('up', [], { FIRSTBELL_PORT: String(taken) });
+    server.close();
+    assert.equal(up.code, 1);
+    assert.match(up.stderr, new RegExp(`^auto/up: port ${taken} is in use by another process .*FIRSTBELL_PORT=\\d+ auto/up\n$`));
+});
+
+test('reset asks, and then removes everything', () => {
+    assert.equal(auto('reset').code, 1);
+    assert.ok(existsSync(state));
+    assert.equal(auto('reset', ['--yes']).code, 0);
+    assert.ok(!existsSync(state));
+});
