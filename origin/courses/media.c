@@ -16,6 +16,15 @@ const fb_stmt fb_sql_asset_open = {
     3,
 };
 
+/* Media are what authors gave. They are shown and played; opened by themselves they are a page of our origin, and run nothing there. */
+#define MEDIA_POLICY "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+
+static const char *media_type(bell_str path) {
+    const char *type = fb_content_type(path);
+    bool runs = strncmp(type, "text/html", 9) == 0 || strncmp(type, "text/javascript", 15) == 0;
+    return runs ? "application/octet-stream" : type;
+}
+
 static int open_file(fb_job *job, struct stat *st) {
     char path[1024];
     int n = snprintf(path, sizeof(path), "%s/%d/%s/%.*s", job->worker->settings->media_root, job->tenant_id, PQgetvalue(fb_rows(job, 0), 0, 0),
@@ -57,6 +66,7 @@ static void reply_file(fb_job *job, int fd, const struct stat *st) {
     fb_reply_header(job, "ETag: %s", etag);
     fb_reply_header(job, "Accept-Ranges: bytes");
     fb_reply_header(job, "Cache-Control: private, max-age=3600");
+    fb_reply_header(job, "Content-Security-Policy: " MEDIA_POLICY);
     bell_str inm = bell_http_header_get(job->request, BELL_STR("If-None-Match"));
     if (inm.p != NULL && bell_str_eq(inm, bell_str_of(etag))) {
         close(fd);
@@ -65,7 +75,7 @@ static void reply_file(fb_job *job, int fd, const struct stat *st) {
     }
     if (range > 0)
         fb_reply_header(job, "Content-Range: bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last, (unsigned long long)size);
-    fb_reply_fd(job, range > 0 ? 206 : 200, fb_content_type(job->rest), fd, first, size == 0 ? 0 : last - first + 1);
+    fb_reply_fd(job, range > 0 ? 206 : 200, media_type(job->rest), fd, first, size == 0 ? 0 : last - first + 1);
 }
 
 static void answer(fb_job *job) {

@@ -1,6 +1,8 @@
 // Courses, lessons, saves and attempts as a student meets them, the class as its teacher does, and media.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
@@ -96,6 +98,22 @@ test('media are for those of the course, whole or in part', async () => {
     assert.equal((await operator.get(poster)).status, 403);
     const stranger = await school.signIn('student.demo', 2);
     assert.equal((await stranger.get(poster)).status, 404, 'another tenant');
+});
+
+test('media that could run on the page of the district do not', async () => {
+    const outline = await student.get(`/api/v1/courses/${school.courseId}`);
+    const lesson = await student.get(`/api/v1/lessons/${outline.json.modules[0].lessons[0].id}`);
+    const base = path.posix.dirname(lesson.json.items[0].content.poster);
+    const key = (await school.postgres.sql('postgres', `SELECT key FROM assets WHERE tenant_id = 1 AND id = ${base.split('/').at(-1)}`)).trim();
+    const types = { 'page.html': 'application/octet-stream', 'run.js': 'application/octet-stream', 'run.mjs': 'application/octet-stream', 'drawing.svg': 'image/svg+xml' };
+    for (const [name, type] of Object.entries(types)) {
+        writeFileSync(place.path('media', '1', key, name), '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+        const reply = await student.get(`${base}/${name}`);
+        assert.equal(reply.status, 200, name);
+        assert.equal(reply.headers['content-type'], type, name);
+        assert.equal(reply.headers['x-content-type-options'], 'nosniff', name);
+        assert.match(reply.headers['content-security-policy'], /^default-src 'none';.*; sandbox$/, name);
+    }
 });
 
 test('saves move forward only, and the last position wins', async () => {
