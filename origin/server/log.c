@@ -41,8 +41,8 @@ void fb_log(fb_log_level level, const char *fmt, ...) {
     size_t len = (size_t)n + (size_t)m;
     if (len > sizeof(line) - 2)
         len = sizeof(line) - 2;
-    for (size_t i = (size_t)n; i < len; i++) /* one event, one line */
-        if (line[i] == '\n' || line[i] == '\r')
+    for (size_t i = (size_t)n; i < len; i++) /* one event, one line, and nothing that a terminal obeys */
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = ' ';
     line[len++] = '\n';
     if (write(log_fd, line, len) < 0)
