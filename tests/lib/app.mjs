@@ -2,7 +2,7 @@
 // user who runs the servers. FB_TEST_BUILD names the build of the programs (default build), the modules always come from build.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ export const cache = makeCache();
 function makeCache() {
     const dir = path.join(os.tmpdir(), `firstbell-tests-${process.getuid()}`);
     mkdirSync(dir, { recursive: true, mode: 0o755 });
-    const { uid, mode } = statSync(dir);
+    const { uid, mode } = lstatSync(dir); // itself: a link of somebody else would lead the installation anywhere
     if (uid !== process.getuid() || (mode & 0o022) !== 0) {
         throw new Error(`${dir} belongs to user ${uid} with mode ${(mode & 0o777).toString(8)}; it must be ours alone. Remove it.`);
     }
