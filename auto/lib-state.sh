@@ -37,12 +37,14 @@ create_own() {
     local name
     for name in "${OWN_FOLDERS[@]}"; do
         mkdir "$S/$name" 2>/dev/null || true
-        check_own "$S/$name" && [ -d "$S/$name" ] || fail "$S/$name is no folder; remove it and run it again."
+        check_own "$S/$name"
+        [ -d "$S/$name" ] || fail "$S/$name is no folder; remove it and run it again."
         chmod 755 "$S/$name"
     done
     for name in "${OWN_FILES[@]}"; do
         (umask 077 && set -o noclobber && : >"$S/$name") 2>/dev/null || true # never through a link
-        check_own "$S/$name" && [ -f "$S/$name" ] || fail "$S/$name is no file; remove it and run it again."
+        check_own "$S/$name"
+        [ -f "$S/$name" ] || fail "$S/$name is no file; remove it and run it again."
     done
     [ -s "$MARKER" ] || printf '%s\n' "$S" >"$MARKER"
 }
