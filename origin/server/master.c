@@ -14,10 +14,9 @@
 #include "origin/server/pid_file.h"
 #include "origin/server/worker.h"
 
-#define WORKERS_MAX    64
-#define RESPAWN_WAIT_S 1                 /* after a worker that did not live that long */
-#define KILL_AFTER_MS  3000              /* past the workers' own drain time-out */
-#define SLOTS          (2 * WORKERS_MAX) /* during a reload two generations run */
+#define RESPAWN_WAIT_S 1                    /* after a worker that did not live that long */
+#define KILL_AFTER_MS  3000                 /* past the workers' own drain time-out */
+#define SLOTS          (2 * FB_WORKERS_MAX) /* during a reload two generations run */
 
 typedef struct {
     pid_t pid; /* 0: free */
@@ -203,7 +202,7 @@ static void block_signals(master *m) {
 
 static unsigned workers_wanted(const fb_settings *s) {
     long n = s->workers > 0 ? s->workers : sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+    return n < 1 ? 1 : n > FB_WORKERS_MAX ? FB_WORKERS_MAX : (unsigned)n;
 }
 
 int fb_master_run(const fb_settings *s, const fb_route *routes, const fb_stmt *const *statements) {

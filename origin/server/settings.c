@@ -42,7 +42,7 @@ static const setting settings[] = {
     {TEXT_AT(error_log, PATH_OR_DASH, "-"), "what went wrong; - is standard error"},
     {TEXT_AT(pid_file, PATH, "/run/firstbell/api.pid"), "the process id of the api's master"},
     {TEXT_AT(jobs_pid_file, PATH, "/run/firstbell/jobs.pid"), "the process id of the queue worker, locked while it runs"},
-    {NUMBER_AT(workers, 0, 0, 256), "worker processes of the api; 0 is one a core"},
+    {NUMBER_AT(workers, 0, 0, FB_WORKERS_MAX), "worker processes of the api; 0 is one a core"},
     {NUMBER_AT(db_connections, 4, 1, 64), "connections to PostgreSQL, a worker"},
     {NUMBER_AT(db_waiting_max, 256, 1, 65536), "requests that may wait for a connection to PostgreSQL, a worker"},
     {NUMBER_AT(connections_max, 4096, 16, 65536), "client connections, a worker"},

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define FB_SETTING_TEXT_MAX 512
+#define FB_WORKERS_MAX      64
 
 typedef struct {
     char listen[FB_SETTING_TEXT_MAX];   /* unix:PATH or ADDRESS:PORT */
