@@ -31,7 +31,6 @@ typedef struct {
     const fb_static_file *file; /* a body that lives longer than the job, in place of `body` */
     int fd;                     /* a file to send in place of a body; -1: none */
     uint64_t fd_first, fd_bytes;
-    bool close;
 } fb_reply;
 
 struct fb_job {

@@ -27,7 +27,8 @@ bool fb_out_init(fb_out *o, const fb_job *job, bool keep_alive, bool with_body) 
             o->body = bell_buf_str(&r->body);
         }
     }
-    return !o->head.failed;
+    /* Without memory a header may be missing, the session's cookie for one: rather no answer than half of one. */
+    return !o->head.failed && !r->headers.failed && !r->body.failed;
 }
 
 void fb_out_fini(fb_out *o) {
