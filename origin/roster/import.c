@@ -29,7 +29,7 @@ typedef struct {
     fb_roster_report *report;
     fb_roster_zip zip;
     bell_oneroster_manifest manifest;
-} import;
+} roster_import;
 
 typedef enum { DONE, REFUSED, FAILED } outcome;
 
@@ -43,7 +43,7 @@ static double monotonic_s(void) {
 /* ---- the transaction ---- */
 
 /* One import a tenant at a time: another would wait for nothing but to be refused. */
-static bool lock_tenant(const import *im) {
+static bool lock_tenant(const roster_import *im) {
     PGresult *r = fb_pg_exec(im->pg, "SELECT pg_try_advisory_xact_lock(" LOCK_CLASS ", $1::integer)", 1, (const char *const[]){im->tenant});
     bool ok = r != NULL && PQgetvalue(r, 0, 0)[0] == 't';
 
@@ -57,7 +57,7 @@ static bool lock_tenant(const import *im) {
 
 /* A first import fills tables of which PostgreSQL has no figures yet; it takes them for nearly empty and would loop over one side of a join for each
  * row of the other. Joins by hash cost the same whatever it believes. */
-static bool tune(const import *im) {
+static bool tune(const roster_import *im) {
     static const char *const settings[] = {"SET LOCAL enable_nestloop = off", "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off"};
 
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -68,7 +68,7 @@ static bool tune(const import *im) {
     return true;
 }
 
-static bool begin(import *im) {
+static bool begin(roster_import *im) {
     /* Staging is the only use of temporary buffers here; they must be set before the first. */
     if (!fb_pg_do(im->pg, "SET temp_buffers = '32MB'", 0, NULL) || !fb_pg_begin_tenant(im->pg, im->tenant_id) || !lock_tenant(im) || !tune(im)) {
         return false;
@@ -91,7 +91,7 @@ static void show_progress(const char *what, const char *file) {
 }
 
 /* *whole: every file that is used was read to its end. */
-static outcome stage_all(import *im, bool *whole) {
+static outcome stage_all(roster_import *im, bool *whole) {
     *whole = true;
     if (!fb_roster_zip_rewind(&im->zip)) {
         return REFUSED;
@@ -114,7 +114,7 @@ static outcome stage_all(import *im, bool *whole) {
     return im->zip.broken ? REFUSED : DONE;
 }
 
-static bool analyze_staged(const import *im) {
+static bool analyze_staged(const roster_import *im) {
     char sql[64];
 
     for (size_t i = 0; i < BELL_ONEROSTER_FILES; i++) {
@@ -133,7 +133,7 @@ static const char *digits(uint64_t v, char buf[24]) {
     return buf;
 }
 
-static bool insert_record(const import *im, bool done, const bell_buf *json) {
+static bool insert_record(const roster_import *im, bool done, const bell_buf *json) {
     static const char sql[] = "INSERT INTO roster_imports (tenant_id, file, started_at, finished_at, outcome, inserted, updated, unchanged, deleted, "
                               "errors, report) VALUES ($1::integer, $2, $3::timestamptz, clock_timestamp(), $4::smallint, $5::integer, $6::integer, "
                               "$7::integer, $8::integer, $9::integer, $10::jsonb)";
@@ -154,7 +154,7 @@ static bool insert_record(const import *im, bool done, const bell_buf *json) {
     return fb_pg_do(im->pg, sql, 10, params);
 }
 
-static bool record(const import *im, bool done) {
+static bool record(const roster_import *im, bool done) {
     bell_buf json;
 
     bell_buf_init(&json, REPORT_BYTES_MAX);
@@ -171,14 +171,14 @@ static bool record(const import *im, bool done) {
 }
 
 /* Nothing of the import stays; that it was tried does. */
-static bool record_refusal(const import *im) {
+static bool record_refusal(const roster_import *im) {
     return fb_pg_do(im->pg, "ROLLBACK", 0, NULL) && fb_pg_begin_tenant(im->pg, im->tenant_id) && record(im, false) &&
            fb_pg_do(im->pg, "COMMIT", 0, NULL);
 }
 
 /* ---- the import ---- */
 
-static outcome take_in(import *im) {
+static outcome take_in(roster_import *im) {
     const fb_roster_merge merge = {.pg = im->pg, .report = im->report, .tenant = im->tenant, .allow_mass_change = im->opt->allow_mass_change};
     bool whole;
 
@@ -208,7 +208,7 @@ static outcome take_in(import *im) {
     return DONE;
 }
 
-static void print_passed_over(const import *im) {
+static void print_passed_over(const roster_import *im) {
     for (size_t i = 0; i < BELL_ONEROSTER_FILES; i++) {
         if (im->manifest.modes[i] > BELL_ONEROSTER_ABSENT && !fb_roster_is_used(&bell_oneroster_files[i])) {
             printf("%s.csv is not used yet and was passed over\n", bell_oneroster_files[i].name);
@@ -216,7 +216,7 @@ static void print_passed_over(const import *im) {
     }
 }
 
-static int conclude(import *im, outcome result) {
+static int conclude(roster_import *im, outcome result) {
     fb_roster_print_notes(im->report, stderr);
     if (result == DONE) {
         fb_roster_print_counts(im->report, stdout);
@@ -241,7 +241,7 @@ static const char *without_folders(const char *path) {
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-static int run(import *im) {
+static int run(roster_import *im) {
     im->tenant_id = fb_pg_tenant_id(im->pg, im->opt->tenant_name);
     if (im->tenant_id == 0) {
         return 1;
@@ -278,7 +278,7 @@ int fb_cmd_roster_import(const fb_settings *s, int argc, char **argv) {
     if (!read_options(argc, argv, &opt)) {
         return 2;
     }
-import im = {.opt = & opt, .started_s = monotonic_s(), .zip = {.fd = - 1 }, .report = calloc(1, sizeof(fb_roster_report)) };
+    roster_import im = {.opt = &opt, .started_s = monotonic_s(), .zip = {.fd = -1}, .report = calloc(1, sizeof(fb_roster_report))};
     if (im.report == NULL) {
         fprintf(stderr, "firstbell: out of memory\n");
         return 1;
