@@ -107,7 +107,7 @@ CREATE TABLE users (
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, sourced_id)
 );
-CREATE INDEX users_username ON users (tenant_id, username);
+CREATE INDEX users_active ON users (tenant_id, role) WHERE status = 1; -- the district's figures are counted in it, not in the table
 
 CREATE TABLE user_orgs (
     tenant_id integer NOT NULL REFERENCES tenants,
@@ -137,6 +137,7 @@ CREATE TABLE enrollments (
 );
 CREATE INDEX enrollments_user ON enrollments (tenant_id, user_id);
 CREATE INDEX enrollments_class ON enrollments (tenant_id, class_id);
+CREATE INDEX enrollments_active ON enrollments (tenant_id) WHERE status = 1; -- as users_active
 
 -- One row an import that was carried out or refused; the report names files and lines, never a person's values.
 CREATE TABLE roster_imports (
