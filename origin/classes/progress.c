@@ -1,5 +1,5 @@
 #include "origin/classes/classes.h"
-#include "origin/courses/item_json.h"
+#include "origin/content/item.h"
 #include "origin/server/reply.h"
 
 /* A teacher of the class, or nobody: the other statements ask the same. */

@@ -1,8 +1,8 @@
 #include "bell_quiz.h"
+#include "origin/content/item.h"
 #include "origin/courses/content.h"
 #include "origin/courses/courses.h"
 #include "origin/courses/enrolled_sql.h"
-#include "origin/courses/item_json.h"
 #include "origin/server/log.h"
 #include "origin/server/reply.h"
 
@@ -42,7 +42,6 @@ const fb_stmt fb_sql_course_assets = {
 };
 
 enum { ID, KIND, TITLE, CONTENT, MISSING, PROGRESS };
-enum { KIND_QUIZ = 3 };
 
 static void write_content(fb_job *job, bell_json *j, const PGresult *r, int row, const PGresult *assets) {
     bell_str content = fb_col(r, row, CONTENT);
@@ -50,7 +49,7 @@ static void write_content(fb_job *job, bell_json *j, const PGresult *r, int row,
     bell_json_key(j, "content");
     if (!PQgetisnull(r, row, MISSING)) {
         bell_json_null(j); /* what is locked is not given out */
-    } else if (fb_col_i64(r, row, KIND) == KIND_QUIZ) {
+    } else if (fb_col_i64(r, row, KIND) == FB_ITEM_QUIZ) {
         if (!bell_quiz_write_public(content, j)) {
             fb_log(FB_LOG_ERROR, "request %s: the content of item %s is not a quiz", job->request_id, PQgetvalue(r, row, ID));
             j->buf->failed = true;

@@ -1,6 +1,6 @@
+#include "origin/content/item.h"
 #include "origin/courses/courses.h"
 #include "origin/courses/enrolled_sql.h"
-#include "origin/courses/item_json.h"
 #include "origin/server/reply.h"
 
 const fb_stmt fb_sql_course_head = {

@@ -1,10 +1,8 @@
 #include "bell_quiz.h"
-#include "origin/courses/item_json.h"
+#include "origin/content/item.h"
 #include "origin/progress/progress.h"
 #include "origin/server/json_in.h"
 #include "origin/server/reply.h"
-
-enum { KIND_QUIZ = 3 };
 
 const fb_stmt fb_sql_attempt_target = {
     "attempt_target",
@@ -94,7 +92,7 @@ static void grade_and_save(fb_job *job) {
 
     if (fb_progress_refused(job))
         return;
-    if (fb_col_i64(target, 0, 0) != KIND_QUIZ) {
+    if (fb_col_i64(target, 0, 0) != FB_ITEM_QUIZ) {
         fb_reply_problem(job, FB_PROBLEM_INVALID, "This is not a quiz.");
         return;
     }

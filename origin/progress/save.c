@@ -1,4 +1,4 @@
-#include "origin/courses/item_json.h"
+#include "origin/content/item.h"
 #include "origin/progress/progress.h"
 #include "origin/server/json_in.h"
 #include "origin/server/reply.h"

@@ -1,8 +1,8 @@
-#include "origin/courses/item_json.h"
+#include "origin/content/item.h"
 
 const char *fb_item_kind_name(int64_t kind) {
     static const char *const names[] = {"unknown", "video", "reading", "quiz", "assignment"};
-    return kind >= 1 && kind <= 4 ? names[kind] : names[0];
+    return kind >= FB_ITEM_VIDEO && kind <= FB_ITEM_ASSIGNMENT ? names[kind] : names[0];
 }
 
 const char *fb_progress_status_name(int64_t status) {

@@ -1,8 +1,11 @@
-/* An item as every answer shows it. */
-#ifndef FB_ITEM_JSON_H
-#define FB_ITEM_JSON_H
+/* What the capabilities share about an item: its kinds, what a student has done of it, and how every answer shows that. */
+#ifndef FB_ITEM_H
+#define FB_ITEM_H
 
 #include "origin/server/job.h"
+
+/* items.kind */
+typedef enum { FB_ITEM_VIDEO = 1, FB_ITEM_READING = 2, FB_ITEM_QUIZ = 3, FB_ITEM_ASSIGNMENT = 4 } fb_item_kind;
 
 /* "video", "reading", "quiz", "assignment"; "not_started", "in_progress", "completed" */
 const char *fb_item_kind_name(int64_t kind);
@@ -13,7 +16,6 @@ const char *fb_progress_status_name(int64_t status);
     "coalesce(p.status, 0), coalesce(p.percent, 0), p.score_hundredths, coalesce(p.position_ms, 0), coalesce(p.time_spent_s, 0), "                   \
     "to_char(p.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "                                                                   \
     "to_char(p.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-#define FB_PROGRESS_NCOLUMNS 7
 
 /* The unmet conditions of item i for enrollment `me.id` as a JSON array, NULL when there are none. */
 #define FB_MISSING_COLUMN                                                                                                                            \
