@@ -311,8 +311,8 @@ ngx_http_bell_drop_headers(ngx_http_request_t *r)
 
 /*
  * Elements cannot be taken out of the list, others point into it.  So the
- * header becomes an empty one of the connection itself, which is sent on to
- * nobody by any of nginx's upstream modules.
+ * header becomes an empty one of the connection itself: proxy_pass and
+ * grpc_pass do not send it on, and to FastCGI and its like it says nothing.
  */
 
 static void
@@ -615,6 +615,10 @@ ngx_http_bell_directory_zone(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
     ssize_t     size;
     ngx_str_t   name, s;
 
+    if (d->shm_zone) {
+        return "takes one zone=NAME:SIZE";
+    }
+
     name.data = value->data + 5;
 
     p = (u_char *) ngx_strchr(name.data, ':');
@@ -658,6 +662,10 @@ static char *
 ngx_http_bell_directory_file(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
     ngx_str_t *value)
 {
+    if (d->file.len) {
+        return "takes one file=PATH";
+    }
+
     d->file.data = value->data + 5;
     d->file.len = value->len - 5;
 
