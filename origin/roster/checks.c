@@ -20,6 +20,11 @@ static uint64_t number(const PGresult *r, int row, int column) {
     return strtoull(PQgetvalue(r, row, column), NULL, 10);
 }
 
+/* Each row has a name, and no two the same: only then can it be asked who refers to whom. What is wrong has been reported already. */
+static bool is_distinct(const fb_roster_merge *m, const char *file) {
+    return count_of(m, file)->nameless == 0 && count_of(m, file)->repeated == 0;
+}
+
 /* What the statement counted beyond the rows it gave out. */
 static void add_the_rest(const fb_roster_merge *m, const PGresult *r, int total_column) {
     int n = PQntuples(r);
@@ -49,6 +54,7 @@ static bool check_duplicates(const fb_roster_merge *m, const bell_oneroster_file
                         personal ? "" : "\"", personal ? "" : PQgetvalue(r, i, 2), personal ? "" : "\" ", number(r, i, 1));
     }
     add_the_rest(m, r, 3);
+    m->report->counts[bell_oneroster_index(f)].repeated = PQntuples(r) > 0 ? number(r, 0, 3) : 0;
     PQclear(r);
     return true;
 }
@@ -226,8 +232,7 @@ static bool check_references(const fb_roster_merge *m) {
     for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
         const reference *ref = &references[i];
 
-        /* Rows of the other file that could not be named would be missed here one by one; they have been reported already. */
-        if (is_present(m, ref->file) && count_of(m, ref->to)->nameless == 0 && !check_reference(m, ref)) {
+        if (is_present(m, ref->file) && is_distinct(m, ref->to) && !check_reference(m, ref)) {
             return false;
         }
     }
@@ -245,7 +250,7 @@ bool fb_roster_check(const fb_roster_merge *m) {
         return false;
     }
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        if (is_present(m, rules[i].file) && !check_rule(m, &rules[i])) {
+        if (is_present(m, rules[i].file) && count_of(m, rules[i].file)->repeated == 0 && !check_rule(m, &rules[i])) {
             return false;
         }
     }

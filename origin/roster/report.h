@@ -28,6 +28,7 @@ typedef struct {
     bell_oneroster_mode mode;
     uint64_t rows;     /* data rows read */
     uint64_t nameless; /* of them, rows whose sourcedId could not be read: nobody can tell who refers to them */
+    uint64_t repeated; /* rows whose sourcedId another row has already; joined with themselves they would multiply */
     uint64_t inserted, updated, unchanged, deleted;
 } fb_roster_count;
 

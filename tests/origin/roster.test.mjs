@@ -389,6 +389,17 @@ describe('a mistake is named with file and line', () => {
         });
     }
 
+    test('rows that stand many times cost no more than once, wherever others lead to them', { timeout: 20000 }, async () => {
+        const rows = school();
+        const [again, there] = [',,,a,school,,b', ',,,b,school,,a'].map((rest, i) => Array.from({ length: 20 }, () => `${'ab'[i]}${rest}`));
+        rows.orgs.push('z,,,Z,school,,a', ...again, ...there);
+        const users = Array.from({ length: 3000 }, () => rows.users[0]);
+        const enrollments = Array.from({ length: 3000 }, (_, n) => rows.enrollments[0].replace(/^[^,]*/, `e${n}`));
+        const { stderr } = await refused(roster({ ...rows, users, enrollments }), /^orgs\.csv:\d+: the sourcedId "a" is on line \d+ already/m);
+        assert.match(stderr, /^users\.csv:3: the sourcedId is on line 2 already/m);
+        assert.doesNotMatch(stderr, /circle|refers to/);
+    });
+
     test('a delta without a status', async () => {
         await refused(roster({ users: ['u9,,,true,s,student,x,,X,Y,,,,,,,,'] }, { modes: { users: 'delta' } }), /^users\.csv:2: status is empty; a value is required$/m);
     });
