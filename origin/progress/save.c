@@ -13,7 +13,8 @@ const fb_stmt fb_sql_item_target = {
 };
 
 /* $4 position in ms or NULL, $5 percent, $6 seconds spent, $7 completed. A video is completed by its percent, a reading or an assignment by
- * the student's word, a quiz only by an attempt. Time cannot pass faster than the clock between two saves. The event goes to the
+ * the student's word, a quiz only by an attempt. Time cannot pass faster than the clock between two saves, nor
+ * backwards when the clock was set. The event goes to the
  * outbox in the same transaction. */
 const fb_stmt fb_sql_progress_save = {
     "progress_save",
@@ -26,7 +27,7 @@ const fb_stmt fb_sql_progress_save = {
     "  ON CONFLICT (tenant_id, enrollment_id, item_id) DO UPDATE SET "
     "    status = greatest(p.status, excluded.status), percent = greatest(p.percent, excluded.percent), "
     "    position_ms = coalesce($4::integer, p.position_ms), "
-    "    time_spent_s = p.time_spent_s + least(excluded.time_spent_s, 1 + ceil(extract(epoch FROM now() - p.updated_at))::integer), "
+    "    time_spent_s = p.time_spent_s + greatest(0, least(excluded.time_spent_s, 1 + ceil(extract(epoch FROM now() - p.updated_at))::integer)), "
     "    started_at = coalesce(p.started_at, excluded.started_at), completed_at = coalesce(p.completed_at, excluded.completed_at), updated_at = "
     "now() "
     "  RETURNING p.*), "

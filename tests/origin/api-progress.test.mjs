@@ -134,6 +134,15 @@ test('time cannot be inflated past the clock', async () => {
     assert.ok(after - before < 60, `${after - before} s were counted for five saves within a moment`);
 });
 
+test('a clock that was set back takes no time away and stops no save', async () => {
+    await save(VIDEO, { time_spent_s: 1 });
+    await school.postgres.sql('postgres', "UPDATE progress SET updated_at = updated_at + interval '1 hour' WHERE tenant_id = 1");
+    const before = await itemsByTitle(student, school.courseId);
+    const reply = await save(VIDEO, { time_spent_s: 10 });
+    assert.equal(reply.status, 200);
+    assert.equal(reply.json.time_spent_s, before[VIDEO].time_spent_s);
+});
+
 test('what is not a save is refused with a sentence', async () => {
     for (const json of [{ percent: 101 }, { percent: -1 }, { percent: '50' }, { position_s: 1e9 }, { time_spent_s: 121 }, { completed: 'yes' }, { score: 100 }]) {
         const reply = await save(VIDEO, json);
