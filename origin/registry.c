@@ -12,12 +12,15 @@
 #define PUT    BELL_HTTP_PUT
 #define DELETE BELL_HTTP_DELETE
 
-#define ROUTE(methods_, pattern_, scope_, shed_class_, handler_)                                                                                              \
-    {.methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_)}
-#define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                                \
-    {.methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true}
-#define PAGE(pattern_, scope_, file_)                                                                                                                          \
-    {.methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = FB_SHED_BROWSING, .handler = fb_page_file, .is_page = true, .file = (file_)}
+#define ROUTE(methods_, pattern_, scope_, shed_class_, handler_)                                                                                     \
+    { .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_) }
+#define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                      \
+    { .methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true }
+#define PAGE(pattern_, scope_, file_)                                                                                                                \
+    {                                                                                                                                                \
+        .methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = FB_SHED_BROWSING, .handler = fb_page_file, .is_page = true,          \
+        .file = (file_)                                                                                                                              \
+    }
 
 /* clang-format off */
 const fb_route fb_routes[] = {

@@ -162,7 +162,3 @@ bell_str fb_col(const PGresult *r, int row, int col) {
 int64_t fb_col_i64(const PGresult *r, int row, int col) {
     return strtoll(PQgetvalue(r, row, col), NULL, 10);
 }
-
-bool fb_col_bool(const PGresult *r, int row, int col) {
-    return PQgetvalue(r, row, col)[0] == 't';
-}

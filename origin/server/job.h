@@ -89,6 +89,5 @@ const char *fb_text(fb_job *job, bell_str s);
 /* One column of one row; empty for NULL. */
 bell_str fb_col(const PGresult *r, int row, int col);
 int64_t fb_col_i64(const PGresult *r, int row, int col);
-bool fb_col_bool(const PGresult *r, int row, int col);
 
 #endif
