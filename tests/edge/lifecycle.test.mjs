@@ -5,8 +5,9 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
+import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { askEveryWorker, children, lines, nginxConf, publish, replyWithReport, snapshot, startEdge, startOrigin, tenant, twoTenants } from './support.mjs';
+import { askEveryWorker, lines, nginxConf, publish, replyWithReport, snapshot, startEdge, startOrigin, tenant, twoTenants } from './support.mjs';
 
 /** A test with a place and an edge of its own. */
 function edgeTest(name, options, body) {
@@ -169,10 +170,16 @@ edgeTest('one process without a master: the feed moves to the new configuration'
     writeConf(place, edge, other);
     edge.reload();
     await waitFor('the reload', () => /\] .*: reconfiguring$/m.test(edge.log()));
-    publish(place, snapshot(3, twoTenants));
-    await waitFor('version 3', () => /version 3 is in service, after 2/.test(edge.log()));
+    // The new zone may begin with a version that lies there already; the feed is shown by one that comes later.
+    let version = 3;
+    await waitFor('the feed to go on', () => {
+        publish(place, snapshot(version++, twoTenants));
+        return /version ([3-9]|\d\d+) is in service, after/.test(edge.log());
+    });
     writeConf(place, edge, { ...other, directory: '', http: 'bell_tenant off;' });
     edge.reload();
     await waitFor('the second reload', () => lines(edge.log(), /: reconfiguring$/).length === 2);
     place.assertRunning(edge.program);
+    // A signal that comes while nginx reconfigures is noted but wakes nobody, and nothing else would: it is sent until it is heard.
+    await waitFor('the end', () => !edge.program.running || (edge.program.child.kill('SIGQUIT'), false));
 });

@@ -1,7 +1,7 @@
 // What the tests of the edge share: snapshots of the directory, an nginx that tells what core found, an origin that echoes, requests of every kind.
 
 import { createHash } from 'node:crypto';
-import { chmodSync, readFileSync, renameSync } from 'node:fs';
+import { chmodSync, renameSync } from 'node:fs';
 import http from 'node:http';
 
 import { freePort } from '../lib/place.mjs';
@@ -96,11 +96,6 @@ export async function askEveryWorker(port, host, count = 2) {
 /** Lines of a log that match. */
 export function lines(text, pattern) {
     return text.split('\n').filter((line) => pattern.test(line));
-}
-
-/** The children of a process. */
-export function children(pid) {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 }
 
 /** An origin on a unix socket that answers with what it was sent: {server, connections, requests, close}. `handler` may answer in its place. */

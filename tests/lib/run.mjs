@@ -1,7 +1,7 @@
 // Commands and long-lived programs of a test, run as an ordinary user: PostgreSQL refuses root, and what root may do proves nothing.
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 
 const asRoot = process.getuid() === 0;
@@ -63,4 +63,9 @@ export function startProgram(argv, { cwd, log, env = {} }) {
         child.on('exit', (code, signal) => resolve([code, signal]));
     });
     return { child, exited };
+}
+
+/** The pids of a process's children. */
+export function children(pid) {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 }

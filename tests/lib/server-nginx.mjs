@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { app } from './app.mjs';
 import { canConnect } from './client.mjs';
-import { run } from './run.mjs';
+import { children, run } from './run.mjs';
 import { waitFor } from './wait.mjs';
 
 /** The module's file, for load_module. */
@@ -24,6 +24,8 @@ export async function startNginx(place, { conf, port, level = 'info', name = 'ng
         place.assertRunning(program);
         return canConnect(port);
     });
+    // It listens before it heeds signals; with its workers it does.
+    if (!/master_process\s+off/.test(conf)) await waitFor('the workers of nginx', () => children(program.child.pid).length > 0);
     return { program, port, file, log: () => place.read(errors), reload: () => program.child.kill('SIGHUP') };
 }
 

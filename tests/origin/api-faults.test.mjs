@@ -1,10 +1,11 @@
 // What happens to requests when a part of the origin is gone, slow, full or told to stop.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
+import { children } from '../lib/run.mjs';
 import { originClient } from '../lib/server-firstbell.mjs';
 import { itemsByTitle, openSchool, password } from './school.mjs';
 import { waitFor } from '../lib/wait.mjs';
@@ -18,18 +19,7 @@ before(async () => {
 });
 after(() => place.stop());
 
-const workers = () => {
-    const master = school.api.program.child.pid;
-    return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && parentOf(pid) === master).map(Number);
-};
-
-function parentOf(pid) {
-    try {
-        return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')[1]);
-    } catch {
-        return 0; // it has gone
-    }
-}
+const workers = () => children(school.api.program.child.pid);
 
 test('a worker that is killed is replaced, and acknowledged saves are there', async () => {
     const items = await itemsByTitle(student, school.courseId);
