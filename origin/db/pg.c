@@ -58,14 +58,12 @@ PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name) 
 }
 
 bool fb_pg_role_is_walled(PGconn *c, char *err, size_t err_len) {
-    PGresult *r = PQexec(c, "SELECT current_user, (SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE pg_has_role(oid, 'member')),"
-                            " EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND pg_has_role(relowner, 'member'))");
+    PGresult *r = PQexec(c, "SELECT current_user, " FB_PG_ROLE_LOOKS_OVER);
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
     if (!ok) {
         fb_pg_reason(c, err, err_len);
-    } else if (strcmp(PQgetvalue(r, 0, 1), "t") == 0 || strcmp(PQgetvalue(r, 0, 2), "t") == 0) {
-        snprintf(err, err_len, "the role %s is a superuser, bypasses row security, or owns tables; it must not, for the walls between tenants",
-                 PQgetvalue(r, 0, 0));
+    } else if (strcmp(PQgetvalue(r, 0, 1), "f") != 0) {
+        snprintf(err, err_len, FB_PG_ROLE_REFUSED, PQgetvalue(r, 0, 0));
         ok = false;
     }
     PQclear(r);

@@ -14,6 +14,12 @@ PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name);
 /* The same without a word: NULL only without memory; the caller looks at PQstatus and frees with PQfinish. */
 PGconn *fb_pg_open(const fb_settings *s, const char *role, const char *name);
 
+/* SQL: whether the connection's role could look over the walls between tenants; and why it is not served with then. */
+#define FB_PG_ROLE_LOOKS_OVER                                                                                                                        \
+    "((SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE pg_has_role(oid, 'member')) "                                                    \
+    "OR EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND pg_has_role(relowner, 'member')))"
+#define FB_PG_ROLE_REFUSED "the role %s is a superuser, bypasses row security, or owns tables; it must not, for the walls between tenants"
+
 /* True when the connection's role is behind the walls between tenants: no superuser, no BYPASSRLS, no owner of a table, neither by itself nor
  * by membership. Otherwise a sentence is in err. To be asked by every program that serves several tenants, before it begins. */
 bool fb_pg_role_is_walled(PGconn *c, char *err, size_t err_len) __attribute__((warn_unused_result));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "origin/db/pg.h"
 #include "origin/server/log.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -103,11 +104,7 @@ static void begin_connect(fb_pool_conn *c) {
 }
 
 /* A role that could look over the walls between tenants is not served with: better no answer than a foreign one. */
-#define CHECK_ROLE                                                                                                                                   \
-    "DO $$ BEGIN IF (SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE pg_has_role(oid, 'member')) "                                      \
-    "OR EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND pg_has_role(relowner, 'member')) THEN "                                         \
-    "RAISE EXCEPTION 'the role % is a superuser, bypasses row security, or owns tables; it must not, for the walls between tenants', current_user; " \
-    "END IF; END $$"
+#define CHECK_ROLE "DO $$ BEGIN IF " FB_PG_ROLE_LOOKS_OVER " THEN RAISE EXCEPTION '%', format('" FB_PG_ROLE_REFUSED "', current_user); END IF; END $$"
 
 #define NSETUP 2 /* statements before those that are prepared */
 
