@@ -95,7 +95,8 @@ stamped() {
 }
 
 stamp() {
-    printf '%s\n' "$2" | as_owner tee "$S/stamp/$1" >/dev/null
+    # shellcheck disable=SC2016 # expanded by the inner sh
+    printf '%s\n' "$2" | as_owner sh -c 'rm -f "$1.new" && cat >"$1.new" && mv -f "$1.new" "$1"' sh "$S/stamp/$1"
 }
 
 hash_of() {
@@ -105,6 +106,15 @@ hash_of() {
 # ---- the state: where it is, whose it is
 
 SOCKET_NAME_BYTES=20 # "/.s.PGSQL.5432" is the longest name, with some room
+
+is_plain() {
+    [[ $1 != *[!A-Za-z0-9_./+@-]* ]]
+}
+
+# nginx's configure and make take a path apart at its spaces.
+check_checkout() {
+    is_plain "$TOP" || fail "the path of this clone, $TOP, has a space or a special character; nginx's modules cannot be built there. Move the clone to a path of letters, digits and _ . / + @ -"
+}
 
 # Sets S (the state directory), OWNER (who everything runs as), AS (the words that run a command as the owner in a clean environment) and ALONE (the
 # words that take it off root's terminal).
@@ -126,9 +136,8 @@ locate_state() {
     /?*) ;;
     *) fail "FIRSTBELL_STATE is \"${FIRSTBELL_STATE:-}\"; an absolute directory is expected." ;;
     esac
-    case $S in
-    *[!A-Za-z0-9_./+@-]*) fail "the state directory $S has a space or a special character in its path; name another with FIRSTBELL_STATE=DIR." ;;
-    esac
+    [ -n "${FIRSTBELL_STATE:-}" ] || [ "$S" != "$TOP/run" ] || check_checkout
+    is_plain "$S" || fail "the state directory $S has a space or a special character in its path; name another with FIRSTBELL_STATE=DIR."
     APP=$S/app
     MARKER=$S/.firstbell # the path that the state had when it was last set up
 }
@@ -197,10 +206,9 @@ choose_port() {
     PORT=${FIRSTBELL_PORT:-$(cat "$S/port" 2>/dev/null || true)}
     PORT=${PORT:-8443}
     case $PORT in
-    '' | *[!0-9]* | ??????*) fail "FIRSTBELL_PORT is \"$PORT\"; a port from 1024 to 65535 is expected." ;;
+    *[!0-9]* | 0* | ??????*) fail "FIRSTBELL_PORT is \"$PORT\"; a port from 1024 to 65535 is expected." ;;
     esac
     lowest=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
-    if [ "$PORT" -gt 65535 ] || [ "$PORT" -lt "$lowest" ]; then
-        fail "port $PORT cannot be used by an ordinary user; choose one from $lowest to 65535 with FIRSTBELL_PORT=PORT."
-    fi
+    [ "$PORT" -le 65535 ] || fail "FIRSTBELL_PORT is $PORT; a port from $lowest to 65535 is expected."
+    [ "$PORT" -ge "$lowest" ] || fail "port $PORT cannot be used by an ordinary user; choose one from $lowest to 65535 with FIRSTBELL_PORT=PORT."
 }
