@@ -100,10 +100,22 @@ stop_all() {
         stop_part "${PARTS[i]}"
     done
     for pid in $(stray_pids); do
-        kill -s TERM "$pid" 2>/dev/null || true
-        wait_until 5 gone "$pid" || kill -s KILL "$pid" 2>/dev/null || true
-        wait_until 5 gone "$pid" || fail "process $pid of Firstbell cannot be stopped."
+        stop_stray "$pid"
     done
+}
+
+# Workers whose nginx was killed go on listening; they have to go before another nginx can.
+stop_nginx_strays() {
+    local pid
+    for pid in $(stray_pids); do
+        case $(readlink "/proc/$pid/exe") in */nginx | */nginx\ *) stop_stray "$pid" ;; esac
+    done
+}
+
+stop_stray() {
+    kill -s TERM "$1" 2>/dev/null || true
+    wait_until 5 gone "$1" || kill -s KILL "$1" 2>/dev/null || true
+    wait_until 5 gone "$1" || fail "process $1 of Firstbell cannot be stopped."
 }
 
 # start_part PART COMMAND...: in the background, of a session of its own, until its pid file names it; what it says is in S/log/PART.out

@@ -15,7 +15,7 @@ create_state() {
     if ! state_exists && [ -n "$(find "$S" -mindepth 1 -maxdepth 1 ! -name .lock -print -quit 2>/dev/null)" ]; then
         fail "$S is not empty and not made by Firstbell; empty it, or name another directory with FIRSTBELL_STATE=DIR."
     fi
-    mkdir -p "$S"
+    mkdir -p "$S" || fail "the state directory $S cannot be made; name another with FIRSTBELL_STATE=DIR."
     state_exists || close_state
     create_own
     if [ "$(id -u)" = 0 ]; then
