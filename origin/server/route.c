@@ -12,7 +12,7 @@ typedef struct {
 
 /* users.role → what it may. A role that is not here may nothing. */
 static const role_row roles[] = {
-    {1, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "district_admin", "/district"},
+    {1, FB_SCOPE_SELF, "school_admin", "/courses"}, /* OneRoster 1.1 does not say whether of a school or of the district: the less of the two */
     {2, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "teacher", "/classes"}, /* aide */
     {3, FB_SCOPE_SELF, "guardian", "/courses"},
     {4, FB_SCOPE_SELF, "guardian", "/courses"}, /* parent */
