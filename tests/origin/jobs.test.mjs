@@ -297,7 +297,7 @@ describe('the worker', () => {
         await waitFor('the worker to say what it waits for', () => /PostgreSQL cannot be used as fb_app: .*; trying until it can/.test(worker.log()));
         await postgres.start();
         await listening(worker);
-        assert.match(worker.log(), /PostgreSQL is back/);
+        await waitFor('the worker to say so', () => worker.log().includes('PostgreSQL is back')); // it listens a moment before
     });
 
     test('does not serve with a role that stands above the walls', async () => {
