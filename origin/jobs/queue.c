@@ -53,11 +53,12 @@ static bool begin(fb_queue_job *j) {
            fb_queue_job_do(j, "SELECT set_config('app.tenant', $1, true)", 1, (const char *const[]){j->tenant});
 }
 
-/* Locks the job's row until the end of the transaction. 1: it is ours; 0: it was taken over; -1: failed. */
+/* Locks the job's row until the end of the transaction. 1: it is ours; 0: it was taken over; -1: failed. It waits for whoever has the row: a claim
+ * that began before ours was seen locks it for a moment and lets it go, and passing it over would leave the job until its lease ends. */
 static int lock_row(fb_queue_job *j) {
     char attempts[16];
     snprintf(attempts, sizeof attempts, "%d", j->attempts);
-    PGresult *r = fb_queue_job_exec(j, "SELECT 1" MINE " FOR UPDATE SKIP LOCKED", 3, (const char *const[]){j->tenant, j->id, attempts});
+    PGresult *r = fb_queue_job_exec(j, "SELECT 1" MINE " FOR UPDATE", 3, (const char *const[]){j->tenant, j->id, attempts});
     int mine = r ? PQntuples(r) : -1;
     PQclear(r);
     return mine;

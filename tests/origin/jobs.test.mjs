@@ -363,6 +363,26 @@ describe('two workers', () => {
         assert.deepEqual((await queue()).map(({ tenant_id: tenant, kind }) => [tenant, kind]), [[1, 'sessions.sweep'], [2, 'sessions.sweep']]);
     });
 
+    test('a job whose row somebody holds for a moment is waited for, not left until its lease ends', async () => {
+        await addTenant('one');
+        await put(1, 'sessions.sweep', { key: 'k' });
+        const backends = (where) => `SELECT count(*) FROM pg_stat_activity WHERE ${where}`;
+        await holdPublisher(async (release) => {
+            const working = once();
+            await publishing(); // and the sweep behind it is claimed
+            const holder = postgres.trySql('postgres', "BEGIN;\nSELECT id FROM queue WHERE dedupe_key = 'k' FOR UPDATE;\nSELECT 1, pg_sleep(100);");
+            const holds = "query LIKE 'SELECT 1, pg_sleep(100)%'";
+            await waitFor('the row to be held', async () => (await postgres.sql('postgres', backends(holds))) === '1');
+            await release();
+            const waits = "application_name = 'firstbell jobs' AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'";
+            await waitFor('the worker to wait for it', async () => (await postgres.sql('postgres', backends(waits))) === '1');
+            await postgres.sql('postgres', `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${holds}`);
+            await holder;
+            assert.equal((await working).code, 0);
+        });
+        assert.deepEqual((await queue()).filter(({ dedupe_key: key }) => key === 'k'), []);
+    });
+
     test('claims at the same moment never overlap', async () => {
         await addTenant('one');
         await postgres.sql('postgres', "TRUNCATE queue; INSERT INTO queue (tenant_id, kind) SELECT 1, 'k' FROM generate_series(1, 1000)");
