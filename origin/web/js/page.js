@@ -6,10 +6,7 @@ import { errorState, skeleton, waitingState } from "./states.js";
 
 const NAV = {
   student: [["My courses", "/courses"]],
-  guardian: [["My courses", "/courses"]],
   teacher: [["My classes", "/classes"], ["Courses", "/courses"]],
-  school_admin: [["District", "/district"], ["Classes", "/classes"]],
-  district_admin: [["District", "/district"]],
   operator: [["District", "/district"]],
 };
 const PAGE_LANGUAGES = ["en"]; // languages the words of these pages exist in
