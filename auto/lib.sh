@@ -22,6 +22,7 @@ fail() {
 # ---- steps
 
 STEP_LOG=
+trap 'rm -f "$STEP_LOG"' EXIT # when it is interrupted; whoever sets another trap says this again
 STEP_ALWAYS=no # yes: steps that took no time are shown as well
 
 # step TITLE COMMAND...: runs it with its output kept, says how long it took, and keeps the terminal alive when it is long. When it fails,

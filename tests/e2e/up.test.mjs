@@ -89,7 +89,9 @@ test('the private keys and the logins are nobody else\'s to read', () => {
 
 test('a part that was killed comes back with the next up', () => {
     const api = /^api +(\d+)/m.exec(auto('status').stdout)[1];
+    const nginx = /^nginx +(\d+)/m.exec(auto('status').stdout)[1]; // its workers go on listening
     process.kill(Number(api), 'SIGKILL');
+    process.kill(Number(nginx), 'SIGKILL');
     assert.equal(auto('status').code, 3);
     const again = auto('up');
     assert.equal(again.code, 0, again.stderr + again.stdout);
