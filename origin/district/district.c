@@ -23,9 +23,11 @@ const fb_stmt fb_sql_district_imports = {
     1,
 };
 
+/* A job that is planned for later does not wait, unless it was tried before. */
 const fb_stmt fb_sql_district_queue = {
     "district_queue",
-    "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) FROM queue WHERE tenant_id = $1",
+    "SELECT count(*) FILTER (WHERE state = 0 AND (run_at <= now() OR attempts > 0)), "
+    "count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) FROM queue WHERE tenant_id = $1",
     1,
 };
 

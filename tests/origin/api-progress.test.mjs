@@ -244,4 +244,9 @@ test('the operator sees the district', async () => {
     assert.equal(json.counts.students, 120);
     assert.equal(json.imports[0].outcome, 'done');
     assert.deepEqual(Object.keys(json.queue), ['waiting', 'running', 'failed']);
+    const add = (kind, when, attempts) => school.postgres.sql('postgres', `INSERT INTO queue (tenant_id, kind, run_at, attempts) VALUES (1, '${kind}', ${when}, ${attempts})`);
+    await add('due', 'now()', 0);
+    await add('tried.before', "now() + interval '1 hour'", 1);
+    await add('planned', "now() + interval '1 hour'", 0); // an hourly duty waits for its time, not for a worker
+    assert.equal((await operator.get('/api/v1/district')).json.queue.waiting, json.queue.waiting + 2);
 });
