@@ -37,6 +37,10 @@ function row(student) {
   );
 }
 
+function captionOf({ students, items }) {
+  return items.length ? `Progress of ${count(students.length, "student")} in ${count(items.length, "item")}` : count(students.length, "student");
+}
+
 class ProgressTable {
   constructor(data, language) {
     this.data = data;
@@ -46,7 +50,7 @@ class ProgressTable {
     this.body = el("tbody");
     const heads = Object.keys(SORTS).map((name) => this.head(name));
     const items = data.items.map((item) => el("th", { class: "item-column", scope: "col" }, icon(item.kind), hiddenText(`${KINDS[item.kind]}: `), el("span", language, item.title)));
-    this.table = el("table", { class: "progress-table" }, el("caption", { id: "table-caption" }, `Progress of ${count(data.students.length, "student")} in ${count(data.items.length, "item")}`), el("thead", {}, el("tr", {}, heads, items)), this.body);
+    this.table = el("table", { class: "progress-table" }, el("caption", { id: "table-caption" }, captionOf(data)), el("thead", {}, el("tr", {}, heads, items)), this.body);
     this.show();
   }
 
@@ -77,6 +81,10 @@ class ProgressTable {
   }
 }
 
+function noLessons() {
+  return el("p", { class: "notice notice-info" }, icon("info"), el("span", {}, "This course has no lessons yet, so there is no progress to show."));
+}
+
 function legend() {
   const entry = (picture, state, words) => el("li", { class: `status status-${state}` }, icon(picture), words);
   return el("ul", { class: "legend", "aria-label": "Signs in the table" }, entry("check", "completed", "Completed (with score)"), entry("half", "in_progress", "In progress"), entry("circle", "not_started", "Not started"));
@@ -88,5 +96,6 @@ page(async (me, get) => {
   setCrumbs([["My classes", "/classes"], [data.course.title, null]]);
   if (!data.students.length) return emptyState("No students yet", "When your school puts students in this class, they appear here.", "info");
   const table = new ProgressTable(data, contentLanguage(me)).table;
-  return [figures(data), el("section", { class: "section", "aria-labelledby": "list-title" }, el("h2", { id: "list-title" }, "Students"), legend(), el("div", { class: "table-scroll", role: "region", tabindex: "0", "aria-labelledby": "table-caption" }, table))];
+  const lessons = data.items.length > 0;
+  return [lessons ? figures(data) : noLessons(), el("section", { class: "section", "aria-labelledby": "list-title" }, el("h2", { id: "list-title" }, "Students"), lessons ? legend() : null, el("div", { class: "table-scroll", role: "region", tabindex: "0", "aria-labelledby": "table-caption" }, table))];
 });

@@ -18,7 +18,9 @@ function action(course, learning) {
   return el("a", { class: "button button-primary", href: `/lessons/${course.next_lesson_id}` }, course.items_completed || course.percent ? "Continue" : "Start", title, icon("arrow", "icon-flow"));
 }
 
-function about(course) {
+/** Of a teacher's classes with a course the answer names one: it is no fact about the course, so it is left out. */
+function about(course, learning) {
+  if (!learning) return course.school;
   return [course.class_title === course.title ? null : course.class_title, course.teacher, course.school].filter(Boolean).join("\u00a0· ");
 }
 
@@ -34,7 +36,7 @@ function card(course, language, learning) {
         "div",
         { class: "course-card-body" },
         el("h2", language, el("a", { href: `/courses/${course.id}` }, course.title)),
-        el("p", { class: "muted" }, about(course)),
+        el("p", { class: "muted" }, about(course, learning)),
         learning ? meter(course.percent, `Progress in ${course.title}`, `${course.items_completed} of ${count(course.items, "item")} done`) : el("p", {}, count(course.items, "item")),
         el("div", { class: "course-card-action" }, action(course, learning)),
       ),
@@ -43,8 +45,8 @@ function card(course, language, learning) {
 }
 
 /** Classes whose course holds no lessons yet: named, so that nobody looks for them, but out of the way. */
-function withoutLessons(courses, language) {
-  const row = (course) => el("li", {}, el("span", language, course.title), el("span", { class: "muted" }, about(course)));
+function withoutLessons(courses, language, learning) {
+  const row = (course) => el("li", {}, el("span", language, course.title), el("span", { class: "muted" }, about(course, learning)));
   return el("section", { class: "section", "aria-labelledby": "later" }, el("div", { class: "section-head" }, el("h2", { id: "later" }, "No lessons yet")), el("ul", { class: "card plain-list" }, courses.map(row)));
 }
 
@@ -55,5 +57,5 @@ page(async (me, get) => {
   if (!learns(me)) setTitle("Courses");
   const ready = courses.filter((course) => course.items > 0);
   const later = courses.filter((course) => course.items === 0);
-  return [ready.length ? el("ul", { class: "cards" }, ready.map((course) => card(course, language, learns(me)))) : null, later.length ? withoutLessons(later, language) : null].filter(Boolean);
+  return [ready.length ? el("ul", { class: "cards" }, ready.map((course) => card(course, language, learns(me)))) : null, later.length ? withoutLessons(later, language, learns(me)) : null].filter(Boolean);
 });

@@ -37,6 +37,7 @@ function showFeedback(form, item, questions) {
     const box = field.querySelector(".feedback");
     box.replaceChildren();
     if (!verdict) continue;
+    field.dataset.correct = verdict.correct;
     const words = verdict.correct ? "Right." : "Not right yet.";
     const text = el("span", {}, el("strong", {}, words), verdict.explanation ? ` ${verdict.explanation}` : "");
     box.append(el("p", { class: `notice ${verdict.correct ? "notice-info" : "notice-warn"}`, "data-correct": verdict.correct }, icon(verdict.correct ? "check" : "info"), text));
@@ -89,6 +90,7 @@ export function quiz(item, onAttempt) {
     }
     button.removeAttribute("aria-disabled");
   };
+  form.addEventListener("change", (event) => delete event.target.closest("fieldset").dataset.correct);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (onAttempt && button.getAttribute("aria-disabled") !== "true") submit();
