@@ -79,7 +79,7 @@ print_welcome() {
 Firstbell is up: $url
 
   Its certificate authority: $S/tls/ca.crt
-  To trust it, import that file in the browser (Settings, Certificates, Authorities), or for the whole machine, as root:
+  To trust it, import that file in the browser (Settings, Certificates, Authorities). For curl and other programs of this machine, as root:
     cp $S/tls/ca.crt /usr/local/share/ca-certificates/firstbell.crt && update-ca-certificates
 
   role      user name      password
