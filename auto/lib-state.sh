@@ -20,7 +20,7 @@ create_state() {
     create_own
     if [ "$(id -u)" = 0 ]; then
         chown "root:$OWNER" "$S"
-        chmod 1770 "$S"
+        chmod 1771 "$S"
         as_owner true 2>/dev/null || fail "the system user firstbell cannot enter $S; every folder above it must let others pass (chmod o+x)."
     else
         chmod 0700 "$S"

@@ -56,7 +56,7 @@ ticker() {
 }
 
 step_failed() {
-    if grep -qs 'No space left on device' "$STEP_LOG"; then
+    if grep -s -m 3 'No space left on device' "$STEP_LOG" >&2; then
         rm -f "$STEP_LOG"
         fail "the disk became full during \"$1\"; make room (df -h shows where) and run it again."
     fi
