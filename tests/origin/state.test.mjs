@@ -11,6 +11,7 @@ import { checkout } from '../lib/app.mjs';
 import { testUser } from '../lib/run.mjs';
 
 const skip = process.getuid() === 0 ? false : 'only root has something to lose here';
+const skipTerminal = skip || (existsSync('/dev/ptmx') ? false : 'there is no /dev/ptmx to make a terminal of');
 let dir, state;
 
 before(() => {
@@ -81,7 +82,7 @@ test('a directory of sockets is a plain path with a name of ours', { skip }, () 
     assert.equal(root('locate_sockets; echo "[$SOCKETS]"').stdout, '[/tmp/firstbell-aZ0bcd]\n');
 });
 
-test('what runs as the owner has neither the terminal of root nor its lock', { skip }, () => {
+test('what runs as the owner has neither the terminal of root nor its lock', { skip: skipTerminal }, () => {
     emptyState();
     const report = 'cut -d" " -f7 /proc/$$/stat; readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2; ls /proc/$$/fd | tr "\\n" " "';
     const told = root(`lock_state; as_owner sh -c '${report}'`, { terminal: true });
