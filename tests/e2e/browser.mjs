@@ -1,9 +1,8 @@
 // Chromium through playwright-core, and what every page must keep: no console error, no violation of the CSP, nothing that axe finds, no sideways scrolling.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
 
 import { chromium } from 'playwright-core';
@@ -18,9 +17,9 @@ const QUIET = ['--disable-background-networking', '--disable-component-update', 
 export const PHONE = { width: 360, height: 740 };
 export const CHROMEBOOK = { width: 1366, height: 768 };
 
-/** Screenshots of every page go here: FB_TEST_SHOTS, or a new temporary directory that is named at the end. */
-export const shots = process.env.FB_TEST_SHOTS ?? mkdtempSync(path.join(os.tmpdir(), 'firstbell-pages-'));
-mkdirSync(shots, { recursive: true });
+/** FB_TEST_SHOTS=DIR: screenshots of every page go there. */
+const shots = process.env.FB_TEST_SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
 
 /** Debian's Chromium; it trusts the stack's own key and no other certificate that is not publicly trusted. */
 export async function openBrowser(stack) {
@@ -75,7 +74,7 @@ export async function signOut(page) {
 /** What every page must keep, in the state that it is in now; makes a screenshot NAME-WIDTH-SCHEME.png. */
 export async function checkPage(page, name, scheme = 'light') {
     const width = page.viewportSize().width;
-    await page.screenshot({ path: path.join(shots, `${name}-${width}-${scheme}.png`), fullPage: true });
+    if (shots) await page.screenshot({ path: path.join(shots, `${name}-${width}-${scheme}.png`), fullPage: true });
     const where = `${name}, ${width} px, ${scheme}`;
     assert.deepEqual(await page.evaluate(facts), { headings: 1, main: 1, sideways: 0, titled: true, language: true }, where);
     await page.evaluate(axeSource);

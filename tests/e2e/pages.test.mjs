@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
-import { CHROMEBOOK, checkPage, open, openBrowser, openPage, PHONE, shots, shown, signIn } from './browser.mjs';
+import { CHROMEBOOK, checkPage, open, openBrowser, openPage, PHONE, shown, signIn } from './browser.mjs';
 import { openStack } from './stack.mjs';
 
 const place = newPlace();
@@ -20,7 +20,6 @@ before(async () => {
 after(async () => {
     await browser?.close();
     await place.stop();
-    console.log(`# screenshots: ${shots}`);
 });
 
 /** Runs `work` with a page. login: who is signed in. */
