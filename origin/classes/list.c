@@ -24,22 +24,14 @@ const fb_stmt fb_sql_classes_mine = {
 
 static void write_class(bell_json *j, const PGresult *r, int row) {
     bell_json_object_open(j);
-    bell_json_key(j, "id");
-    bell_json_int(j, fb_col_i64(r, row, 0));
-    bell_json_key(j, "title");
-    bell_json_str(j, fb_col(r, row, 1));
-    bell_json_key(j, "course_id");
-    bell_json_int(j, fb_col_i64(r, row, 2));
-    bell_json_key(j, "course_title");
-    bell_json_str(j, fb_col(r, row, 3));
-    bell_json_key(j, "school");
-    bell_json_str(j, fb_col(r, row, 4));
-    bell_json_key(j, "term");
-    bell_json_str(j, fb_col(r, row, 5));
-    bell_json_key(j, "students");
-    bell_json_int(j, fb_col_i64(r, row, 6));
-    bell_json_key(j, "average_percent");
-    bell_json_int(j, fb_col_i64(r, row, 7));
+    fb_col_write_int(j, "id", r, row, 0);
+    fb_col_write_str(j, "title", r, row, 1);
+    fb_col_write_int(j, "course_id", r, row, 2);
+    fb_col_write_str(j, "course_title", r, row, 3);
+    fb_col_write_str(j, "school", r, row, 4);
+    fb_col_write_str(j, "term", r, row, 5);
+    fb_col_write_int(j, "students", r, row, 6);
+    fb_col_write_int(j, "average_percent", r, row, 7);
     bell_json_object_close(j);
 }
 

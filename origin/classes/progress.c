@@ -42,10 +42,8 @@ static void write_items(bell_json *j, const PGresult *r) {
     bell_json_array_open(j);
     for (int row = 0; row < PQntuples(r); row++) {
         bell_json_object_open(j);
-        bell_json_key(j, "id");
-        bell_json_int(j, fb_col_i64(r, row, 0));
-        bell_json_key(j, "title");
-        bell_json_str(j, fb_col(r, row, 1));
+        fb_col_write_int(j, "id", r, row, 0);
+        fb_col_write_str(j, "title", r, row, 1);
         bell_json_key(j, "kind");
         bell_json_z(j, fb_item_kind_name(fb_col_i64(r, row, 2)));
         bell_json_object_close(j);
@@ -57,8 +55,7 @@ static void write_cell(bell_json *j, const PGresult *r, int row) {
     bell_json_object_open(j);
     bell_json_key(j, "status");
     bell_json_z(j, fb_progress_status_name(fb_col_i64(r, row, STATUS)));
-    bell_json_key(j, "percent");
-    bell_json_int(j, fb_col_i64(r, row, PERCENT));
+    fb_col_write_int(j, "percent", r, row, PERCENT);
     bell_json_key(j, "score");
     if (PQgetisnull(r, row, SCORE))
         bell_json_null(j);
@@ -98,12 +95,9 @@ static int write_student(bell_json *j, const PGresult *r, int first) {
     while (end < PQntuples(r) && bell_str_eq(fb_col(r, end, USER_ID), fb_col(r, first, USER_ID)))
         end++;
     bell_json_object_open(j);
-    bell_json_key(j, "user_id");
-    bell_json_int(j, fb_col_i64(r, first, USER_ID));
-    bell_json_key(j, "given_name");
-    bell_json_str(j, fb_col(r, first, GIVEN_NAME));
-    bell_json_key(j, "family_name");
-    bell_json_str(j, fb_col(r, first, FAMILY_NAME));
+    fb_col_write_int(j, "user_id", r, first, USER_ID);
+    fb_col_write_str(j, "given_name", r, first, GIVEN_NAME);
+    fb_col_write_str(j, "family_name", r, first, FAMILY_NAME);
     write_summary(j, r, first, end);
     bell_json_key(j, "items");
     bell_json_array_open(j);
@@ -125,16 +119,12 @@ static void answer(fb_job *job) {
     }
     fb_reply_json_begin(job, &j);
     bell_json_object_open(&j);
-    bell_json_key(&j, "id");
-    bell_json_int(&j, fb_col_i64(head, 0, 0));
-    bell_json_key(&j, "title");
-    bell_json_str(&j, fb_col(head, 0, 1));
+    fb_col_write_int(&j, "id", head, 0, 0);
+    fb_col_write_str(&j, "title", head, 0, 1);
     bell_json_key(&j, "course");
     bell_json_object_open(&j);
-    bell_json_key(&j, "id");
-    bell_json_int(&j, fb_col_i64(head, 0, 2));
-    bell_json_key(&j, "title");
-    bell_json_str(&j, fb_col(head, 0, 3));
+    fb_col_write_int(&j, "id", head, 0, 2);
+    fb_col_write_str(&j, "title", head, 0, 3);
     bell_json_object_close(&j);
     write_items(&j, fb_rows(job, 1));
     bell_json_key(&j, "students");

@@ -10,18 +10,10 @@ const char *fb_progress_status_name(int64_t status) {
     return status >= 0 && status <= 2 ? names[status] : names[0];
 }
 
-static void write_text_or_null(bell_json *j, const PGresult *r, int row, int col) {
-    if (PQgetisnull(r, row, col))
-        bell_json_null(j);
-    else
-        bell_json_str(j, fb_col(r, row, col));
-}
-
 void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col) {
     bell_json_key(j, "status");
     bell_json_z(j, fb_progress_status_name(fb_col_i64(r, row, col)));
-    bell_json_key(j, "percent");
-    bell_json_int(j, fb_col_i64(r, row, col + 1));
+    fb_col_write_int(j, "percent", r, row, col + 1);
     bell_json_key(j, "score");
     if (PQgetisnull(r, row, col + 2))
         bell_json_null(j);
@@ -29,12 +21,9 @@ void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col) {
         bell_json_fixed(j, fb_col_i64(r, row, col + 2), 2);
     bell_json_key(j, "position_s");
     bell_json_fixed(j, fb_col_i64(r, row, col + 3), 3);
-    bell_json_key(j, "time_spent_s");
-    bell_json_int(j, fb_col_i64(r, row, col + 4));
-    bell_json_key(j, "started_at");
-    write_text_or_null(j, r, row, col + 5);
-    bell_json_key(j, "completed_at");
-    write_text_or_null(j, r, row, col + 6);
+    fb_col_write_int(j, "time_spent_s", r, row, col + 4);
+    fb_col_write_str_or_null(j, "started_at", r, row, col + 5);
+    fb_col_write_str_or_null(j, "completed_at", r, row, col + 6);
 }
 
 void fb_item_write_lock(bell_json *j, const PGresult *r, int row, int col) {

@@ -64,12 +64,10 @@ static void write_items(fb_job *job, bell_json *j, const PGresult *r, const PGre
     bell_json_array_open(j);
     for (int row = 0; row < PQntuples(r); row++) {
         bell_json_object_open(j);
-        bell_json_key(j, "id");
-        bell_json_int(j, fb_col_i64(r, row, ID));
+        fb_col_write_int(j, "id", r, row, ID);
         bell_json_key(j, "kind");
         bell_json_z(j, fb_item_kind_name(fb_col_i64(r, row, KIND)));
-        bell_json_key(j, "title");
-        bell_json_str(j, fb_col(r, row, TITLE));
+        fb_col_write_str(j, "title", r, row, TITLE);
         fb_item_write_progress(j, r, row, PROGRESS);
         fb_item_write_lock(j, r, row, MISSING);
         write_content(job, j, r, row, assets);
@@ -81,19 +79,9 @@ static void write_items(fb_job *job, bell_json *j, const PGresult *r, const PGre
 static void write_named(bell_json *j, const char *key, const PGresult *r, int col) {
     bell_json_key(j, key);
     bell_json_object_open(j);
-    bell_json_key(j, "id");
-    bell_json_int(j, fb_col_i64(r, 0, col));
-    bell_json_key(j, "title");
-    bell_json_str(j, fb_col(r, 0, col + 1));
+    fb_col_write_int(j, "id", r, 0, col);
+    fb_col_write_str(j, "title", r, 0, col + 1);
     bell_json_object_close(j);
-}
-
-static void write_id_or_null(bell_json *j, const char *key, const PGresult *r, int col) {
-    bell_json_key(j, key);
-    if (PQgetisnull(r, 0, col))
-        bell_json_null(j);
-    else
-        bell_json_int(j, fb_col_i64(r, 0, col));
 }
 
 static void answer(fb_job *job) {
@@ -106,14 +94,12 @@ static void answer(fb_job *job) {
     }
     fb_reply_json_begin(job, &j);
     bell_json_object_open(&j);
-    bell_json_key(&j, "id");
-    bell_json_int(&j, fb_col_i64(head, 0, 0));
-    bell_json_key(&j, "title");
-    bell_json_str(&j, fb_col(head, 0, 1));
+    fb_col_write_int(&j, "id", head, 0, 0);
+    fb_col_write_str(&j, "title", head, 0, 1);
     write_named(&j, "course", head, 2);
     write_named(&j, "module", head, 4);
-    write_id_or_null(&j, "previous_lesson_id", head, 6);
-    write_id_or_null(&j, "next_lesson_id", head, 7);
+    fb_col_write_int_or_null(&j, "previous_lesson_id", head, 0, 6);
+    fb_col_write_int_or_null(&j, "next_lesson_id", head, 0, 7);
     write_items(job, &j, fb_rows(job, 1), fb_rows(job, 2));
     bell_json_object_close(&j);
     fb_reply_json(job, &j, 200);

@@ -25,27 +25,15 @@ const fb_stmt fb_sql_courses_mine = {
 
 static void write_course(bell_json *j, const PGresult *r, int row) {
     bell_json_object_open(j);
-    bell_json_key(j, "id");
-    bell_json_int(j, fb_col_i64(r, row, 0));
-    bell_json_key(j, "title");
-    bell_json_str(j, fb_col(r, row, 1));
-    bell_json_key(j, "class_title");
-    bell_json_str(j, fb_col(r, row, 2));
-    bell_json_key(j, "school");
-    bell_json_str(j, fb_col(r, row, 3));
-    bell_json_key(j, "items");
-    bell_json_int(j, fb_col_i64(r, row, 4));
-    bell_json_key(j, "items_completed");
-    bell_json_int(j, fb_col_i64(r, row, 5));
-    bell_json_key(j, "percent");
-    bell_json_int(j, fb_col_i64(r, row, 6));
-    bell_json_key(j, "teacher");
-    bell_json_str(j, fb_col(r, row, 7));
-    bell_json_key(j, "next_lesson_id");
-    if (PQgetisnull(r, row, 8))
-        bell_json_null(j);
-    else
-        bell_json_int(j, fb_col_i64(r, row, 8));
+    fb_col_write_int(j, "id", r, row, 0);
+    fb_col_write_str(j, "title", r, row, 1);
+    fb_col_write_str(j, "class_title", r, row, 2);
+    fb_col_write_str(j, "school", r, row, 3);
+    fb_col_write_int(j, "items", r, row, 4);
+    fb_col_write_int(j, "items_completed", r, row, 5);
+    fb_col_write_int(j, "percent", r, row, 6);
+    fb_col_write_str(j, "teacher", r, row, 7);
+    fb_col_write_int_or_null(j, "next_lesson_id", r, row, 8);
     bell_json_object_close(j);
 }
 

@@ -24,12 +24,10 @@ enum { MODULE_ID, MODULE_TITLE, LESSON_ID, LESSON_TITLE, ITEM_ID, ITEM_KIND, ITE
 
 static void write_item(bell_json *j, const PGresult *r, int row) {
     bell_json_object_open(j);
-    bell_json_key(j, "id");
-    bell_json_int(j, fb_col_i64(r, row, ITEM_ID));
+    fb_col_write_int(j, "id", r, row, ITEM_ID);
     bell_json_key(j, "kind");
     bell_json_z(j, fb_item_kind_name(fb_col_i64(r, row, ITEM_KIND)));
-    bell_json_key(j, "title");
-    bell_json_str(j, fb_col(r, row, ITEM_TITLE));
+    fb_col_write_str(j, "title", r, row, ITEM_TITLE);
     fb_item_write_progress(j, r, row, PROGRESS);
     fb_item_write_lock(j, r, row, MISSING);
     bell_json_object_close(j);
@@ -37,10 +35,8 @@ static void write_item(bell_json *j, const PGresult *r, int row) {
 
 static void open_named(bell_json *j, const PGresult *r, int row, int id_col, const char *children) {
     bell_json_object_open(j);
-    bell_json_key(j, "id");
-    bell_json_int(j, fb_col_i64(r, row, id_col));
-    bell_json_key(j, "title");
-    bell_json_str(j, fb_col(r, row, id_col + 1));
+    fb_col_write_int(j, "id", r, row, id_col);
+    fb_col_write_str(j, "title", r, row, id_col + 1);
     bell_json_key(j, children);
     bell_json_array_open(j);
 }
@@ -93,12 +89,9 @@ static void answer(fb_job *job) {
     }
     fb_reply_json_begin(job, &j);
     bell_json_object_open(&j);
-    bell_json_key(&j, "id");
-    bell_json_int(&j, fb_col_i64(head, 0, 0));
-    bell_json_key(&j, "title");
-    bell_json_str(&j, fb_col(head, 0, 1));
-    bell_json_key(&j, "class_title");
-    bell_json_str(&j, fb_col(head, 0, 2));
+    fb_col_write_int(&j, "id", head, 0, 0);
+    fb_col_write_str(&j, "title", head, 0, 1);
+    fb_col_write_str(&j, "class_title", head, 0, 2);
     bell_json_key(&j, "percent");
     bell_json_int(&j, mean_percent(items));
     bell_json_key(&j, "modules");

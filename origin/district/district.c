@@ -36,14 +36,10 @@ static void write_counts(bell_json *j, const PGresult *r) {
 
     bell_json_key(j, "tenant");
     bell_json_object_open(j);
-    bell_json_key(j, "id");
-    bell_json_int(j, fb_col_i64(r, 0, 0));
-    bell_json_key(j, "name");
-    bell_json_str(j, fb_col(r, 0, 1));
-    bell_json_key(j, "title");
-    bell_json_str(j, fb_col(r, 0, 2));
-    bell_json_key(j, "locale");
-    bell_json_str(j, fb_col(r, 0, 3));
+    fb_col_write_int(j, "id", r, 0, 0);
+    fb_col_write_str(j, "name", r, 0, 1);
+    fb_col_write_str(j, "title", r, 0, 2);
+    fb_col_write_str(j, "locale", r, 0, 3);
     bell_json_object_close(j);
     bell_json_key(j, "counts");
     bell_json_object_open(j);
@@ -61,14 +57,10 @@ static void write_imports(bell_json *j, const PGresult *r) {
     bell_json_array_open(j);
     for (int row = 0; row < PQntuples(r); row++) {
         bell_json_object_open(j);
-        bell_json_key(j, "id");
-        bell_json_int(j, fb_col_i64(r, row, 0));
-        bell_json_key(j, "file");
-        bell_json_str(j, fb_col(r, row, 1));
-        bell_json_key(j, "started_at");
-        bell_json_str(j, fb_col(r, row, 2));
-        bell_json_key(j, "finished_at");
-        bell_json_str(j, fb_col(r, row, 3));
+        fb_col_write_int(j, "id", r, row, 0);
+        fb_col_write_str(j, "file", r, row, 1);
+        fb_col_write_str(j, "started_at", r, row, 2);
+        fb_col_write_str(j, "finished_at", r, row, 3);
         bell_json_key(j, "outcome");
         bell_json_z(j, fb_col_i64(r, row, 4) == 1 ? "done" : "refused");
         for (int i = 0; i < 5; i++) {

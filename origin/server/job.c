@@ -162,3 +162,29 @@ bell_str fb_col(const PGresult *r, int row, int col) {
 int64_t fb_col_i64(const PGresult *r, int row, int col) {
     return strtoll(PQgetvalue(r, row, col), NULL, 10);
 }
+
+void fb_col_write_int(bell_json *j, const char *key, const PGresult *r, int row, int col) {
+    bell_json_key(j, key);
+    bell_json_int(j, fb_col_i64(r, row, col));
+}
+
+void fb_col_write_str(bell_json *j, const char *key, const PGresult *r, int row, int col) {
+    bell_json_key(j, key);
+    bell_json_str(j, fb_col(r, row, col));
+}
+
+void fb_col_write_int_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col) {
+    bell_json_key(j, key);
+    if (PQgetisnull(r, row, col))
+        bell_json_null(j);
+    else
+        bell_json_int(j, fb_col_i64(r, row, col));
+}
+
+void fb_col_write_str_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col) {
+    bell_json_key(j, key);
+    if (PQgetisnull(r, row, col))
+        bell_json_null(j);
+    else
+        bell_json_str(j, fb_col(r, row, col));
+}

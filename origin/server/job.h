@@ -90,4 +90,10 @@ const char *fb_text(fb_job *job, bell_str s);
 bell_str fb_col(const PGresult *r, int row, int col);
 int64_t fb_col_i64(const PGresult *r, int row, int col);
 
+/* The same as a member of the object that is open in the writer; NULL is written as null by the _or_null ones, as 0 or "" by the others. */
+void fb_col_write_int(bell_json *j, const char *key, const PGresult *r, int row, int col);
+void fb_col_write_str(bell_json *j, const char *key, const PGresult *r, int row, int col);
+void fb_col_write_int_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
+void fb_col_write_str_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
+
 #endif
