@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bell_url.h"
+#include "origin/server/files.h"
 
 #define PATH_ROOM      1024
 #define FILES_MAX      20000 /* of an asset */
@@ -142,12 +143,7 @@ static bool remove_tree(const char *path) {
 }
 
 static bool sync_folder(const char *path) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok ? true : failed("cannot be written to the disk", path);
+    return fb_sync_folder(path) ? true : failed("cannot be written to the disk", path);
 }
 
 static bool copy_bytes(int in, int out, char *buf) {

@@ -8,6 +8,7 @@
 
 #include "bell_directory.h"
 #include "origin/jobs/kinds.h"
+#include "origin/server/files.h"
 
 #define LOCK_KEY           "5187402231" /* any number that stays the same */
 #define SNAPSHOT_MAX_BYTES (256u << 20)
@@ -74,17 +75,12 @@ static bool write_all(int fd, const char *p, size_t len) {
     return true;
 }
 
-static bool sync_folder(const char *path) {
+static bool sync_folder_of(const char *path) {
     char folder[FB_SETTING_TEXT_MAX];
     snprintf(folder, sizeof folder, "%s", path);
     char *slash = strrchr(folder, '/');
     slash[slash == folder] = 0;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
+    return fb_sync_folder(folder);
 }
 
 /* A reader sees the old file or the new one, whole, and so does one after a power cut. */
@@ -97,7 +93,7 @@ static bool replace_file(const char *path, bell_str text) {
     }
     bool ok = write_all(fd, text.p, text.len) && fsync(fd) == 0;
     ok = close(fd) == 0 && ok;
-    ok = ok && rename(temporary, path) == 0 && sync_folder(path);
+    ok = ok && rename(temporary, path) == 0 && sync_folder_of(path);
     if (!ok) {
         int why = errno;
         unlink(temporary);
