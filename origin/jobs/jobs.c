@@ -196,6 +196,9 @@ static pass_result sleep_until_due(worker *w) {
         PQfreemem(n);
         return PASS_WORKED;
     }
+    if (PQstatus(w->c) != CONNECTION_OK) {
+        return PASS_BROKEN; /* it ended behind the answer above: there is no socket to wait for */
+    }
     wait_ms(w, PQsocket(w->c), ms < TAKEN_PAUSE_MS ? TAKEN_PAUSE_MS : ms);
     return PQconsumeInput(w->c) ? PASS_WORKED : PASS_BROKEN;
 }

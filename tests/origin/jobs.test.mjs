@@ -67,7 +67,8 @@ const stopWorker = (worker, signal) => {
 const listening = (worker) =>
     waitFor('the worker to listen', async () => {
         place.assertRunning(worker.program);
-        const query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell jobs' AND usename = 'fb_app' AND state = 'idle'";
+        const resting = "query ~ 'LISTEN|queue' AND state = 'idle'"; // idle it is too between the statements before LISTEN
+        const query = `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell jobs' AND usename = 'fb_app' AND ${resting}`;
         return Number(await postgres.sql('postgres', query)) === workers.length;
     });
 afterEach(async () => {
