@@ -38,13 +38,16 @@ static size_t payload_size(const bell_arena *a, size_t need) {
     size_t left = a->max_bytes - a->used_bytes;
     size_t size = a->used_bytes > BLOCK_MIN_BYTES ? a->used_bytes : BLOCK_MIN_BYTES;
 
-    if (left < sizeof(bell_arena_block) || left - sizeof(bell_arena_block) < need)
+    if (left < sizeof(bell_arena_block) || left - sizeof(bell_arena_block) < need) {
         return 0;
+    }
     left -= sizeof(bell_arena_block);
-    if (size > BLOCK_MAX_BYTES)
+    if (size > BLOCK_MAX_BYTES) {
         size = BLOCK_MAX_BYTES;
-    if (size < need)
+    }
+    if (size < need) {
         size = need;
+    }
     return size < left ? size : left;
 }
 
@@ -52,8 +55,9 @@ static bell_arena_block *block_new(bell_arena *a, size_t need) {
     size_t size = payload_size(a, need);
     bell_arena_block *b = size ? malloc(sizeof(*b) + size) : NULL;
 
-    if (b == NULL)
+    if (b == NULL) {
         return NULL;
+    }
     b->size_bytes = size;
     b->used_bytes = 0;
     a->used_bytes += sizeof(*b) + size;
@@ -74,13 +78,15 @@ void *bell_arena_alloc(bell_arena *a, size_t size_bytes) {
     size_t need;
     void *p;
 
-    if (size_bytes > SIZE_MAX - align)
+    if (size_bytes > SIZE_MAX - align) {
         return NULL;
+    }
     need = size_bytes ? (size_bytes + align - 1) / align * align : align;
     if (b == NULL || b->size_bytes - b->used_bytes < need) {
         b = block_new(a, need);
-        if (b == NULL)
+        if (b == NULL) {
             return NULL;
+        }
     }
     p = (char *)b->payload + b->used_bytes;
     b->used_bytes += need;
@@ -96,10 +102,12 @@ void *bell_arena_zalloc(bell_arena *a, size_t size_bytes) {
 char *bell_arena_strdup(bell_arena *a, bell_str s) {
     char *z = s.len < SIZE_MAX ? bell_arena_alloc(a, s.len + 1) : NULL;
 
-    if (z == NULL)
+    if (z == NULL) {
         return NULL;
-    if (s.len)
+    }
+    if (s.len) {
         memcpy(z, s.p, s.len);
+    }
     z[s.len] = '\0';
     return z;
 }
@@ -113,8 +121,9 @@ char *bell_arena_printf(bell_arena *a, const char *fmt, ...) {
     len = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     z = len < 0 ? NULL : bell_arena_alloc(a, (size_t)len + 1);
-    if (z == NULL)
+    if (z == NULL) {
         return NULL;
+    }
     va_start(args, fmt);
     vsnprintf(z, (size_t)len + 1, fmt, args);
     va_end(args);

@@ -26,31 +26,38 @@ static bool grow(bell_buf *b, size_t need) {
     size_t cap = b->cap ? b->cap : CAP_MIN_BYTES;
     char *p;
 
-    while (cap < need)
+    while (cap < need) {
         cap = cap > b->max_bytes / 2 ? b->max_bytes : cap * 2;
-    if (cap > b->max_bytes)
+    }
+    if (cap > b->max_bytes) {
         cap = b->max_bytes;
+    }
     p = realloc(b->p, cap + 1);
-    if (p == NULL)
+    if (p == NULL) {
         return false;
+    }
     b->p = p;
     b->cap = cap;
     return true;
 }
 
 bool bell_buf_reserve(bell_buf *b, size_t n) {
-    if (b->failed)
+    if (b->failed) {
         return false;
-    if (b->p != NULL && n <= b->cap - b->len)
+    }
+    if (b->p != NULL && n <= b->cap - b->len) {
         return true;
-    if (n > b->max_bytes - b->len || !grow(b, b->len + n))
+    }
+    if (n > b->max_bytes - b->len || !grow(b, b->len + n)) {
         b->failed = true;
+    }
     return !b->failed;
 }
 
 void bell_buf_add(bell_buf *b, const void *p, size_t n) {
-    if (n == 0 || !bell_buf_reserve(b, n))
+    if (n == 0 || !bell_buf_reserve(b, n)) {
         return;
+    }
     memcpy(b->p + b->len, p, n);
     b->len += n;
 }
@@ -87,8 +94,9 @@ void bell_buf_add_i64(bell_buf *b, int64_t v) {
         digits[--at] = (char)('0' + u % 10);
         u /= 10;
     } while (u != 0);
-    if (v < 0)
+    if (v < 0) {
         digits[--at] = '-';
+    }
     bell_buf_add(b, digits + at, sizeof(digits) - at);
 }
 
@@ -96,8 +104,9 @@ void bell_buf_printf(bell_buf *b, const char *fmt, ...) {
     va_list args;
     int n;
 
-    if (!bell_buf_reserve(b, 0))
+    if (!bell_buf_reserve(b, 0)) {
         return;
+    }
     va_start(args, fmt);
     n = vsnprintf(b->p + b->len, b->cap - b->len + 1, fmt, args);
     va_end(args);
@@ -106,8 +115,9 @@ void bell_buf_printf(bell_buf *b, const char *fmt, ...) {
         return;
     }
     if ((size_t)n > b->cap - b->len) {
-        if (!bell_buf_reserve(b, (size_t)n))
+        if (!bell_buf_reserve(b, (size_t)n)) {
             return;
+        }
         va_start(args, fmt);
         vsnprintf(b->p + b->len, (size_t)n + 1, fmt, args);
         va_end(args);
@@ -116,9 +126,11 @@ void bell_buf_printf(bell_buf *b, const char *fmt, ...) {
 }
 
 void bell_buf_consume(bell_buf *b, size_t n) {
-    if (n == 0)
+    if (n == 0) {
         return;
+    }
     b->len -= n;
-    if (b->len)
+    if (b->len) {
         memmove(b->p, b->p + n, b->len);
+    }
 }

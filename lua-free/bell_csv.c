@@ -45,10 +45,12 @@ static bool fail(bell_csv *c, const char *fmt, ...) {
 
 static bool add_text(bell_csv *c, const char *p, size_t n) {
     bell_buf_add(&c->text, p, n);
-    if (!c->text.failed)
+    if (!c->text.failed) {
         return true;
-    if (n > c->record_max_bytes - c->text.len)
+    }
+    if (n > c->record_max_bytes - c->text.len) {
         return fail(c, "the record is longer than %zu bytes", c->record_max_bytes);
+    }
     return fail(c, "out of memory");
 }
 
@@ -58,10 +60,12 @@ static bool field_end(bell_csv *c) {
     size_t from = c->offsets[c->nfields];
     bell_str text = {c->text.p ? c->text.p + from : "", c->text.len - from};
 
-    if (c->nfields == BELL_CSV_FIELDS_MAX)
+    if (c->nfields == BELL_CSV_FIELDS_MAX) {
         return fail(c, "the record has more than %d fields", BELL_CSV_FIELDS_MAX);
-    if (!bell_str_is_utf8(text))
+    }
+    if (!bell_str_is_utf8(text)) {
         return fail(c, "field %zu is not UTF-8 text", c->nfields + 1);
+    }
     c->lens[c->nfields++] = text.len;
     c->offsets[c->nfields] = c->text.len;
     return true;
@@ -72,8 +76,9 @@ static bool record_end(bell_csv *c) {
     const char *text = c->text.p ? c->text.p : "";
 
     c->state = CSV_RECORD;
-    for (size_t i = 0; i < c->nfields; i++)
+    for (size_t i = 0; i < c->nfields; i++) {
         c->views[i] = (bell_str){text + c->offsets[i], c->lens[i]};
+    }
     c->nfields = 0;
     c->offsets[0] = 0;
     if (rec.nfields > 0 && !c->on_record(c->arg, &rec)) {
@@ -92,14 +97,16 @@ static bool take_delimiter(bell_csv *c, char byte) {
         c->state = CSV_FIELD;
         return field_end(c);
     }
-    if (!blank && !field_end(c))
+    if (!blank && !field_end(c)) {
         return false;
+    }
     if (byte == '\r') {
         c->state = CSV_CR;
         return true;
     }
-    if (!record_end(c))
+    if (!record_end(c)) {
         return false;
+    }
     c->line++;
     return true;
 }
@@ -112,16 +119,18 @@ static bool is_delimiter(char byte) {
 static size_t plain_run(const char *p, size_t len) {
     size_t i = 0;
 
-    while (i < len && !is_delimiter(p[i]) && p[i] != '"' && p[i] != '\0')
+    while (i < len && !is_delimiter(p[i]) && p[i] != '"' && p[i] != '\0') {
         i++;
+    }
     return i;
 }
 
 static size_t quoted_run(const char *p, size_t len) {
     size_t i = 0;
 
-    while (i < len && p[i] != '"' && p[i] != '\r' && p[i] != '\n' && p[i] != '\0')
+    while (i < len && p[i] != '"' && p[i] != '\r' && p[i] != '\n' && p[i] != '\0') {
         i++;
+    }
     return i;
 }
 
@@ -129,16 +138,19 @@ static size_t quoted_run(const char *p, size_t len) {
 static size_t step_plain(bell_csv *c, const char *p, size_t len) {
     size_t n;
 
-    if (is_delimiter(*p))
+    if (is_delimiter(*p)) {
         return take_delimiter(c, *p);
+    }
     if (*p == '"' && c->state != CSV_PLAIN) {
         c->state = CSV_QUOTED;
         return 1;
     }
-    if (*p == '"')
+    if (*p == '"') {
         return fail(c, "field %zu has a quote inside but is not quoted", c->nfields + 1);
-    if (*p == '\0')
+    }
+    if (*p == '\0') {
         return fail(c, "field %zu holds a NUL byte", c->nfields + 1);
+    }
     c->state = CSV_PLAIN;
     n = plain_run(p, len);
     return add_text(c, p, n) ? n : 0;
@@ -147,12 +159,15 @@ static size_t step_plain(bell_csv *c, const char *p, size_t len) {
 static size_t step_quoted(bell_csv *c, const char *p, size_t len) {
     size_t n = quoted_run(p, len);
 
-    if (n > 0)
+    if (n > 0) {
         return add_text(c, p, n) ? n : 0;
-    if (*p == '\0')
+    }
+    if (*p == '\0') {
         return fail(c, "field %zu holds a NUL byte", c->nfields + 1);
-    if (*p != '"')
+    }
+    if (*p != '"') {
         return fail(c, "field %zu has a line break inside its quotes, or its closing quote is missing", c->nfields + 1);
+    }
     c->state = CSV_QUOTE_IN_QUOTED;
     return 1;
 }
@@ -162,16 +177,19 @@ static size_t step_after_quote(bell_csv *c, char byte) {
         c->state = CSV_QUOTED;
         return add_text(c, "\"", 1);
     }
-    if (is_delimiter(byte))
+    if (is_delimiter(byte)) {
         return take_delimiter(c, byte);
+    }
     return fail(c, "field %zu has text behind its closing quote", c->nfields + 1);
 }
 
 static size_t step_cr(bell_csv *c, char byte) {
-    if (byte != '\n')
+    if (byte != '\n') {
         return fail(c, "a carriage return has no line feed behind it");
-    if (!record_end(c))
+    }
+    if (!record_end(c)) {
         return 0;
+    }
     c->line++;
     return 1;
 }
@@ -196,8 +214,9 @@ static bool feed_text(bell_csv *c, const char *p, size_t len) {
             n = step_cr(c, *p);
             break;
         }
-        if (n == 0)
+        if (n == 0) {
             return false;
+        }
         p += n;
         len -= n;
     }
@@ -226,8 +245,9 @@ bool bell_csv_feed(bell_csv *c, const char *p, size_t len) {
 }
 
 bool bell_csv_end(bell_csv *c) {
-    if (c->state == CSV_BOM && !bom_end(c))
+    if (c->state == CSV_BOM && !bom_end(c)) {
         return false;
+    }
     switch (c->state) {
     case CSV_STOPPED:
         return false;

@@ -20,16 +20,18 @@ static const struct {
 
 const char *bell_tenant_status_name(bell_tenant_status s) {
     for (size_t i = 0; i < NSTATUSES; i++) {
-        if (statuses[i].status == s)
+        if (statuses[i].status == s) {
             return statuses[i].name;
+        }
     }
     return NULL;
 }
 
 bell_tenant_status bell_tenant_status_of(bell_str name) {
     for (size_t i = 0; i < NSTATUSES; i++) {
-        if (bell_str_eq(name, bell_str_of(statuses[i].name)))
+        if (bell_str_eq(name, bell_str_of(statuses[i].name))) {
             return statuses[i].status;
+        }
     }
     return 0;
 }
@@ -38,8 +40,9 @@ static bool is_alnum_or_hyphen(bell_str s, bool upper) {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (upper && c >= 'A' && c <= 'Z') || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (upper && c >= 'A' && c <= 'Z') || c == '-')) {
             return false;
+        }
     }
     return s.len > 0;
 }
@@ -63,8 +66,9 @@ bool bell_directory_sha256(bell_str s, char out[BELL_DIRECTORY_SHA256_DIGITS + 1
     static const char hex[] = "0123456789abcdef";
     unsigned char hash[EVP_MAX_MD_SIZE];
 
-    if (EVP_Digest(s.p ? s.p : "", s.len, hash, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(s.p ? s.p : "", s.len, hash, NULL, EVP_sha256(), NULL) != 1) {
         return false;
+    }
     for (size_t i = 0; i < SHA256_BYTES; i++) {
         out[2 * i] = hex[hash[i] >> 4];
         out[2 * i + 1] = hex[hash[i] & 15];
@@ -74,11 +78,14 @@ bool bell_directory_sha256(bell_str s, char out[BELL_DIRECTORY_SHA256_DIGITS + 1
 }
 
 static bool is_row(const bell_directory_row *r, uint32_t id_before) {
-    if (r->id <= id_before || bell_tenant_status_name(r->status) == NULL || !bell_directory_is_name(r->name) || !bell_directory_is_locale(r->locale))
+    if (r->id <= id_before || bell_tenant_status_name(r->status) == NULL || !bell_directory_is_name(r->name) ||
+        !bell_directory_is_locale(r->locale)) {
         return false;
+    }
     for (size_t i = 0; i < r->nhosts; i++) {
-        if (!bell_directory_is_host(r->hosts[i]))
+        if (!bell_directory_is_host(r->hosts[i])) {
             return false;
+        }
     }
     return bell_str_is_utf8(r->title);
 }
@@ -97,8 +104,9 @@ static void write_row(bell_json *j, const bell_directory_row *r) {
     bell_json_str(j, r->locale);
     bell_json_key(j, "hosts");
     bell_json_array_open(j);
-    for (size_t i = 0; i < r->nhosts; i++)
+    for (size_t i = 0; i < r->nhosts; i++) {
         bell_json_str(j, r->hosts[i]);
+    }
     bell_json_array_close(j);
     bell_json_object_close(j);
 }
@@ -113,8 +121,9 @@ static bool write_payload(bell_buf *out, uint64_t version, const bell_directory_
     bell_json_key(&j, "tenants");
     bell_json_array_open(&j);
     for (size_t i = 0; i < nrows; i++) {
-        if (!is_row(&rows[i], i ? rows[i - 1].id : 0))
+        if (!is_row(&rows[i], i ? rows[i - 1].id : 0)) {
             return false;
+        }
         write_row(&j, &rows[i]);
     }
     bell_json_array_close(&j);
@@ -131,8 +140,9 @@ bool bell_directory_write(bell_buf *out, uint64_t version, const bell_directory_
     bell_buf payload;
     bool good;
 
-    if (version == 0 || version > BELL_DIRECTORY_VERSION_MAX || (default_tenant != 0 && (nrows != 1 || rows[0].id != default_tenant)))
+    if (version == 0 || version > BELL_DIRECTORY_VERSION_MAX || (default_tenant != 0 && (nrows != 1 || rows[0].id != default_tenant))) {
         return false;
+    }
     bell_buf_init(&payload, out->max_bytes);
     good = write_payload(&payload, version, rows, nrows, default_tenant) && bell_directory_sha256(bell_buf_str(&payload), hash);
     if (good) {

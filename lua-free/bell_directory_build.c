@@ -48,10 +48,12 @@ static image_slot *slot_for(const slot_table *t, uint64_t hash, const char *text
     for (;; at = (at + 1) & mask) {
         image_slot *slot = &t->slots[at];
 
-        if (slot->host_bytes == 0)
+        if (slot->host_bytes == 0) {
             return slot;
-        if (slot->hash == (uint32_t)(hash >> 32) && bell_str_eq(s, (bell_str){text + slot->host_at, slot->host_bytes}))
+        }
+        if (slot->hash == (uint32_t)(hash >> 32) && bell_str_eq(s, (bell_str){text + slot->host_at, slot->host_bytes})) {
             return slot;
+        }
     }
 }
 
@@ -59,13 +61,15 @@ static bool table_grow(slot_table *t, const uint32_t seed[4], const char *text) 
     slot_table bigger = {.nslots = t->nslots ? t->nslots * 2 : 16, .used = t->used};
 
     bigger.slots = calloc(bigger.nslots, sizeof(*bigger.slots));
-    if (bigger.slots == NULL)
+    if (bigger.slots == NULL) {
         return false;
+    }
     for (uint32_t i = 0; i < t->nslots; i++) {
         bell_str s = {text + t->slots[i].host_at, t->slots[i].host_bytes};
 
-        if (s.len > 0)
+        if (s.len > 0) {
             *slot_for(&bigger, bell_directory_hash(seed, s), text, s) = t->slots[i];
+        }
     }
     free(t->slots);
     *t = bigger;
@@ -83,12 +87,14 @@ static bool table_add(builder *b, slot_table *t, bell_str s, uint32_t *owner) {
     uint64_t hash = bell_directory_hash(b->seed, s);
     image_slot *slot;
 
-    if (t->used >= t->nslots / 3 * 2 && !table_grow(t, b->seed, b->text.p))
+    if (t->used >= t->nslots / 3 * 2 && !table_grow(t, b->seed, b->text.p)) {
         return no_memory(b);
+    }
     slot = slot_for(t, hash, b->text.p, s);
     *owner = slot->host_bytes ? slot->tenant : BELL_DIRECTORY_NO_TENANT;
-    if (slot->host_bytes)
+    if (slot->host_bytes) {
         return true;
+    }
     *slot = (image_slot){.hash = (uint32_t)(hash >> 32), .tenant = b->ntenants, .host_bytes = (uint32_t)s.len};
     t->used++;
     return add_text(b, s, &slot->host_at);
@@ -98,8 +104,9 @@ static bool table_add(builder *b, slot_table *t, bell_str s, uint32_t *owner) {
 static const char *shown(bell_str s, char out[65]) {
     size_t n = s.len < 64 ? s.len : 64;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         out[i] = s.p[i] >= ' ' && s.p[i] <= '~' ? s.p[i] : '?';
+    }
     out[n] = '\0';
     return out;
 }
@@ -114,20 +121,25 @@ static bool take_hosts(builder *b, const json_t *hosts) {
     char text[65];
     uint32_t owner;
 
-    if (!json_is_array(hosts))
+    if (!json_is_array(hosts)) {
         return fail(b, "tenants[%u].hosts is not an array", b->ntenants);
+    }
     for (size_t i = 0; i < json_array_size(hosts); i++) {
         const json_t *host = json_array_get(hosts, i);
         bell_str s = {json_string_value(host), json_string_length(host)};
 
-        if (!json_is_string(host))
+        if (!json_is_string(host)) {
             return fail(b, "tenants[%u].hosts[%zu] is not a string", b->ntenants, i);
-        if (!bell_directory_is_host(s))
+        }
+        if (!bell_directory_is_host(s)) {
             return fail(b, "tenants[%u].hosts[%zu]: \"%s\" is not a host name in lower case", b->ntenants, i, shown(s, text));
-        if (!table_add(b, &b->hosts, s, &owner))
+        }
+        if (!table_add(b, &b->hosts, s, &owner)) {
             return false;
-        if (owner != BELL_DIRECTORY_NO_TENANT)
+        }
+        if (owner != BELL_DIRECTORY_NO_TENANT) {
             return fail(b, "tenants[%u].hosts[%zu]: \"%s\" belongs to tenants[%u] already", b->ntenants, i, shown(s, text), owner);
+        }
     }
     return true;
 }
@@ -136,12 +148,15 @@ static bool take_name(builder *b, bell_str name, image_tenant *t) {
     char text[65];
     uint32_t owner;
 
-    if (!bell_directory_is_name(name))
+    if (!bell_directory_is_name(name)) {
         return fail(b, "tenants[%u].name: \"%s\" is not 1 to 63 of a-z, 0-9 and hyphen", b->ntenants, shown(name, text));
-    if (!table_add(b, &b->names, name, &owner))
+    }
+    if (!table_add(b, &b->names, name, &owner)) {
         return false;
-    if (owner != BELL_DIRECTORY_NO_TENANT)
+    }
+    if (owner != BELL_DIRECTORY_NO_TENANT) {
         return fail(b, "tenants[%u].name: \"%s\" is the name of tenants[%u] already", b->ntenants, shown(name, text), owner);
+    }
     t->name_at = (uint32_t)(b->text.len - name.len);
     t->name_bytes = (uint32_t)name.len;
     return true;
@@ -152,8 +167,9 @@ static bool take_locale(builder *b, bell_str locale, image_tenant *t) {
     const image_tenant *before = b->ntenants ? &b->tenants[b->ntenants - 1] : NULL;
     char text[65];
 
-    if (!bell_directory_is_locale(locale))
+    if (!bell_directory_is_locale(locale)) {
         return fail(b, "tenants[%u].locale: \"%s\" is not a language tag", b->ntenants, shown(locale, text));
+    }
     t->locale_bytes = (uint32_t)locale.len;
     if (before != NULL && bell_str_eq(locale, (bell_str){b->text.p + before->locale_at, before->locale_bytes})) {
         t->locale_at = before->locale_at;
@@ -166,11 +182,13 @@ static image_tenant *tenant_room(builder *b) {
     uint32_t cap = b->tenants_cap ? b->tenants_cap * 2 : 16;
     image_tenant *more;
 
-    if (b->ntenants < b->tenants_cap)
+    if (b->ntenants < b->tenants_cap) {
         return &b->tenants[b->ntenants];
+    }
     more = realloc(b->tenants, cap * sizeof(*more));
-    if (more == NULL)
+    if (more == NULL) {
         return NULL;
+    }
     b->tenants = more;
     b->tenants_cap = cap;
     return &more[b->ntenants];
@@ -183,21 +201,28 @@ static bool take_tenant(builder *b, const json_t *tenant) {
     image_tenant *t = tenant_room(b);
     char text[65];
 
-    if (t == NULL)
+    if (t == NULL) {
         return no_memory(b);
-    if (!json_is_integer(id) || value <= 0 || value > UINT32_MAX)
+    }
+    if (!json_is_integer(id) || value <= 0 || value > UINT32_MAX) {
         return fail(b, "tenants[%u].id is not a number from 1 to %u", b->ntenants, UINT32_MAX);
-    if (value <= before)
+    }
+    if (value <= before) {
         return fail(b, "tenants[%u].id is %lld, but ids ascend and the one before is %lld", b->ntenants, (long long)value, (long long)before);
+    }
     *t = (image_tenant){.id = (uint32_t)value, .status = bell_tenant_status_of(status)};
-    if (t->status == 0)
+    if (t->status == 0) {
         return fail(b, "tenants[%u].status: \"%s\" is not active, read-only, exam or suspended", b->ntenants, shown(status, text));
-    if (!json_is_string(json_object_get(tenant, "title")))
+    }
+    if (!json_is_string(json_object_get(tenant, "title"))) {
         return fail(b, "tenants[%u].title is not a string", b->ntenants);
-    if (!take_name(b, string_at(tenant, "name"), t) || !take_locale(b, string_at(tenant, "locale"), t))
+    }
+    if (!take_name(b, string_at(tenant, "name"), t) || !take_locale(b, string_at(tenant, "locale"), t)) {
         return false;
-    if (!take_hosts(b, json_object_get(tenant, "hosts")))
+    }
+    if (!take_hosts(b, json_object_get(tenant, "hosts"))) {
         return false;
+    }
     b->ntenants++;
     return true;
 }
@@ -225,8 +250,9 @@ static bool skip_mark(bell_str *rest, const char *mark) {
     bell_str m = bell_str_of(mark);
 
     skip_space(rest);
-    if (!bell_str_starts(*rest, m))
+    if (!bell_str_starts(*rest, m)) {
         return false;
+    }
     rest->p += m.len;
     rest->len -= m.len;
     skip_space(rest);
@@ -236,18 +262,21 @@ static bool skip_mark(bell_str *rest, const char *mark) {
 static bool parse_tenants(builder *b, bell_str *rest) {
     json_error_t error;
 
-    if (skip_mark(rest, "]"))
+    if (skip_mark(rest, "]")) {
         return true;
+    }
     do {
         json_t *tenant = next_value(rest, &error);
         bool good;
 
-        if (tenant == NULL)
+        if (tenant == NULL) {
             return fail(b, "tenants[%u] is not valid JSON: %s", b->ntenants, error.text);
+        }
         good = json_is_object(tenant) ? take_tenant(b, tenant) : fail(b, "tenants[%u] is not an object", b->ntenants);
         json_decref(tenant);
-        if (!good)
+        if (!good) {
             return false;
+        }
     } while (skip_mark(rest, ","));
     return skip_mark(rest, "]") || fail(b, "expected a comma or the end of the tenants behind tenants[%u]", b->ntenants - 1);
 }
@@ -265,10 +294,12 @@ static bool parse_number(bell_str *rest, uint64_t max, uint64_t *out) {
 }
 
 static bool take_default(builder *b, uint64_t id) {
-    if (b->ntenants != 1)
+    if (b->ntenants != 1) {
         return fail(b, "there is a default_tenant beside %u tenants: it is for a directory of one", b->ntenants);
-    if (b->tenants[0].id != id)
+    }
+    if (b->tenants[0].id != id) {
         return fail(b, "default_tenant is %llu, which is no tenant of this directory", (unsigned long long)id);
+    }
     b->default_tenant = 0;
     return true;
 }
@@ -277,22 +308,29 @@ static bool parse_payload(builder *b, bell_str rest) {
     uint64_t version = 0, default_id;
 
     if (!skip_mark(&rest, "{") || !skip_mark(&rest, "\"version\"") || !skip_mark(&rest, ":") ||
-        !parse_number(&rest, BELL_DIRECTORY_VERSION_MAX, &version))
+        !parse_number(&rest, BELL_DIRECTORY_VERSION_MAX, &version)) {
         return fail(b, "the payload does not begin with {\"version\":N");
-    if (version != b->version)
-        return fail(b, "the payload says version %llu, the header %llu", (unsigned long long)version, (unsigned long long)b->version);
-    if (!skip_mark(&rest, ",") || !skip_mark(&rest, "\"tenants\"") || !skip_mark(&rest, ":") || !skip_mark(&rest, "["))
-        return fail(b, "\"tenants\", an array, does not follow the version");
-    if (!parse_tenants(b, &rest))
-        return false;
-    if (skip_mark(&rest, ",")) {
-        if (!skip_mark(&rest, "\"default_tenant\"") || !skip_mark(&rest, ":") || !parse_number(&rest, UINT32_MAX, &default_id))
-            return fail(b, "what follows the tenants is not a default_tenant");
-        if (!take_default(b, default_id))
-            return false;
     }
-    if (!skip_mark(&rest, "}") || rest.len > 0)
+    if (version != b->version) {
+        return fail(b, "the payload says version %llu, the header %llu", (unsigned long long)version, (unsigned long long)b->version);
+    }
+    if (!skip_mark(&rest, ",") || !skip_mark(&rest, "\"tenants\"") || !skip_mark(&rest, ":") || !skip_mark(&rest, "[")) {
+        return fail(b, "\"tenants\", an array, does not follow the version");
+    }
+    if (!parse_tenants(b, &rest)) {
+        return false;
+    }
+    if (skip_mark(&rest, ",")) {
+        if (!skip_mark(&rest, "\"default_tenant\"") || !skip_mark(&rest, ":") || !parse_number(&rest, UINT32_MAX, &default_id)) {
+            return fail(b, "what follows the tenants is not a default_tenant");
+        }
+        if (!take_default(b, default_id)) {
+            return false;
+        }
+    }
+    if (!skip_mark(&rest, "}") || rest.len > 0) {
         return fail(b, "the payload does not end behind its tenants and default_tenant");
+    }
     return true;
 }
 
@@ -301,20 +339,25 @@ static bool parse_header(builder *b, bell_str snapshot, bell_str *payload, bell_
     bell_str window = {snapshot.p, snapshot.len < BELL_DIRECTORY_HEADER_MAX ? snapshot.len : BELL_DIRECTORY_HEADER_MAX}, line, length;
     uint64_t bytes;
 
-    if (!bell_str_starts(window, BELL_STR(BELL_DIRECTORY_WORD)))
+    if (!bell_str_starts(window, BELL_STR(BELL_DIRECTORY_WORD))) {
         return fail(b, "not a directory: expected a first line that begins with \"" BELL_DIRECTORY_WORD "\"");
+    }
     line = bell_str_cut(&window, '\n');
-    if (line.len == snapshot.len || line.len == BELL_DIRECTORY_HEADER_MAX)
+    if (line.len == snapshot.len || line.len == BELL_DIRECTORY_HEADER_MAX) {
         return fail(b, "the first line does not end: the file is torn or was changed");
+    }
     *payload = (bell_str){snapshot.p + line.len + 1, snapshot.len - line.len - 1};
     *hash = (bell_str){line.p + sizeof(BELL_DIRECTORY_WORD) - 1, line.len - (sizeof(BELL_DIRECTORY_WORD) - 1)};
-    if (!bell_str_to_u64(bell_str_cut(hash, ' '), BELL_DIRECTORY_VERSION_MAX, &b->version) || b->version == 0)
+    if (!bell_str_to_u64(bell_str_cut(hash, ' '), BELL_DIRECTORY_VERSION_MAX, &b->version) || b->version == 0) {
         return fail(b, "the header's version is not a number above 0");
+    }
     length = bell_str_cut(hash, ' ');
-    if (!bell_str_to_u64(length, SIZE_MAX, &bytes))
+    if (!bell_str_to_u64(length, SIZE_MAX, &bytes)) {
         return fail(b, "the header's length of the payload is not a number");
-    if (bytes != payload->len)
+    }
+    if (bytes != payload->len) {
         return fail(b, "the payload is %zu bytes, the header says %llu: the file is torn or was changed", payload->len, (unsigned long long)bytes);
+    }
     return true;
 }
 
@@ -322,23 +365,29 @@ static bool parse_snapshot(builder *b, bell_str snapshot) {
     char actual[BELL_DIRECTORY_SHA256_DIGITS + 1];
     bell_str payload, hash;
 
-    if (snapshot.len > UINT32_MAX / 4)
+    if (snapshot.len > UINT32_MAX / 4) {
         return fail(b, "the directory is larger than 1 GiB");
-    if (!parse_header(b, snapshot, &payload, &hash))
+    }
+    if (!parse_header(b, snapshot, &payload, &hash)) {
         return false;
-    if (!bell_directory_sha256(payload, actual))
+    }
+    if (!bell_directory_sha256(payload, actual)) {
         return fail(b, "OpenSSL could not compute SHA-256");
-    if (!bell_str_eq(hash, (bell_str){actual, BELL_DIRECTORY_SHA256_DIGITS}))
+    }
+    if (!bell_str_eq(hash, (bell_str){actual, BELL_DIRECTORY_SHA256_DIGITS})) {
         return fail(b, "checksum does not match: the file is torn or was changed");
+    }
     return parse_payload(b, payload);
 }
 
 static bool prepare(builder *b) {
-    if (getrandom(b->seed, sizeof(b->seed), 0) != (ssize_t)sizeof(b->seed))
+    if (getrandom(b->seed, sizeof(b->seed), 0) != (ssize_t)sizeof(b->seed)) {
         return fail(b, "the system gave no random bytes");
+    }
     bell_buf_reserve(&b->text, 1);
-    if (b->text.failed || !table_grow(&b->hosts, b->seed, b->text.p) || !table_grow(&b->names, b->seed, b->text.p))
+    if (b->text.failed || !table_grow(&b->hosts, b->seed, b->text.p) || !table_grow(&b->names, b->seed, b->text.p)) {
         return no_memory(b);
+    }
     return true;
 }
 
@@ -354,8 +403,9 @@ static void lay_out(const builder *b, const image_head *h, uint32_t text_at, cha
         tenants[i].locale_at += text_at;
     }
     memcpy(slots, b->hosts.slots, b->hosts.nslots * sizeof(*slots));
-    for (uint32_t i = 0; i < b->hosts.nslots; i++)
+    for (uint32_t i = 0; i < b->hosts.nslots; i++) {
         slots[i].host_at += slots[i].host_bytes ? text_at : 0;
+    }
     memcpy(image + text_at, b->text.p, b->text.len);
 }
 
@@ -396,8 +446,9 @@ void *bell_directory_build(bell_str snapshot, size_t *image_len, char *err, size
     void *image = NULL;
 
     bell_buf_init(&b.text, UINT32_MAX / 2);
-    if (prepare(&b) && parse_snapshot(&b, snapshot))
+    if (prepare(&b) && parse_snapshot(&b, snapshot)) {
         image = image_new(&b, image_len);
+    }
     bell_buf_fini(&b.text);
     free(b.hosts.slots);
     free(b.names.slots);

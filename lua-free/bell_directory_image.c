@@ -50,8 +50,9 @@ static uint32_t load_word(const uint32_t *p) {
 static void load_words(void *to, const void *from, size_t n) {
     uint32_t *w = to;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         w[i] = load_word((const uint32_t *)from + i);
+    }
 }
 
 static bool is_inside(uint64_t at, uint64_t bytes, uint64_t image_len) {
@@ -60,8 +61,9 @@ static bool is_inside(uint64_t at, uint64_t bytes, uint64_t image_len) {
 
 /* The head's copy, with every part it names inside of the image and aligned. */
 static bool load_head(const void *image, size_t image_len, image_head *h) {
-    if (image == NULL || image_len < sizeof(*h) || (uintptr_t)image % sizeof(uint32_t) != 0)
+    if (image == NULL || image_len < sizeof(*h) || (uintptr_t)image % sizeof(uint32_t) != 0) {
         return false;
+    }
     load_words(h, image, sizeof(*h) / sizeof(uint32_t));
     return h->magic == IMAGE_MAGIC && h->format == IMAGE_FORMAT && h->image_bytes <= image_len && h->nslots != 0 &&
            (h->nslots & (h->nslots - 1)) == 0 && (h->tenants_at | h->slots_at) % sizeof(uint32_t) == 0 &&
@@ -82,8 +84,9 @@ size_t bell_directory_tenant_count(const void *image, size_t image_len) {
 }
 
 static bool copy_text(const char *image, const image_head *h, uint32_t at, uint32_t bytes, size_t max, char *out) {
-    if (bytes > max || !is_inside(at, bytes, h->image_bytes))
+    if (bytes > max || !is_inside(at, bytes, h->image_bytes)) {
         return false;
+    }
     memcpy(out, image + at, bytes);
     out[bytes] = '\0';
     return true;
@@ -92,8 +95,9 @@ static bool copy_text(const char *image, const image_head *h, uint32_t at, uint3
 static bool copy_tenant(const char *image, const image_head *h, uint32_t index, bell_tenant *out) {
     image_tenant t;
 
-    if (index >= h->ntenants)
+    if (index >= h->ntenants) {
         return false;
+    }
     load_words(&t, image + h->tenants_at + (size_t)index * sizeof(t), sizeof(t) / sizeof(uint32_t));
     out->id = t.id;
     out->status = (bell_tenant_status)t.status;
@@ -110,12 +114,15 @@ static uint32_t find_slot(const char *image, const image_head *h, bell_str host)
         image_slot slot;
 
         load_words(&slot, image + h->slots_at + (size_t)at * sizeof(slot), sizeof(slot) / sizeof(uint32_t));
-        if (slot.host_bytes == 0)
+        if (slot.host_bytes == 0) {
             return BELL_DIRECTORY_NO_TENANT;
-        if (slot.hash != (uint32_t)(hash >> 32) || slot.host_bytes != host.len || !is_inside(slot.host_at, slot.host_bytes, h->image_bytes))
+        }
+        if (slot.hash != (uint32_t)(hash >> 32) || slot.host_bytes != host.len || !is_inside(slot.host_at, slot.host_bytes, h->image_bytes)) {
             continue;
-        if (memcmp(image + slot.host_at, host.p, host.len) == 0)
+        }
+        if (memcmp(image + slot.host_at, host.p, host.len) == 0) {
             return slot.tenant;
+        }
     }
     return BELL_DIRECTORY_NO_TENANT;
 }
@@ -124,10 +131,12 @@ int bell_directory_find(const void *image, size_t image_len, bell_str host, bell
     image_head h;
     uint32_t index;
 
-    if (!load_head(image, image_len, &h))
+    if (!load_head(image, image_len, &h)) {
         return 0;
+    }
     index = host.len > 0 && host.len <= BELL_HOST_MAX_BYTES ? find_slot(image, &h, host) : BELL_DIRECTORY_NO_TENANT;
-    if (index != BELL_DIRECTORY_NO_TENANT)
+    if (index != BELL_DIRECTORY_NO_TENANT) {
         return copy_tenant(image, &h, index, out) ? 1 : 0;
+    }
     return h.default_tenant != BELL_DIRECTORY_NO_TENANT && copy_tenant(image, &h, h.default_tenant, out) ? 2 : 0;
 }

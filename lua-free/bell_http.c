@@ -32,8 +32,9 @@ static const unsigned char classes[256] = {
 };
 
 static const char *skip(const char *p, const char *end, unsigned char class) {
-    while (p < end && (classes[(unsigned char)*p] & class))
+    while (p < end && (classes[(unsigned char)*p] & class)) {
         p++;
+    }
     return p;
 }
 
@@ -48,13 +49,16 @@ static int find_end(const char *buf, size_t len, size_t *scanned, size_t target_
     size_t line_max = target_max_bytes < INT32_MAX / 2 ? target_max_bytes + LINE_EXTRA_BYTES : INT32_MAX;
     const char *p = buf + *scanned, *end = buf + len, *lf;
 
-    if (*scanned <= line_max && len > line_max && memchr(buf, '\n', line_max + 1) == NULL)
+    if (*scanned <= line_max && len > line_max && memchr(buf, '\n', line_max + 1) == NULL) {
         return refuse(414, reason, "the request target is too long");
+    }
     while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-        if (lf == buf || lf[-1] != '\r')
+        if (lf == buf || lf[-1] != '\r') {
             return refuse(400, reason, "a line ends in a line feed without a carriage return");
-        if (lf - 1 == buf || lf[-2] == '\n')
+        }
+        if (lf - 1 == buf || lf[-2] == '\n') {
             return (int)(lf + 1 - buf);
+        }
         p = lf + 1;
     }
     *scanned = len;
@@ -71,8 +75,9 @@ static bell_http_method method_of(bell_str name) {
     };
 
     for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-        if (bell_str_eq(name, methods[i].name))
+        if (bell_str_eq(name, methods[i].name)) {
             return methods[i].method;
+        }
     }
     return 0;
 }
@@ -81,10 +86,12 @@ static bell_http_method method_of(bell_str name) {
 static int parse_version(bell_str v, unsigned *minor, const char **reason) {
     bool shaped = v.len == 8 && memcmp(v.p, "HTTP/", 5) == 0 && v.p[5] >= '0' && v.p[5] <= '9' && v.p[6] == '.' && v.p[7] >= '0' && v.p[7] <= '9';
 
-    if (!shaped)
+    if (!shaped) {
         return refuse(400, reason, "the request line does not end in an HTTP version");
-    if (v.p[5] != '1' || v.p[7] > '1')
+    }
+    if (v.p[5] != '1' || v.p[7] > '1') {
         return refuse(505, reason, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    }
     *minor = (unsigned)(v.p[7] - '0');
     return 0;
 }
@@ -95,23 +102,29 @@ static int parse_request_line(bell_str line, size_t target_max_bytes, bell_http_
     int bad;
 
     out->method_name = (bell_str){line.p, (size_t)(p - line.p)};
-    if (out->method_name.len == 0 || p == end || *p != ' ')
+    if (out->method_name.len == 0 || p == end || *p != ' ') {
         return refuse(400, reason, "the request line does not begin with a method and one space");
+    }
     line.p = ++p;
     p = skip(p, end, TARGET);
     out->target = (bell_str){line.p, (size_t)(p - line.p)};
-    if (out->target.len == 0 || p == end || *p != ' ')
+    if (out->target.len == 0 || p == end || *p != ' ') {
         return refuse(400, reason, "the request target is missing, is not followed by one space, or holds a byte that must be percent-encoded");
+    }
     bad = parse_version((bell_str){p + 1, (size_t)(end - p - 1)}, &out->minor, reason);
-    if (bad)
+    if (bad) {
         return bad;
+    }
     out->method = method_of(out->method_name);
-    if (out->method == 0)
+    if (out->method == 0) {
         return refuse(501, reason, "the method is not known here");
-    if (out->target.p[0] != '/')
+    }
+    if (out->target.p[0] != '/') {
         return refuse(400, reason, "the request target does not begin with a slash: other forms are for proxies");
-    if (out->target.len > target_max_bytes)
+    }
+    if (out->target.len > target_max_bytes) {
         return refuse(414, reason, "the request target is too long");
+    }
     question = memchr(out->target.p, '?', out->target.len);
     out->path = out->target;
     if (question != NULL) {
@@ -133,10 +146,12 @@ static bool is_visible_word(const char *p) {
 
 static const char *skip_value(const char *p, const char *end) {
     for (;;) {
-        while (end - p >= 8 && is_visible_word(p))
+        while (end - p >= 8 && is_visible_word(p)) {
             p += 8;
-        if (p == end || !(classes[(unsigned char)*p] & VALUE))
+        }
+        if (p == end || !(classes[(unsigned char)*p] & VALUE)) {
             return p;
+        }
         p++;
     }
 }
@@ -145,12 +160,15 @@ static int parse_header(bell_str line, bell_http_header *h, const char **reason)
     const char *end = line.p + line.len, *p = skip(line.p, end, TOKEN);
 
     h->name = (bell_str){line.p, (size_t)(p - line.p)};
-    if (p == line.p && (*p == ' ' || *p == '\t'))
+    if (p == line.p && (*p == ' ' || *p == '\t')) {
         return refuse(400, reason, "a header is folded over two lines");
-    if (h->name.len == 0 || p == end || *p != ':')
+    }
+    if (h->name.len == 0 || p == end || *p != ':') {
         return refuse(400, reason, "a header has no name, or something else than a colon behind its name");
-    if (skip_value(++p, end) != end)
+    }
+    if (skip_value(++p, end) != end) {
         return refuse(400, reason, "a header holds a control byte");
+    }
     h->value = bell_str_trim((bell_str){p, (size_t)(end - p)});
     return 0;
 }
@@ -158,10 +176,12 @@ static int parse_header(bell_str line, bell_http_header *h, const char **reason)
 static int take_host(bell_http_request *out, bell_str value, const char **reason) {
     const char *end = value.p + value.len;
 
-    if (out->host.p != NULL)
+    if (out->host.p != NULL) {
         return refuse(400, reason, "there are two Host headers");
-    if (value.len == 0 || skip(value.p, end, HOST) != end)
+    }
+    if (value.len == 0 || skip(value.p, end, HOST) != end) {
         return refuse(400, reason, "the Host header is not a host");
+    }
     out->host = value;
     return 0;
 }
@@ -169,28 +189,34 @@ static int take_host(bell_http_request *out, bell_str value, const char **reason
 static int take_length(bell_http_request *out, bell_str value, const char **reason) {
     uint64_t length;
 
-    if (out->content_length >= 0)
+    if (out->content_length >= 0) {
         return refuse(400, reason, "there are two Content-Length headers");
-    if (!bell_str_to_u64(value, INT64_MAX, &length))
+    }
+    if (!bell_str_to_u64(value, INT64_MAX, &length)) {
         return refuse(400, reason, "the Content-Length is not one number of bytes");
+    }
     out->content_length = (int64_t)length;
     return 0;
 }
 
 static int take_coding(bell_http_request *out, bell_str value, const char **reason) {
-    if (out->chunked)
+    if (out->chunked) {
         return refuse(400, reason, "there are two Transfer-Encoding headers");
-    if (value.len == 0)
+    }
+    if (value.len == 0) {
         return refuse(400, reason, "the Transfer-Encoding is empty");
-    if (!bell_str_ieq(value, BELL_STR("chunked")))
+    }
+    if (!bell_str_ieq(value, BELL_STR("chunked"))) {
         return refuse(501, reason, "the only transfer coding known here is chunked");
+    }
     out->chunked = true;
     return 0;
 }
 
 static int take_expect(bell_http_request *out, bell_str value, const char **reason) {
-    if (!bell_str_ieq(value, BELL_STR("100-continue")))
+    if (!bell_str_ieq(value, BELL_STR("100-continue"))) {
         return refuse(417, reason, "the only expectation known here is 100-continue");
+    }
     out->expect_continue = true;
     return 0;
 }
@@ -222,8 +248,9 @@ static int take_header(bell_http_request *out, connection_options *c, const bell
         c->upgrade_header |= h->value.len > 0 && bell_str_ieq(h->name, BELL_STR("upgrade"));
         return 0;
     case 10:
-        if (bell_str_ieq(h->name, BELL_STR("connection")))
+        if (bell_str_ieq(h->name, BELL_STR("connection"))) {
             take_connection(c, h->value);
+        }
         return 0;
     case 14:
         return bell_str_ieq(h->name, BELL_STR("content-length")) ? take_length(out, h->value, reason) : 0;
@@ -236,13 +263,16 @@ static int take_header(bell_http_request *out, connection_options *c, const bell
 
 /* What only the whole head can tell. */
 static int conclude(bell_http_request *out, const connection_options *c, const char **reason) {
-    if (out->host.p == NULL)
+    if (out->host.p == NULL) {
         return refuse(400, reason, "there is no Host header");
-    if (out->chunked && out->content_length >= 0)
+    }
+    if (out->chunked && out->content_length >= 0) {
         return refuse(400, reason, "there is a Content-Length beside a Transfer-Encoding");
+    }
     /* RFC 9112, 6.1: somebody on the way did not understand the coding */
-    if (out->chunked && out->minor == 0)
+    if (out->chunked && out->minor == 0) {
         return refuse(400, reason, "there is a Transfer-Encoding in a request of HTTP/1.0");
+    }
     out->keep_alive = !c->close && (out->minor == 1 || c->keep_alive);
     out->upgrade = out->minor == 1 && c->upgrade && c->upgrade_header;
     out->expect_continue = out->minor == 1 && out->expect_continue;
@@ -267,11 +297,13 @@ static int parse_lines(bell_str head, size_t target_max_bytes, bell_http_request
     while (bad == 0 && p < end) {
         bell_http_header *h = &out->headers[out->nheaders];
 
-        if (out->nheaders == BELL_HTTP_HEADERS_MAX)
+        if (out->nheaders == BELL_HTTP_HEADERS_MAX) {
             return refuse(431, reason, "there are too many headers");
+        }
         bad = parse_header(next_line(&p, end), h, reason);
-        if (bad == 0)
+        if (bad == 0) {
             bad = take_header(out, &c, h, reason);
+        }
         out->nheaders++;
     }
     return bad ? bad : conclude(out, &c, reason);
@@ -281,11 +313,13 @@ int bell_http_parse_head(const char *buf, size_t len, size_t *scanned, size_t ta
     int head_len, bad;
 
     *reason = NULL;
-    if (len > INT32_MAX)
+    if (len > INT32_MAX) {
         len = INT32_MAX;
+    }
     head_len = find_end(buf, len, scanned, target_max_bytes, reason);
-    if (head_len <= 0)
+    if (head_len <= 0) {
         return head_len;
+    }
     /* not the table of headers: it is large and nheaders says how much of it counts */
     memset(out, 0, offsetof(bell_http_request, headers));
     out->content_length = -1;
@@ -295,8 +329,9 @@ int bell_http_parse_head(const char *buf, size_t len, size_t *scanned, size_t ta
 
 bell_str bell_http_header_get(const bell_http_request *r, bell_str name) {
     for (size_t i = 0; i < r->nheaders; i++) {
-        if (bell_str_ieq(r->headers[i].name, name))
+        if (bell_str_ieq(r->headers[i].name, name)) {
             return r->headers[i].value;
+        }
     }
     return BELL_STR_NULL;
 }
@@ -304,8 +339,9 @@ bell_str bell_http_header_get(const bell_http_request *r, bell_str name) {
 size_t bell_http_header_count(const bell_http_request *r, bell_str name) {
     size_t n = 0;
 
-    for (size_t i = 0; i < r->nheaders; i++)
+    for (size_t i = 0; i < r->nheaders; i++) {
         n += bell_str_ieq(r->headers[i].name, name);
+    }
     return n;
 }
 
@@ -335,15 +371,17 @@ void bell_http_body_init(bell_http_body *b, const bell_http_request *r, uint64_t
         return;
     }
     b->left_bytes = r->content_length > 0 ? (uint64_t)r->content_length : 0;
-    if (b->left_bytes > max_bytes)
+    if (b->left_bytes > max_bytes) {
         b->state = BODY_TOO_LARGE;
-    else
+    } else {
         b->state = b->left_bytes > 0 ? BODY_PAYLOAD : BODY_COMPLETE;
+    }
 }
 
 static int digit_value(char c) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
+    }
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -353,51 +391,61 @@ static int size_step(bell_http_body *b, char c) {
     int digit = digit_value(c);
 
     if (digit >= 0) {
-        if (b->left_bytes > (UINT64_MAX >> 4))
+        if (b->left_bytes > (UINT64_MAX >> 4)) {
             return BODY_TOO_LARGE;
+        }
         b->left_bytes = b->left_bytes << 4 | (uint64_t)digit;
         return b->left_bytes > b->max_bytes - b->received_bytes ? BODY_TOO_LARGE : BODY_SIZE;
     }
-    if (b->state == BODY_SIZE_FIRST)
+    if (b->state == BODY_SIZE_FIRST) {
         return BODY_BROKEN;
-    if (c == ';')
+    }
+    if (c == ';') {
         return BODY_EXTENSION;
+    }
     return c == '\r' ? BODY_SIZE_LF : BODY_BROKEN;
 }
 
 static int size_line_end(bell_http_body *b, char c) {
     b->line_bytes = 0;
-    if (c != '\n')
+    if (c != '\n') {
         return BODY_BROKEN;
+    }
     return b->left_bytes > 0 ? BODY_PAYLOAD : BODY_TRAILER;
 }
 
 static int trailer_step(const bell_http_body *b, char c) {
     unsigned char class = classes[(unsigned char)c];
 
-    if (b->state == BODY_TRAILER && c == '\r')
+    if (b->state == BODY_TRAILER && c == '\r') {
         return BODY_LAST_LF;
-    if (b->state == BODY_TRAILER_VALUE)
+    }
+    if (b->state == BODY_TRAILER_VALUE) {
         return class & VALUE ? BODY_TRAILER_VALUE : c == '\r' ? BODY_TRAILER_LF : BODY_BROKEN;
-    if (class & TOKEN)
+    }
+    if (class & TOKEN) {
         return BODY_TRAILER_NAME;
+    }
     return b->state == BODY_TRAILER_NAME && c == ':' ? BODY_TRAILER_VALUE : BODY_BROKEN;
 }
 
 /* Counts the bytes of a size line and of the trailers; extensions also count for the whole body, or a body of one-byte chunks could carry
  * hundreds of times its own size. */
 static bool line_within_bound(bell_http_body *b) {
-    if (b->state == BODY_PAYLOAD_CR || b->state == BODY_PAYLOAD_LF)
+    if (b->state == BODY_PAYLOAD_CR || b->state == BODY_PAYLOAD_LF) {
         return true;
-    if (b->state == BODY_EXTENSION && ++b->extension_bytes > EXTENSIONS_MAX_BYTES)
+    }
+    if (b->state == BODY_EXTENSION && ++b->extension_bytes > EXTENSIONS_MAX_BYTES) {
         return false;
+    }
     return ++b->line_bytes <= (b->state >= BODY_TRAILER ? TRAILERS_MAX_BYTES : CHUNK_LINE_MAX_BYTES);
 }
 
 /* The state after one byte of framing. */
 static int framing_step(bell_http_body *b, char c) {
-    if (!line_within_bound(b))
+    if (!line_within_bound(b)) {
         return BODY_BROKEN;
+    }
     switch (b->state) {
     case BODY_SIZE_FIRST:
     case BODY_SIZE:
@@ -425,8 +473,9 @@ static bell_str take_payload(bell_http_body *b, const char *in, size_t len) {
 
     b->left_bytes -= data.len;
     b->received_bytes += data.len;
-    if (b->left_bytes == 0)
+    if (b->left_bytes == 0) {
         b->state = b->chunked ? BODY_PAYLOAD_CR : BODY_COMPLETE;
+    }
     return data;
 }
 
@@ -442,8 +491,9 @@ bell_http_body_state bell_http_body_feed(bell_http_body *b, const char *in, size
         case BODY_TOO_LARGE:
             return BELL_HTTP_BODY_LARGE;
         }
-        if (*used == len)
+        if (*used == len) {
             return BELL_HTTP_BODY_MORE;
+        }
         if (b->state == BODY_PAYLOAD) {
             *data = take_payload(b, in + *used, len - *used);
             *used += data->len;

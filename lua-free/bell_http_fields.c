@@ -57,8 +57,9 @@ const char *bell_http_reason(unsigned status) {
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-        if (table[i].status == status)
+        if (table[i].status == status) {
             return table[i].phrase;
+        }
     }
     return "Unknown";
 }
@@ -78,23 +79,28 @@ void bell_http_date(int64_t unix_s, char out[30]) {
 
 /* A position in a range: digits; one that does not fit is as good as the largest. */
 static bool parse_position(bell_str s, uint64_t *out) {
-    if (s.len == 0)
+    if (s.len == 0) {
         return false;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
     }
-    if (!bell_str_to_u64(s, UINT64_MAX, out))
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') {
+            return false;
+        }
+    }
+    if (!bell_str_to_u64(s, UINT64_MAX, out)) {
         *out = UINT64_MAX;
+    }
     return true;
 }
 
 /* "-n": the last n bytes. Of nothing no range can be given, so that all (nothing) is sent. */
 static int suffix_range(uint64_t n, uint64_t size_bytes, uint64_t *first, uint64_t *last) {
-    if (n == 0)
+    if (n == 0) {
         return -1;
-    if (size_bytes == 0)
+    }
+    if (size_bytes == 0) {
         return 0;
+    }
     *first = n < size_bytes ? size_bytes - n : 0;
     *last = size_bytes - 1;
     return 1;
@@ -105,15 +111,19 @@ int bell_http_range(bell_str value, uint64_t size_bytes, uint64_t *first, uint64
     bell_str to = value, unit = bell_str_cut(&to, '='), from;
     uint64_t a, b = UINT64_MAX;
 
-    if (!bell_str_ieq(unit, BELL_STR("bytes")) || to.len == 0 || memchr(to.p, '-', to.len) == NULL)
+    if (!bell_str_ieq(unit, BELL_STR("bytes")) || to.len == 0 || memchr(to.p, '-', to.len) == NULL) {
         return 0;
+    }
     from = bell_str_cut(&to, '-');
-    if (from.len == 0)
+    if (from.len == 0) {
         return parse_position(to, &b) ? suffix_range(b, size_bytes, first, last) : 0;
-    if (!parse_position(from, &a) || (to.len > 0 && (!parse_position(to, &b) || b < a)))
+    }
+    if (!parse_position(from, &a) || (to.len > 0 && (!parse_position(to, &b) || b < a))) {
         return 0;
-    if (a >= size_bytes)
+    }
+    if (a >= size_bytes) {
         return -1;
+    }
     *first = a;
     *last = b < size_bytes ? b : size_bytes - 1;
     return 1;
@@ -127,10 +137,12 @@ bell_str bell_http_cookie(bell_str header, bell_str name) {
         bool has_name = value.len > 0 && memchr(value.p, '=', value.len) != NULL;
         bell_str its_name = bell_str_cut(&value, '=');
 
-        if (!has_name || !bell_str_eq(its_name, name))
+        if (!has_name || !bell_str_eq(its_name, name)) {
             continue;
-        if (found.p != NULL)
+        }
+        if (found.p != NULL) {
             return BELL_STR_NULL;
+        }
         found = value;
     }
     return found;

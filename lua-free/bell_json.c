@@ -15,8 +15,9 @@ static bool in_object(const bell_json *j) {
 }
 
 static void put_comma(bell_json *j) {
-    if (j->has_member & level_bit(j))
+    if (j->has_member & level_bit(j)) {
         bell_buf_add_char(j->buf, ',');
+    }
     j->has_member |= level_bit(j);
 }
 
@@ -28,16 +29,18 @@ static bool value_begin(bell_json *j) {
         j->buf->failed = true;
         return false;
     }
-    if (j->depth > 0 && !j->after_key)
+    if (j->depth > 0 && !j->after_key) {
         put_comma(j);
+    }
     j->after_key = false;
     j->has_value = true;
     return !j->buf->failed;
 }
 
 static void nest_open(bell_json *j, char bracket, bool object) {
-    if (!value_begin(j))
+    if (!value_begin(j)) {
         return;
+    }
     if (j->depth == BELL_JSON_DEPTH_MAX) {
         j->buf->failed = true;
         return;
@@ -89,10 +92,12 @@ void bell_json_key(bell_json *j, const char *key) {
 static char escape_class(unsigned char c) {
     static const char controls[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
 
-    if (c < 0x20)
+    if (c < 0x20) {
         return controls[c] ? controls[c] : 'u';
-    if (c == '"' || c == '\\')
+    }
+    if (c == '"' || c == '\\') {
         return (char)c;
+    }
     return c >= 0x80 ? 8 : 0;
 }
 
@@ -101,10 +106,11 @@ static void add_escape(bell_buf *b, unsigned char c, char letter) {
     char unicode[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
     char simple[2] = {'\\', letter};
 
-    if (letter == 'u')
+    if (letter == 'u') {
         bell_buf_add(b, unicode, sizeof(unicode));
-    else
+    } else {
         bell_buf_add(b, simple, sizeof(simple));
+    }
 }
 
 /* Plain stretches are copied whole; `from` is where the current one began. */
@@ -120,76 +126,90 @@ static void add_escaped(bell_buf *b, bell_str s) {
             continue;
         }
         bell_buf_add(b, s.p + from, i - from);
-        if (class == 8)
+        if (class == 8) {
             bell_buf_add(b, REPLACEMENT, sizeof(REPLACEMENT) - 1);
-        else
+        } else {
             add_escape(b, (unsigned char)s.p[i], class);
+        }
         i += (size_t)(step < 0 ? -step : step);
         from = i;
     }
-    if (from < s.len)
+    if (from < s.len) {
         bell_buf_add(b, s.p + from, s.len - from);
+    }
 }
 
 void bell_json_str(bell_json *j, bell_str s) {
-    if (!value_begin(j))
+    if (!value_begin(j)) {
         return;
+    }
     bell_buf_add_char(j->buf, '"');
     add_escaped(j->buf, s);
     bell_buf_add_char(j->buf, '"');
 }
 
 void bell_json_z(bell_json *j, const char *z) {
-    if (z == NULL)
+    if (z == NULL) {
         bell_json_null(j);
-    else
+    } else {
         bell_json_str(j, bell_str_of(z));
+    }
 }
 
 void bell_json_int(bell_json *j, int64_t v) {
-    if (value_begin(j))
+    if (value_begin(j)) {
         bell_buf_add_i64(j->buf, v);
+    }
 }
 
 void bell_json_fixed(bell_json *j, int64_t value, unsigned digits) {
     uint64_t u = value < 0 ? 0 - (uint64_t)value : (uint64_t)value, scale = 1;
     char fraction[20];
 
-    if (!value_begin(j))
+    if (!value_begin(j)) {
         return;
+    }
     if (digits > 18) { /* 10^19 passes what the value itself can hold */
         j->buf->failed = true;
         return;
     }
-    for (unsigned i = 0; i < digits; i++)
+    for (unsigned i = 0; i < digits; i++) {
         scale *= 10;
-    if (value < 0)
+    }
+    if (value < 0) {
         bell_buf_add_char(j->buf, '-');
+    }
     bell_buf_add_u64(j->buf, u / scale);
     u %= scale;
-    if (u == 0)
+    if (u == 0) {
         return;
-    for (; u % 10 == 0; digits--)
+    }
+    for (; u % 10 == 0; digits--) {
         u /= 10;
-    for (unsigned i = digits; i > 0; i--, u /= 10)
+    }
+    for (unsigned i = digits; i > 0; i--, u /= 10) {
         fraction[i] = (char)('0' + u % 10);
+    }
     fraction[0] = '.';
     bell_buf_add(j->buf, fraction, digits + 1);
 }
 
 void bell_json_bool(bell_json *j, bool v) {
-    if (value_begin(j))
+    if (value_begin(j)) {
         bell_buf_add_z(j->buf, v ? "true" : "false");
+    }
 }
 
 void bell_json_null(bell_json *j) {
-    if (value_begin(j))
+    if (value_begin(j)) {
         bell_buf_add(j->buf, "null", 4);
+    }
 }
 
 void bell_json_raw(bell_json *j, bell_str json) {
-    if (value_begin(j))
+    if (value_begin(j)) {
         bell_buf_add_str(j->buf, json.len ? json : BELL_STR("null"));
+    }
 }
 
 bool bell_json_done(const bell_json *j) {

@@ -32,45 +32,52 @@ static const json_t *find_by_id(const json_t *list, const json_t *id) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *member = json_array_get(list, i);
 
-        if (same_string(json_object_get(member, "id"), id))
+        if (same_string(json_object_get(member, "id"), id)) {
             return member;
+        }
     }
     return NULL;
 }
 
 static bool holds_string(const json_t *list, const json_t *s) {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (same_string(json_array_get(list, i), s))
+        if (same_string(json_array_get(list, i), s)) {
             return true;
+        }
     }
     return false;
 }
 
 /* Objects in an array, each with a string "id" of its own and a string `text_name`. */
 static bool is_list_with_ids(const json_t *list, const char *text_name) {
-    if (!json_is_array(list) || json_array_size(list) == 0)
+    if (!json_is_array(list) || json_array_size(list) == 0) {
         return false;
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *member = json_array_get(list, i), *id = json_object_get(member, "id");
 
-        if (json_string_length(id) == 0 || !json_is_string(json_object_get(member, text_name)) || find_by_id(list, id) != member)
+        if (json_string_length(id) == 0 || !json_is_string(json_object_get(member, text_name)) || find_by_id(list, id) != member) {
             return false;
+        }
     }
     return true;
 }
 
 /* Ids of choices, each once. */
 static bool is_choice_list(const json_t *list, const json_t *choices) {
-    if (!json_is_array(list))
+    if (!json_is_array(list)) {
         return false;
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *id = json_array_get(list, i);
 
-        if (!json_is_string(id) || find_by_id(choices, id) == NULL)
+        if (!json_is_string(id) || find_by_id(choices, id) == NULL) {
             return false;
+        }
         for (size_t k = 0; k < i; k++) {
-            if (same_string(json_array_get(list, k), id))
+            if (same_string(json_array_get(list, k), id)) {
                 return false;
+            }
         }
     }
     return true;
@@ -81,23 +88,28 @@ static bool is_question(const json_t *q) {
     const json_t *explanation = json_object_get(q, "explanation");
     bool single = bell_str_eq(str_of(kind), BELL_STR("single")), multiple = bell_str_eq(str_of(kind), BELL_STR("multiple"));
 
-    if ((!single && !multiple) || !is_list_with_ids(choices, "text") || !is_choice_list(answer, choices))
+    if ((!single && !multiple) || !is_list_with_ids(choices, "text") || !is_choice_list(answer, choices)) {
         return false;
-    if (explanation != NULL && !json_is_string(explanation))
+    }
+    if (explanation != NULL && !json_is_string(explanation)) {
         return false;
+    }
     return single ? json_array_size(answer) == 1 : json_array_size(answer) >= 1;
 }
 
 static bool is_quiz(const json_t *quiz) {
     const json_t *questions = json_object_get(quiz, "questions"), *pass = json_object_get(quiz, "pass_score");
 
-    if (!json_is_integer(pass) || json_integer_value(pass) < 0 || json_integer_value(pass) > 100)
+    if (!json_is_integer(pass) || json_integer_value(pass) < 0 || json_integer_value(pass) > 100) {
         return false;
-    if (!is_list_with_ids(questions, "prompt"))
+    }
+    if (!is_list_with_ids(questions, "prompt")) {
         return false;
+    }
     for (size_t i = 0; i < json_array_size(questions); i++) {
-        if (!is_question(json_array_get(questions, i)))
+        if (!is_question(json_array_get(questions, i))) {
             return false;
+        }
     }
     return true;
 }
@@ -105,8 +117,9 @@ static bool is_quiz(const json_t *quiz) {
 static json_t *load_quiz(bell_str content) {
     json_t *quiz = load(content);
 
-    if (quiz != NULL && is_quiz(quiz))
+    if (quiz != NULL && is_quiz(quiz)) {
         return quiz;
+    }
     json_decref(quiz);
     return NULL;
 }
@@ -139,15 +152,17 @@ static void write_public_question(bell_json *out, const json_t *q) {
 bool bell_quiz_write_public(bell_str content, bell_json *out) {
     json_t *quiz = load_quiz(content), *questions = json_object_get(quiz, "questions");
 
-    if (quiz == NULL)
+    if (quiz == NULL) {
         return false;
+    }
     bell_json_object_open(out);
     bell_json_key(out, "pass_score");
     bell_json_int(out, json_integer_value(json_object_get(quiz, "pass_score")));
     bell_json_key(out, "questions");
     bell_json_array_open(out);
-    for (size_t i = 0; i < json_array_size(questions); i++)
+    for (size_t i = 0; i < json_array_size(questions); i++) {
         write_public_question(out, json_array_get(questions, i));
+    }
     bell_json_array_close(out);
     bell_json_object_close(out);
     json_decref(quiz);
@@ -158,10 +173,12 @@ static bool check_choices(const json_t *q, const json_t *chosen, char *err, size
     const char *id = json_string_value(json_object_get(q, "id"));
     bool single = bell_str_eq(str_of(json_object_get(q, "kind")), BELL_STR("single"));
 
-    if (!is_choice_list(chosen, json_object_get(q, "choices")))
+    if (!is_choice_list(chosen, json_object_get(q, "choices"))) {
         return fail(err, err_len, "the answer to question \"%.64s\" is not a list of its choices, each at most once", id);
-    if (single && json_array_size(chosen) > 1)
+    }
+    if (single && json_array_size(chosen) > 1) {
         return fail(err, err_len, "question \"%.64s\" takes one choice, but %zu were given", id, json_array_size(chosen));
+    }
     return true;
 }
 
@@ -169,19 +186,23 @@ static bool check_answers(const json_t *answers, const json_t *questions, char *
     const char *name;
     json_t *chosen;
 
-    if (!json_is_object(answers))
+    if (!json_is_object(answers)) {
         return fail(err, err_len, "the attempt is not a JSON object with \"answers\", an object of lists");
+    }
     json_object_foreach((json_t *)answers, name, chosen) {
         const json_t *q = NULL;
 
         for (size_t i = 0; q == NULL && i < json_array_size(questions); i++) {
-            if (strcmp(json_string_value(json_object_get(json_array_get(questions, i), "id")), name) == 0)
+            if (strcmp(json_string_value(json_object_get(json_array_get(questions, i), "id")), name) == 0) {
                 q = json_array_get(questions, i);
+            }
         }
-        if (q == NULL)
+        if (q == NULL) {
             return fail(err, err_len, "there is no question \"%.64s\" in this quiz", name);
-        if (!check_choices(q, chosen, err, err_len))
+        }
+        if (!check_choices(q, chosen, err, err_len)) {
             return false;
+        }
     }
     return true;
 }
@@ -190,11 +211,13 @@ static bool check_answers(const json_t *answers, const json_t *questions, char *
 static bool is_correct(const json_t *q, const json_t *answers) {
     const json_t *answer = json_object_get(q, "answer"), *chosen = json_object_get(answers, json_string_value(json_object_get(q, "id")));
 
-    if (json_array_size(chosen) != json_array_size(answer))
+    if (json_array_size(chosen) != json_array_size(answer)) {
         return false;
+    }
     for (size_t i = 0; i < json_array_size(answer); i++) {
-        if (!holds_string(chosen, json_array_get(answer, i)))
+        if (!holds_string(chosen, json_array_get(answer, i))) {
             return false;
+        }
     }
     return true;
 }
@@ -207,10 +230,11 @@ static void write_verdict(bell_json *out, const json_t *q, bool correct) {
     bell_json_key(out, "correct");
     bell_json_bool(out, correct);
     bell_json_key(out, "explanation");
-    if (explanation != NULL)
+    if (explanation != NULL) {
         bell_json_str(out, str_of(explanation));
-    else
+    } else {
         bell_json_null(out);
+    }
     bell_json_object_close(out);
 }
 
@@ -237,9 +261,9 @@ bool bell_quiz_grade(bell_str content, bell_str attempt, bell_quiz_result *resul
     const json_t *answers = json_object_get(tried, "answers");
     bool good = false;
 
-    if (quiz == NULL)
+    if (quiz == NULL) {
         fail(err, err_len, "the content of this item is not a quiz");
-    else if (check_answers(answers, json_object_get(quiz, "questions"), err, err_len)) {
+    } else if (check_answers(answers, json_object_get(quiz, "questions"), err, err_len)) {
         grade(quiz, answers, result, out);
         good = true;
     }

@@ -12,11 +12,13 @@ static unsigned char lower(char c) {
 }
 
 bool bell_str_ieq(bell_str a, bell_str b) {
-    if (a.len != b.len)
+    if (a.len != b.len) {
         return false;
+    }
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.p[i]) != lower(b.p[i]))
+        if (lower(a.p[i]) != lower(b.p[i])) {
             return false;
+        }
     }
     return true;
 }
@@ -47,8 +49,9 @@ static bool is_blank(char c) {
 }
 
 bell_str bell_str_trim(bell_str s) {
-    while (s.len && is_blank(s.p[s.len - 1]))
+    while (s.len && is_blank(s.p[s.len - 1])) {
         s.len--;
+    }
     while (s.len && is_blank(s.p[0])) {
         s.p++;
         s.len--;
@@ -59,17 +62,20 @@ bell_str bell_str_trim(bell_str s) {
 bool bell_str_to_u64(bell_str s, uint64_t max, uint64_t *out) {
     uint64_t v = 0;
 
-    if (s.len == 0)
+    if (s.len == 0) {
         return false;
+    }
     for (size_t i = 0; i < s.len; i++) {
         unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
 
-        if (digit > 9 || v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - digit)
+        if (digit > 9 || v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - digit) {
             return false;
+        }
         v = v * 10 + digit;
     }
-    if (v > max)
+    if (v > max) {
         return false;
+    }
     *out = v;
     return true;
 }
@@ -79,20 +85,25 @@ bool bell_str_to_u64(bell_str s, uint64_t max, uint64_t *out) {
 static unsigned lead_byte(unsigned char c, unsigned char *low, unsigned char *high) {
     *low = 0x80;
     *high = 0xBF;
-    if (c >= 0xC2 && c <= 0xDF)
+    if (c >= 0xC2 && c <= 0xDF) {
         return 1;
+    }
     if (c >= 0xE0 && c <= 0xEF) {
-        if (c == 0xE0)
+        if (c == 0xE0) {
             *low = 0xA0;
-        if (c == 0xED)
+        }
+        if (c == 0xED) {
             *high = 0x9F;
+        }
         return 2;
     }
     if (c >= 0xF0 && c <= 0xF4) {
-        if (c == 0xF0)
+        if (c == 0xF0) {
             *low = 0x90;
-        if (c == 0xF4)
+        }
+        if (c == 0xF4) {
             *high = 0x8F;
+        }
         return 3;
     }
     return 0;
@@ -103,14 +114,17 @@ int bell_str_utf8_step(const char *p, size_t left) {
     unsigned char low, high;
     unsigned follow;
 
-    if (u[0] < 0x80)
+    if (u[0] < 0x80) {
         return 1;
+    }
     follow = lead_byte(u[0], &low, &high);
-    if (follow == 0)
+    if (follow == 0) {
         return -1;
+    }
     for (unsigned i = 1; i <= follow; i++) {
-        if (i >= left || u[i] < low || u[i] > high)
+        if (i >= left || u[i] < low || u[i] > high) {
             return -(int)i;
+        }
         low = 0x80;
         high = 0xBF;
     }
@@ -136,8 +150,9 @@ bool bell_str_is_utf8(bell_str s) {
             continue;
         }
         step = s.p[i] == '\0' ? -1 : bell_str_utf8_step(s.p + i, s.len - i);
-        if (step < 0)
+        if (step < 0) {
             return false;
+        }
         i += (size_t)step;
     }
     return true;

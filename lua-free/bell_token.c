@@ -63,8 +63,9 @@ static bool name_key(bell_token_key *k) {
     bool good = false;
     int len;
 
-    if (EVP_PKEY_set_utf8_string_param(k->pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed") != 1)
+    if (EVP_PKEY_set_utf8_string_param(k->pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed") != 1) {
         return false;
+    }
     len = i2d_PUBKEY(k->pkey, &der);
     if (len > 0 && EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1) {
         bell_base64url_encode(hash, KEY_ID_HASH_BYTES, k->id);
@@ -87,22 +88,24 @@ bell_token_key *bell_token_key_load(const char *path, char *err, size_t err_len)
     }
     k->pkey = read_pem(f, &k->is_private);
     fclose(f);
-    if (k->pkey == NULL)
+    if (k->pkey == NULL) {
         snprintf(err, err_len, "%s: found no PEM key without a pass phrase; expected a P-256 private key or public key", path);
-    else if (!is_p256(k->pkey))
+    } else if (!is_p256(k->pkey)) {
         snprintf(err, err_len, "%s: the key is not on the curve P-256; make one with openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
                  path);
-    else if (!name_key(k))
+    } else if (!name_key(k)) {
         snprintf(err, err_len, "%s: OpenSSL could not derive the key's id", path);
-    else
+    } else {
         return k;
+    }
     bell_token_key_free(k);
     return NULL;
 }
 
 void bell_token_key_free(bell_token_key *k) {
-    if (k == NULL)
+    if (k == NULL) {
         return;
+    }
     EVP_PKEY_free(k->pkey);
     free(k);
 }
@@ -113,8 +116,9 @@ const char *bell_token_key_id(const bell_token_key *k) {
 
 static bool is_sid(bell_str s) {
     for (size_t i = 0; i < s.len; i++) {
-        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f'))) {
             return false;
+        }
     }
     return s.len == BELL_TOKEN_SID_BYTES;
 }
@@ -161,17 +165,20 @@ long bell_token_mint(const bell_token_key *k, const bell_token_claims *c, char *
     size_t len = sizeof(k->header) - 1;
     int n;
 
-    if (!k->is_private || !is_sid((bell_str){c->sid, strnlen(c->sid, sizeof(c->sid))}))
+    if (!k->is_private || !is_sid((bell_str){c->sid, strnlen(c->sid, sizeof(c->sid))})) {
         return -1;
+    }
     n = snprintf(claims, sizeof(claims), "{\"aud\":\"%u\",\"sub\":\"%llu\",\"sid\":\"%s\",\"role\":%u,\"iat\":%lld,\"exp\":%lld}", c->tenant_id,
                  (unsigned long long)c->user_id, c->sid, c->role, (long long)c->issued_s, (long long)c->expires_s);
-    if (n < 0 || (size_t)n >= sizeof(claims))
+    if (n < 0 || (size_t)n >= sizeof(claims)) {
         return -1;
+    }
     memcpy(out, k->header, len);
     out[len++] = '.';
     len += bell_base64url_encode(claims, (size_t)n, out + len);
-    if (!sign(k, (bell_str){out, len}, raw))
+    if (!sign(k, (bell_str){out, len}, raw)) {
         return -1;
+    }
     out[len++] = '.';
     return (long)(len + bell_base64url_encode(raw, sizeof(raw), out + len));
 }
@@ -207,11 +214,13 @@ static bell_token_verdict find_key(const bell_token_key *const *keys, size_t nke
         }
     }
     len = bell_base64url_decode(header, (unsigned char *)text);
-    if (len != HEADER_BYTES)
+    if (len != HEADER_BYTES) {
         return BELL_TOKEN_MALFORMED;
+    }
     decoded.len = (size_t)len;
-    if (!bell_str_starts(decoded, BELL_STR(HEADER_BEGIN)) || !bell_str_eq((bell_str){text + len - 2, 2}, BELL_STR(HEADER_END)))
+    if (!bell_str_starts(decoded, BELL_STR(HEADER_BEGIN)) || !bell_str_eq((bell_str){text + len - 2, 2}, BELL_STR(HEADER_END))) {
         return BELL_TOKEN_MALFORMED;
+    }
     return BELL_TOKEN_UNKNOWN_KEY;
 }
 
@@ -233,13 +242,16 @@ static bool take_claims(const json_t *claims, bell_token_claims *c) {
     uint64_t tenant_id;
     int64_t role;
 
-    if (!take_decimal(claims, "aud", UINT32_MAX, &tenant_id) || !take_decimal(claims, "sub", UINT64_MAX, &c->user_id))
+    if (!take_decimal(claims, "aud", UINT32_MAX, &tenant_id) || !take_decimal(claims, "sub", UINT64_MAX, &c->user_id)) {
         return false;
-    if (!json_is_string(sid) || !is_sid((bell_str){json_string_value(sid), json_string_length(sid)}))
+    }
+    if (!json_is_string(sid) || !is_sid((bell_str){json_string_value(sid), json_string_length(sid)})) {
         return false;
+    }
     if (!take_number(claims, "role", 0, UINT32_MAX, &role) || !take_number(claims, "iat", 0, INT64_MAX, &c->issued_s) ||
-        !take_number(claims, "exp", 0, INT64_MAX, &c->expires_s))
+        !take_number(claims, "exp", 0, INT64_MAX, &c->expires_s)) {
         return false;
+    }
     memcpy(c->sid, json_string_value(sid), sizeof(c->sid));
     c->tenant_id = (uint32_t)tenant_id;
     c->role = (uint32_t)role;
@@ -257,10 +269,12 @@ static bool parse_claims(bell_str encoded, bell_token_claims *c) {
 }
 
 static bell_token_verdict judge(const bell_token_claims *c, uint32_t tenant_id, int64_t now_s) {
-    if (c->tenant_id != tenant_id)
+    if (c->tenant_id != tenant_id) {
         return BELL_TOKEN_WRONG_TENANT;
-    if (c->issued_s > CLOCK_SKEW_S && c->issued_s - CLOCK_SKEW_S > now_s)
+    }
+    if (c->issued_s > CLOCK_SKEW_S && c->issued_s - CLOCK_SKEW_S > now_s) {
         return BELL_TOKEN_NOT_YET;
+    }
     return c->expires_s <= now_s ? BELL_TOKEN_EXPIRED : BELL_TOKEN_OK;
 }
 
@@ -272,23 +286,29 @@ bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t n
     bell_token_claims c = {0};
     bell_token_verdict verdict;
 
-    if (token.len == 0 || token.len >= BELL_TOKEN_MAX_BYTES)
+    if (token.len == 0 || token.len >= BELL_TOKEN_MAX_BYTES) {
         return BELL_TOKEN_MALFORMED;
+    }
     header = bell_str_cut(&signature, '.');
     claims = bell_str_cut(&signature, '.');
     input = (bell_str){token.p, header.len + 1 + claims.len};
-    if (claims.len == 0 || signature.len != SIGNATURE_LEN || bell_base64url_decode(signature, raw) != SIGNATURE_BYTES)
+    if (claims.len == 0 || signature.len != SIGNATURE_LEN || bell_base64url_decode(signature, raw) != SIGNATURE_BYTES) {
         return BELL_TOKEN_MALFORMED;
+    }
     verdict = find_key(keys, nkeys, header, &key);
-    if (verdict != BELL_TOKEN_OK)
+    if (verdict != BELL_TOKEN_OK) {
         return verdict;
-    if (!signature_matches(key, input, raw))
+    }
+    if (!signature_matches(key, input, raw)) {
         return BELL_TOKEN_BAD_SIGNATURE;
-    if (!parse_claims(claims, &c))
+    }
+    if (!parse_claims(claims, &c)) {
         return BELL_TOKEN_MALFORMED;
+    }
     verdict = judge(&c, tenant_id, now_s);
-    if (verdict == BELL_TOKEN_OK)
+    if (verdict == BELL_TOKEN_OK) {
         *out = c;
+    }
     return verdict;
 }
 

@@ -3,10 +3,12 @@
 #define PLAIN_PATH_MAX_BYTES 255
 
 static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
+    }
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
@@ -18,12 +20,14 @@ static int next_byte(bell_str *s, bool form) {
     if (c != '%') {
         s->p++;
         s->len--;
-        if (form && c == '+')
+        if (form && c == '+') {
             return ' ';
+        }
         return c == '\0' ? -1 : (unsigned char)c;
     }
-    if (s->len < 3)
+    if (s->len < 3) {
         return -1;
+    }
     high = hex_value(s->p[1]);
     low = hex_value(s->p[2]);
     s->p += 3;
@@ -37,8 +41,9 @@ long bell_url_decode(bell_str s, bool form, char *out) {
     while (s.len > 0) {
         int c = next_byte(&s, form);
 
-        if (c < 0)
+        if (c < 0) {
             return -1;
+        }
         out[n++] = (char)c;
     }
     return n;
@@ -51,16 +56,19 @@ static bool is_plain_byte(char c) {
 bool bell_url_is_plain_path(bell_str path) {
     char before = '/';
 
-    if (path.len == 0 || path.len > PLAIN_PATH_MAX_BYTES)
+    if (path.len == 0 || path.len > PLAIN_PATH_MAX_BYTES) {
         return false;
+    }
     for (size_t i = 0; i < path.len; i++) {
         char c = path.p[i];
 
         /* a segment begins here: neither empty nor hidden nor ".." */
-        if (before == '/' && (c == '/' || c == '.'))
+        if (before == '/' && (c == '/' || c == '.')) {
             return false;
-        if (c != '/' && !is_plain_byte(c))
+        }
+        if (c != '/' && !is_plain_byte(c)) {
             return false;
+        }
         before = c;
     }
     return before != '/';
@@ -74,8 +82,9 @@ static int name_is(bell_str encoded, bell_str name) {
     while (encoded.len > 0) {
         int c = next_byte(&encoded, true);
 
-        if (c < 0)
+        if (c < 0) {
             return -1;
+        }
         same = same && at < name.len && (unsigned char)name.p[at] == c;
         at++;
     }
@@ -86,11 +95,13 @@ static int decode_value(bell_arena *a, bell_str encoded, bell_str *value) {
     char *p = bell_arena_alloc(a, encoded.len + 1);
     long len;
 
-    if (p == NULL)
+    if (p == NULL) {
         return -1;
+    }
     len = bell_url_decode(encoded, true, p);
-    if (len < 0 || !bell_str_is_utf8((bell_str){p, (size_t)len}))
+    if (len < 0 || !bell_str_is_utf8((bell_str){p, (size_t)len})) {
         return -1;
+    }
     p[len] = '\0';
     *value = (bell_str){p, (size_t)len};
     return 1;
@@ -104,11 +115,13 @@ int bell_form_get(bell_arena *a, bell_str form, bell_str name, bell_str *value) 
         bell_str encoded_name = bell_str_cut(&encoded, '=');
         int is = name_is(encoded_name, name);
 
-        if (is < 0 || (is > 0 && found.p != NULL))
+        if (is < 0 || (is > 0 && found.p != NULL)) {
             return -1;
+        }
         /* an empty pair ("a=1&&b=2") is nobody's, as in WHATWG's parser */
-        if (is > 0 && encoded_name.len > 0)
+        if (is > 0 && encoded_name.len > 0) {
             found = encoded;
+        }
     }
     return found.p == NULL ? 0 : decode_value(a, found, value);
 }

@@ -56,8 +56,9 @@ static void answer_wrong(fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_CREDENTIALS, NULL);
         return;
     }
-    if (s->next != NULL)
+    if (s->next != NULL) {
         again = bell_arena_printf(&job->arena, "/sign-in?next=%s#wrong", s->next);
+    }
     fb_reply_redirect(job, again != NULL ? again : "/sign-in#wrong");
 }
 
@@ -110,8 +111,9 @@ static void check_run(void *arg) {
 
 static void check_drop(fb_task *t) {
     check *c = (check *)t;
-    if (c->password != NULL)
+    if (c->password != NULL) {
         explicit_bzero(c->password, c->password_len);
+    }
     free(c->password);
     free(c->hash);
     free(c);
@@ -125,8 +127,9 @@ static void take_verdict(fb_job *job) {
 
 static check *check_new(bell_str password, const char *hash) {
     check *c = calloc(1, sizeof(*c));
-    if (c == NULL)
+    if (c == NULL) {
         return NULL;
+    }
     c->task = (fb_task){.run = check_run, .drop = check_drop, .arg = c};
     c->password = malloc(password.len + 1);
     c->password_len = password.len;
@@ -151,10 +154,11 @@ static void check_password(fb_job *job) {
         s->hash = fb_text(job, fb_col(r, 0, 2));
     }
     s->check = check_new(s->password, s->hash);
-    if (s->check == NULL)
+    if (s->check == NULL) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
-    else
+    } else {
         fb_await_task(job, &s->check->task, take_verdict);
+    }
 }
 
 static void look_up(fb_job *job) {
@@ -184,8 +188,9 @@ void fb_sign_in_api(fb_job *job) {
     static const char *const names[] = {"username", "password", NULL};
     json_t *body = fb_json_body(job);
 
-    if (body == NULL)
+    if (body == NULL) {
         return;
+    }
     if (!fb_json_only(job, body, names) || !begin(job, false)) {
         json_decref(body);
         return;
@@ -198,16 +203,18 @@ void fb_sign_in_api(fb_job *job) {
         s->password = bell_str_of(fb_text(job, (bell_str){json_string_value(password), json_string_length(password)}));
     }
     json_decref(body);
-    if (ok)
+    if (ok) {
         look_up(job);
-    else
+    } else {
         fb_reply_problem(job, FB_PROBLEM_INVALID, "\"username\" and \"password\" are expected, both as text.");
+    }
 }
 
 /* Only a page of ours: "/" and plain characters, no "//host", no dot segments. */
 static bool is_own_page(bell_str path) {
-    if (path.len < 2 || path.p[0] != '/')
+    if (path.len < 2 || path.p[0] != '/') {
         return false;
+    }
     return bell_url_is_plain_path((bell_str){path.p + 1, path.len - 1});
 }
 
@@ -216,16 +223,18 @@ static const char *wanted_page(fb_job *job, bell_str form) {
     bell_str next = BELL_STR_NULL;
 
     if (bell_form_get(&job->arena, form, BELL_STR("next"), &next) != 1 &&
-        bell_form_get(&job->arena, job->request->query, BELL_STR("next"), &next) != 1)
+        bell_form_get(&job->arena, job->request->query, BELL_STR("next"), &next) != 1) {
         return NULL;
+    }
     return is_own_page(next) ? fb_text(job, next) : NULL;
 }
 
 void fb_sign_in_form(fb_job *job) {
     bell_str form = bell_buf_str(&job->body);
 
-    if (!begin(job, true))
+    if (!begin(job, true)) {
         return;
+    }
     sign_in *s = job->state;
     bell_str type = bell_http_header_get(job->request, BELL_STR("Content-Type"));
     if (!bell_str_ieq(bell_str_trim(bell_str_cut(&type, ';')), BELL_STR("application/x-www-form-urlencoded"))) {

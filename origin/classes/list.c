@@ -43,8 +43,9 @@ static void answer(fb_job *job) {
     bell_json_object_open(&j);
     bell_json_key(&j, "classes");
     bell_json_array_open(&j);
-    for (int row = 0; row < PQntuples(r); row++)
+    for (int row = 0; row < PQntuples(r); row++) {
         write_class(&j, r, row);
+    }
     bell_json_array_close(&j);
     bell_json_object_close(&j);
     fb_reply_json(job, &j, 200);

@@ -57,10 +57,11 @@ static void write_cell(bell_json *j, const PGresult *r, int row) {
     bell_json_z(j, fb_progress_status_name(fb_col_i64(r, row, STATUS)));
     fb_col_write_int(j, "percent", r, row, PERCENT);
     bell_json_key(j, "score");
-    if (PQgetisnull(r, row, SCORE))
+    if (PQgetisnull(r, row, SCORE)) {
         bell_json_null(j);
-    else
+    } else {
         bell_json_fixed(j, fb_col_i64(r, row, SCORE), 2);
+    }
     bell_json_object_close(j);
 }
 
@@ -70,30 +71,34 @@ static void write_summary(bell_json *j, const PGresult *r, int first, int end) {
     bell_str last = BELL_STR_NULL;
 
     for (int row = first; row < end; row++) {
-        if (PQgetisnull(r, row, ITEM_ID))
+        if (PQgetisnull(r, row, ITEM_ID)) {
             continue;
+        }
         n++;
         sum += fb_col_i64(r, row, PERCENT);
         completed += fb_col_i64(r, row, STATUS) == 2;
         bell_str at = fb_col(r, row, UPDATED_AT); /* of one form: the order of the text is that of time */
-        if (at.len > 0 && (last.p == NULL || memcmp(at.p, last.p, last.len) > 0))
+        if (at.len > 0 && (last.p == NULL || memcmp(at.p, last.p, last.len) > 0)) {
             last = at;
+        }
     }
     bell_json_key(j, "percent");
     bell_json_int(j, n > 0 ? (sum + n / 2) / n : 0);
     bell_json_key(j, "completed");
     bell_json_int(j, completed);
     bell_json_key(j, "last_activity_at");
-    if (last.p == NULL)
+    if (last.p == NULL) {
         bell_json_null(j);
-    else
+    } else {
         bell_json_str(j, last);
+    }
 }
 
 static int write_student(bell_json *j, const PGresult *r, int first) {
     int end = first + 1;
-    while (end < PQntuples(r) && bell_str_eq(fb_col(r, end, USER_ID), fb_col(r, first, USER_ID)))
+    while (end < PQntuples(r) && bell_str_eq(fb_col(r, end, USER_ID), fb_col(r, first, USER_ID))) {
         end++;
+    }
     bell_json_object_open(j);
     fb_col_write_int(j, "user_id", r, first, USER_ID);
     fb_col_write_str(j, "given_name", r, first, GIVEN_NAME);
@@ -101,9 +106,11 @@ static int write_student(bell_json *j, const PGresult *r, int first) {
     write_summary(j, r, first, end);
     bell_json_key(j, "items");
     bell_json_array_open(j);
-    for (int row = first; row < end; row++)
-        if (!PQgetisnull(r, row, ITEM_ID))
+    for (int row = first; row < end; row++) {
+        if (!PQgetisnull(r, row, ITEM_ID)) {
             write_cell(j, r, row);
+        }
+    }
     bell_json_array_close(j);
     bell_json_object_close(j);
     return end;
@@ -129,8 +136,9 @@ static void answer(fb_job *job) {
     write_items(&j, fb_rows(job, 1));
     bell_json_key(&j, "students");
     bell_json_array_open(&j);
-    for (int row = 0; row < PQntuples(rows);)
+    for (int row = 0; row < PQntuples(rows);) {
         row = write_student(&j, rows, row);
+    }
     bell_json_array_close(&j);
     bell_json_object_close(&j);
     fb_reply_json(job, &j, 200);

@@ -15,10 +15,11 @@ void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col) {
     bell_json_z(j, fb_progress_status_name(fb_col_i64(r, row, col)));
     fb_col_write_int(j, "percent", r, row, col + 1);
     bell_json_key(j, "score");
-    if (PQgetisnull(r, row, col + 2))
+    if (PQgetisnull(r, row, col + 2)) {
         bell_json_null(j);
-    else
+    } else {
         bell_json_fixed(j, fb_col_i64(r, row, col + 2), 2);
+    }
     bell_json_key(j, "position_s");
     bell_json_fixed(j, fb_col_i64(r, row, col + 3), 3);
     fb_col_write_int(j, "time_spent_s", r, row, col + 4);

@@ -4,17 +4,20 @@
 #define MARK_LEN (sizeof(MARK) - 1)
 
 static bell_str find_id(const PGresult *assets, bell_str key) {
-    for (int row = 0; row < PQntuples(assets); row++)
-        if (bell_str_eq(fb_col(assets, row, 0), key))
+    for (int row = 0; row < PQntuples(assets); row++) {
+        if (bell_str_eq(fb_col(assets, row, 0), key)) {
             return fb_col(assets, row, 1);
+        }
+    }
     return BELL_STR_NULL;
 }
 
 /* A quote behind a backslash is inside of a text and begins none. */
 static const char *find_mark(const char *p, const char *end, const char *start) {
     while ((p = memmem(p, (size_t)(end - p), MARK, MARK_LEN)) != NULL) {
-        if (p == start || p[-1] != '\\')
+        if (p == start || p[-1] != '\\') {
             return p;
+        }
         p += MARK_LEN;
     }
     return NULL;
@@ -39,9 +42,10 @@ void fb_content_write(bell_json *j, bell_str content, const PGresult *assets) {
         p = slash;
     }
     bell_buf_add(&out, p, (size_t)(end - p));
-    if (out.failed)
+    if (out.failed) {
         j->buf->failed = true;
-    else
+    } else {
         bell_json_raw(j, bell_buf_str(&out));
+    }
     bell_buf_fini(&out);
 }

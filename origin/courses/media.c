@@ -30,13 +30,16 @@ static int open_file(fb_job *job, struct stat *st) {
     int n = snprintf(path, sizeof(path), "%s/%d/%s/%.*s", job->worker->settings->media_root, job->tenant_id, PQgetvalue(fb_rows(job, 0), 0, 0),
                      BELL_STR_ARG(job->rest));
 
-    if (n < 0 || (size_t)n >= sizeof(path))
+    if (n < 0 || (size_t)n >= sizeof(path)) {
         return -1;
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
         return -1;
-    if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+    }
+    if (fstat(fd, st) == 0 && S_ISREG(st->st_mode)) {
         return fd;
+    }
     close(fd);
     return -1;
 }
@@ -46,8 +49,9 @@ static int wanted_range(const fb_job *job, const char *etag, uint64_t size, uint
     bell_str range = bell_http_header_get(job->request, BELL_STR("Range"));
     bell_str if_range = bell_http_header_get(job->request, BELL_STR("If-Range"));
 
-    if (range.p == NULL || size == 0 || (if_range.p != NULL && !bell_str_eq(if_range, bell_str_of(etag))))
+    if (range.p == NULL || size == 0 || (if_range.p != NULL && !bell_str_eq(if_range, bell_str_of(etag)))) {
         return 0;
+    }
     return bell_http_range(range, size, first, last);
 }
 
@@ -73,8 +77,9 @@ static void reply_file(fb_job *job, int fd, const struct stat *st) {
         fb_reply_not_modified(job);
         return;
     }
-    if (range > 0)
+    if (range > 0) {
         fb_reply_header(job, "Content-Range: bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last, (unsigned long long)size);
+    }
     fb_reply_fd(job, range > 0 ? 206 : 200, media_type(job->rest), fd, first, size == 0 ? 0 : last - first + 1);
 }
 
@@ -82,10 +87,11 @@ static void answer(fb_job *job) {
     struct stat st;
     int fd = PQntuples(fb_rows(job, 0)) == 1 ? open_file(job, &st) : -1;
 
-    if (fd < 0)
+    if (fd < 0) {
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
-    else
+    } else {
         reply_file(job, fd, &st);
+    }
 }
 
 void fb_media(fb_job *job) {

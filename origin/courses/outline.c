@@ -56,14 +56,18 @@ static void write_modules(bell_json *j, const PGresult *r) {
 
     for (int row = 0; row < n; row++) {
         bool new_module = !same(r, row, MODULE_ID), new_lesson = new_module || !same(r, row, LESSON_ID);
-        if (new_lesson && row > 0)
+        if (new_lesson && row > 0) {
             close_named(j);
-        if (new_module && row > 0)
+        }
+        if (new_module && row > 0) {
             close_named(j);
-        if (new_module)
+        }
+        if (new_module) {
             open_named(j, r, row, MODULE_ID, "lessons");
-        if (new_lesson)
+        }
+        if (new_lesson) {
             open_named(j, r, row, LESSON_ID, "items");
+        }
         write_item(j, r, row);
     }
     if (n > 0) {
@@ -74,8 +78,9 @@ static void write_modules(bell_json *j, const PGresult *r) {
 
 static int64_t mean_percent(const PGresult *r) {
     int64_t sum = 0, n = PQntuples(r);
-    for (int row = 0; row < n; row++)
+    for (int row = 0; row < n; row++) {
         sum += fb_col_i64(r, row, PROGRESS + 1);
+    }
     return n > 0 ? (sum + n / 2) / n : 0;
 }
 

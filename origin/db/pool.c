@@ -8,26 +8,30 @@
 static void pump(fb_pool *p) {
     while (p->waiting_head != NULL) {
         fb_pool_conn *c = fb_pool_pick(p);
-        if (c == NULL)
+        if (c == NULL) {
             return;
+        }
         fb_ticket *t = p->waiting_head;
         p->waiting_head = t->next;
-        if (p->waiting_head == NULL)
+        if (p->waiting_head == NULL) {
             p->waiting_tail = NULL;
+        }
         p->nwaiting--;
         t->next = NULL;
-        if (t->group == NULL) /* cancelled while it waited */
+        if (t->group == NULL) { /* cancelled while it waited */
             free(t);
-        else
+        } else {
             fb_pool_conn_send(c, t);
+        }
     }
 }
 
 void fb_pool_pump(fb_pool *p) {
     pump(p);
     /* Nobody left to wait for: waiting would only end in a time-out. */
-    if (p->nready > 0)
+    if (p->nready > 0) {
         return;
+    }
     while (p->waiting_head != NULL) {
         fb_ticket *t = p->waiting_head;
         p->waiting_head = t->next;
@@ -38,8 +42,9 @@ void fb_pool_pump(fb_pool *p) {
 }
 
 void fb_pool_settle(fb_pool *p) {
-    if (p->settled)
+    if (p->settled) {
         return;
+    }
     p->settled = true;
     p->options.settled(p->options.settled_arg);
 }
@@ -48,18 +53,21 @@ fb_pool_conn *fb_pool_pick(fb_pool *p) {
     fb_pool_conn *best = NULL;
     for (unsigned i = 0; i < p->nconns; i++) {
         fb_pool_conn *c = &p->conns[i];
-        if (c->state != FB_POOL_CONN_READY || c->nflight >= FB_POOL_IN_FLIGHT_MAX)
+        if (c->state != FB_POOL_CONN_READY || c->nflight >= FB_POOL_IN_FLIGHT_MAX) {
             continue;
-        if (best == NULL || c->nflight < best->nflight)
+        }
+        if (best == NULL || c->nflight < best->nflight) {
             best = c;
+        }
     }
     return best;
 }
 
 fb_pool *fb_pool_new(struct event_base *base, const fb_pool_options *o) {
     fb_pool *p = calloc(1, sizeof(*p));
-    if (p == NULL)
+    if (p == NULL) {
         return NULL;
+    }
     p->base = base;
     p->options = *o;
     p->conns = calloc(o->connections, sizeof(*p->conns));
@@ -68,17 +76,20 @@ fb_pool *fb_pool_new(struct event_base *base, const fb_pool_options *o) {
         return NULL;
     }
     p->nconns = o->connections;
-    for (unsigned i = 0; i < p->nconns; i++)
+    for (unsigned i = 0; i < p->nconns; i++) {
         fb_pool_conn_start(&p->conns[i], p);
+    }
     return p;
 }
 
 void fb_pool_free(fb_pool *p) {
-    if (p == NULL)
+    if (p == NULL) {
         return;
+    }
     p->closing = true;
-    for (unsigned i = 0; i < p->nconns; i++)
+    for (unsigned i = 0; i < p->nconns; i++) {
         fb_pool_conn_stop(&p->conns[i]);
+    }
     p->nready = 0;
     fb_pool_pump(p);
     free(p->conns);
@@ -94,15 +105,18 @@ unsigned fb_pool_pressure_percent(const fb_pool *p) {
 }
 
 fb_pool_verdict fb_pool_send(fb_pool *p, fb_group *g) {
-    if (p->nready == 0)
+    if (p->nready == 0) {
         return FB_POOL_DOWN;
+    }
     fb_pool_conn *c = p->waiting_head == NULL ? fb_pool_pick(p) : NULL;
-    if (c == NULL && p->nwaiting >= p->options.waiting_max)
+    if (c == NULL && p->nwaiting >= p->options.waiting_max) {
         return FB_POOL_FULL;
+    }
 
     fb_ticket *t = calloc(1, sizeof(*t));
-    if (t == NULL)
+    if (t == NULL) {
         return FB_POOL_FULL;
+    }
     t->group = g;
     g->ticket = t;
     g->outcome = FB_GROUP_OK;
@@ -110,18 +124,20 @@ fb_pool_verdict fb_pool_send(fb_pool *p, fb_group *g) {
         fb_pool_conn_send(c, t);
         return FB_POOL_SENT;
     }
-    if (p->waiting_tail != NULL)
+    if (p->waiting_tail != NULL) {
         p->waiting_tail->next = t;
-    else
+    } else {
         p->waiting_head = t;
+    }
     p->waiting_tail = t;
     p->nwaiting++;
     return FB_POOL_SENT;
 }
 
 void fb_group_cancel(fb_group *g) {
-    if (g->ticket != NULL)
+    if (g->ticket != NULL) {
         g->ticket->group = NULL;
+    }
     g->ticket = NULL;
     fb_group_clear(g);
 }
@@ -137,10 +153,12 @@ void fb_group_clear(fb_group *g) {
 void fb_ticket_end(fb_ticket *t, fb_group_outcome lost) {
     fb_group *g = t->group;
     free(t);
-    if (g == NULL)
+    if (g == NULL) {
         return;
+    }
     g->ticket = NULL;
-    if (lost != FB_GROUP_OK)
+    if (lost != FB_GROUP_OK) {
         g->outcome = lost;
+    }
     g->done(g, g->arg);
 }

@@ -16,10 +16,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg);
 /* Waits for exactly these directions on libpq's present socket (it changes while connecting). */
 static void watch(fb_pool_conn *c, short interest) {
     int fd = PQsocket(c->pg);
-    if (c->socket_armed && c->socket_interest == interest && event_get_fd(&c->socket_event) == fd)
+    if (c->socket_armed && c->socket_interest == interest && event_get_fd(&c->socket_event) == fd) {
         return;
-    if (c->socket_armed)
+    }
+    if (c->socket_armed) {
         event_del(&c->socket_event);
+    }
     event_assign(&c->socket_event, c->pool->base, fd, interest | EV_PERSIST, on_socket, c);
     event_add(&c->socket_event, NULL);
     c->socket_armed = true;
@@ -33,8 +35,9 @@ static void set_timer(fb_pool_conn *c, unsigned ms) {
 
 static unsigned retry_ms(const fb_pool_conn *c) {
     unsigned ms = RETRY_FIRST_MS << (c->tries > 5 ? 5 : c->tries);
-    if (ms > RETRY_MAX_MS)
+    if (ms > RETRY_MAX_MS) {
         ms = RETRY_MAX_MS;
+    }
     return ms / 2 + (unsigned)rand() % (ms / 2 + 1); /* jitter: not all workers at once */
 }
 
@@ -46,11 +49,13 @@ static void go_down(fb_pool_conn *c, const char *reason) {
         fb_log(FB_LOG_ERROR, "database connection lost: %s; trying again", reason);
         c->reported = true;
     }
-    if (c->state == FB_POOL_CONN_READY)
+    if (c->state == FB_POOL_CONN_READY) {
         p->nready--;
+    }
     c->state = FB_POOL_CONN_DOWN;
-    if (c->socket_armed)
+    if (c->socket_armed) {
         event_del(&c->socket_event);
+    }
     c->socket_armed = false;
     event_del(&c->timer);
     PQfinish(c->pg);
@@ -76,10 +81,11 @@ static void go_down(fb_pool_conn *c, const char *reason) {
 
 static void flush(fb_pool_conn *c) {
     int left = PQflush(c->pg);
-    if (left < 0)
+    if (left < 0) {
         go_down(c, PQerrorMessage(c->pg));
-    else
+    } else {
         watch(c, left > 0 ? EV_READ | EV_WRITE : EV_READ);
+    }
 }
 
 static void quiet(void *arg, const PGresult *res) {
@@ -121,8 +127,9 @@ static void begin_prepare(fb_pool_conn *c) {
     c->prepare_failed = false;
     snprintf(sql, sizeof(sql), "SET statement_timeout = %u", c->pool->options.statement_timeout_ms);
     bool sent = PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) == 1 && send_plain(c, sql) && send_plain(c, CHECK_ROLE);
-    for (; sent && *s != NULL; s++)
+    for (; sent && *s != NULL; s++) {
         sent = PQsendPrepare(c->pg, (*s)->name, (*s)->sql, (int)(*s)->nparams, NULL) == 1;
+    }
     if (!sent || PQpipelineSync(c->pg) != 1) {
         go_down(c, PQerrorMessage(c->pg));
         return;
@@ -134,8 +141,9 @@ static void become_ready(fb_pool_conn *c) {
     event_del(&c->timer);
     c->state = FB_POOL_CONN_READY;
     c->tries = 0;
-    if (c->reported)
+    if (c->reported) {
         fb_log(FB_LOG_NOTICE, "database connection is up again");
+    }
     c->reported = false;
     c->pool->nready++;
     fb_pool_settle(c->pool);
@@ -163,20 +171,22 @@ static void take_prepare_result(fb_pool_conn *c, PGresult *res) {
 
     if (st == PGRES_FATAL_ERROR) {
         const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-        if (c->nprepared < NSETUP)
+        if (c->nprepared < NSETUP) {
             fb_log(FB_LOG_ERROR, "a database connection is refused: %s", message);
-        else
+        } else {
             fb_log(FB_LOG_ERROR, "statement %s cannot be prepared (is the schema migrated?): %s",
                    c->pool->options.statements[c->nprepared - NSETUP]->name, message);
+        }
         c->prepare_failed = true;
         c->reported = true;
     }
     PQclear(res);
     if (st == PGRES_PIPELINE_SYNC) {
-        if (c->prepare_failed)
+        if (c->prepare_failed) {
             go_down(c, "statements could not be prepared");
-        else
+        } else {
             become_ready(c);
+        }
     }
 }
 
@@ -204,24 +214,27 @@ static void take_result(fb_pool_conn *c, PGresult *res) {
     case PGRES_PIPELINE_SYNC:
         PQclear(res);
         c->flight_head = t->next;
-        if (c->flight_head == NULL)
+        if (c->flight_head == NULL) {
             c->flight_tail = NULL;
+        }
         c->nflight--;
         fb_ticket_end(t, FB_GROUP_OK);
         return;
     default:
-        if (g != NULL && g->outcome == FB_GROUP_OK)
+        if (g != NULL && g->outcome == FB_GROUP_OK) {
             keep_error(g, res);
+        }
     }
     PQclear(res);
 }
 
 /* NULL ends a statement's results; the next call of PQgetResult goes on with the next statement. */
 static void take_end_of_statement(fb_pool_conn *c) {
-    if (c->state == FB_POOL_CONN_PREPARING)
+    if (c->state == FB_POOL_CONN_PREPARING) {
         c->nprepared++;
-    else
+    } else {
         c->flight_head->next_call++;
+    }
 }
 
 static void read_results(fb_pool_conn *c) {
@@ -235,15 +248,17 @@ static void read_results(fb_pool_conn *c) {
             go_down(c, PQerrorMessage(c->pg));
             return;
         }
-        if (res == NULL)
+        if (res == NULL) {
             take_end_of_statement(c);
-        else if (c->state == FB_POOL_CONN_PREPARING)
+        } else if (c->state == FB_POOL_CONN_PREPARING) {
             take_prepare_result(c, res);
-        else
+        } else {
             take_result(c, res);
+        }
     }
-    if (c->state == FB_POOL_CONN_READY && PQstatus(c->pg) == CONNECTION_BAD)
+    if (c->state == FB_POOL_CONN_READY && PQstatus(c->pg) == CONNECTION_BAD) {
         go_down(c, PQerrorMessage(c->pg));
+    }
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg) {
@@ -254,12 +269,14 @@ static void on_socket(evutil_socket_t fd, short what, void *arg) {
         go_on_connecting(c);
         return;
     }
-    if (what & EV_WRITE)
+    if (what & EV_WRITE) {
         flush(c);
+    }
     if ((what & EV_READ) && c->pg != NULL) {
         read_results(c);
-        if (c->state == FB_POOL_CONN_READY)
+        if (c->state == FB_POOL_CONN_READY) {
             fb_pool_pump(c->pool);
+        }
     }
 }
 
@@ -268,12 +285,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
     (void)fd;
     (void)what;
 
-    if (c->state == FB_POOL_CONN_DOWN)
+    if (c->state == FB_POOL_CONN_DOWN) {
         begin_connect(c);
-    else if (c->state == FB_POOL_CONN_READY)
+    } else if (c->state == FB_POOL_CONN_READY) {
         go_down(c, PQerrorMessage(c->pg));
-    else
+    } else {
         go_down(c, "no answer in time while connecting");
+    }
 }
 
 void fb_pool_conn_start(fb_pool_conn *c, fb_pool *p) {
@@ -284,8 +302,9 @@ void fb_pool_conn_start(fb_pool_conn *c, fb_pool *p) {
 }
 
 void fb_pool_conn_stop(fb_pool_conn *c) {
-    if (c->pg != NULL)
+    if (c->pg != NULL) {
         go_down(c, "shutting down");
+    }
     event_del(&c->timer);
 }
 
@@ -294,17 +313,20 @@ void fb_pool_conn_send(fb_pool_conn *c, fb_ticket *t) {
     bool sent = true;
 
     t->ncalls = g->ncalls;
-    if (c->flight_tail != NULL)
+    if (c->flight_tail != NULL) {
         c->flight_tail->next = t;
-    else
+    } else {
         c->flight_head = t;
+    }
     c->flight_tail = t;
     c->nflight++;
-    for (unsigned i = 0; sent && i < g->ncalls; i++)
+    for (unsigned i = 0; sent && i < g->ncalls; i++) {
         sent = PQsendQueryPrepared(c->pg, g->calls[i].stmt->name, (int)g->calls[i].stmt->nparams, g->calls[i].params, NULL, NULL, 0) == 1;
+    }
     int left = sent && PQpipelineSync(c->pg) == 1 ? PQflush(c->pg) : -1;
-    if (left > 0)
+    if (left > 0) {
         watch(c, EV_READ | EV_WRITE);
-    else if (left < 0)
+    } else if (left < 0) {
         set_timer(c, 0); /* not from here: the caller is not to be called back from within */
+    }
 }

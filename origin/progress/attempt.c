@@ -77,10 +77,11 @@ static bool grade(fb_job *job, attempt *a, bell_str content, const char **proble
     bell_buf_init(&out, FB_JOB_ARENA_BYTES / 2);
     bell_json_init(&j, &out);
     bool ok = bell_quiz_grade(content, bell_buf_str(&job->body), &a->result, &j, err, sizeof(err));
-    if (!ok)
+    if (!ok) {
         *problem = bell_arena_printf(&job->arena, "%s", err);
-    else if (!bell_json_done(&j) || !keep_questions(job, a, &out))
+    } else if (!bell_json_done(&j) || !keep_questions(job, a, &out)) {
         ok = false;
+    }
     bell_buf_fini(&out);
     return ok;
 }
@@ -90,8 +91,9 @@ static void grade_and_save(fb_job *job) {
     attempt *a = bell_arena_zalloc(&job->arena, sizeof(*a));
     const char *problem = NULL;
 
-    if (fb_progress_refused(job))
+    if (fb_progress_refused(job)) {
         return;
+    }
     if (fb_col_i64(target, 0, 0) != FB_ITEM_QUIZ) {
         fb_reply_problem(job, FB_PROBLEM_INVALID, "This is not a quiz.");
         return;
@@ -109,8 +111,9 @@ static void grade_and_save(fb_job *job) {
 void fb_attempt(fb_job *job) {
     json_t *body = fb_json_body(job); /* its shape; what is in it is checked when it is graded */
 
-    if (body == NULL)
+    if (body == NULL) {
         return;
+    }
     json_decref(body);
     fb_call_add(job, &fb_sql_attempt_target, fb_text_i64(job, job->tenant_id), fb_text_i64(job, (int64_t)job->session.user_id),
                 fb_text_i64(job, (int64_t)job->ids[0]));

@@ -56,8 +56,9 @@ static void answer(fb_job *job) {
     const PGresult *saved = fb_rows(job, 1);
     bell_json j;
 
-    if (fb_progress_refused(job))
+    if (fb_progress_refused(job)) {
         return;
+    }
     if (PQntuples(saved) == 0) { /* locked or left between the two statements */
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
         return;
@@ -84,8 +85,9 @@ static bool read_save(fb_job *job, json_t *body, save *s) {
     *s = (save){.completed = json_is_true(completed)};
     if (!fb_json_only(job, body, names) || !fb_json_number(job, body, "position_s", 0, POSITION_MAX_S, 1000, &s->position_ms, &s->has_position) ||
         !fb_json_number(job, body, "percent", 0, 100, 1, &s->percent, &present) ||
-        !fb_json_number(job, body, "time_spent_s", 0, TIME_SPENT_MAX_S, 1, &s->time_spent_s, &present))
+        !fb_json_number(job, body, "time_spent_s", 0, TIME_SPENT_MAX_S, 1, &s->time_spent_s, &present)) {
         return false;
+    }
     if (completed != NULL && !json_is_boolean(completed)) {
         fb_reply_problem(job, FB_PROBLEM_INVALID, "\"completed\" is true or false.");
         return false;
@@ -97,12 +99,14 @@ void fb_progress_save(fb_job *job) {
     json_t *body = fb_json_body(job);
     save s;
 
-    if (body == NULL)
+    if (body == NULL) {
         return;
+    }
     bool ok = read_save(job, body, &s);
     json_decref(body);
-    if (!ok)
+    if (!ok) {
         return;
+    }
     const char *tenant = fb_text_i64(job, job->tenant_id), *user = fb_text_i64(job, (int64_t)job->session.user_id);
     const char *item = fb_text_i64(job, (int64_t)job->ids[0]);
     fb_call_add(job, &fb_sql_item_target, tenant, user, item);

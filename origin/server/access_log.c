@@ -13,8 +13,9 @@
 #define FLUSH_BYTES    (32 * 1024)
 
 static int open_path(const char *path) {
-    if (strcmp(path, "-") == 0)
+    if (strcmp(path, "-") == 0) {
         return STDOUT_FILENO;
+    }
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
@@ -28,18 +29,21 @@ bool fb_access_log_open(fb_access_log *l, const char *path) {
 bool fb_access_log_reopen(fb_access_log *l, const char *path) {
     fb_access_log_flush(l);
     int fd = open_path(path);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
-    if (l->fd != STDOUT_FILENO)
+    }
+    if (l->fd != STDOUT_FILENO) {
         close(l->fd);
+    }
     l->fd = fd;
     return true;
 }
 
 void fb_access_log_close(fb_access_log *l) {
     fb_access_log_flush(l);
-    if (l->fd > STDERR_FILENO)
+    if (l->fd > STDERR_FILENO) {
         close(l->fd);
+    }
     bell_buf_fini(&l->text);
 }
 
@@ -92,17 +96,20 @@ void fb_access_log_add(fb_access_log *l, const fb_access *a) {
         l->text.failed = false;
         l->dropped++;
     }
-    if (l->text.len >= FLUSH_BYTES)
+    if (l->text.len >= FLUSH_BYTES) {
         fb_access_log_flush(l);
+    }
 }
 
 void fb_access_log_flush(fb_access_log *l) {
     while (l->text.len > 0) {
         ssize_t n = write(l->fd, l->text.p, l->text.len);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             continue;
-        if (n <= 0)
+        }
+        if (n <= 0) {
             return; /* kept, up to the bound, for the next try */
+        }
         bell_buf_consume(&l->text, (size_t)n);
     }
     if (l->dropped > 0) {

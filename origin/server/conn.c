@@ -68,11 +68,13 @@ static void set_timer(fb_conn *c, long ms) {
 
 static void end_exchange(fb_conn *c) {
     exchange *x = c->x;
-    if (x == NULL)
+    if (x == NULL) {
         return;
+    }
     fb_job_fini(&x->job);
-    if (x->out_ready)
+    if (x->out_ready) {
         fb_out_fini(&x->out);
+    }
     free(x);
     c->x = NULL;
 }
@@ -86,12 +88,14 @@ static void conn_close(fb_conn *c) {
     event_del(&c->write_event);
     event_del(&c->timer);
     close(c->fd);
-    if (c->prev != NULL)
+    if (c->prev != NULL) {
         c->prev->next = c->next;
-    else
+    } else {
         w->conns = c->next;
-    if (c->next != NULL)
+    }
+    if (c->next != NULL) {
         c->next->prev = c->prev;
+    }
     free(c->in);
     free(c);
     fb_worker_conn_closed(w);
@@ -123,8 +127,9 @@ static void on_reply(fb_job *job, void *arg) {
 
 static bool begin_exchange(fb_conn *c) {
     exchange *x = malloc(sizeof(*x));
-    if (x == NULL)
+    if (x == NULL) {
         return false;
+    }
     memset(&x->request, 0, offsetof(bell_http_request, headers));
     x->request.nheaders = 0;
     x->out_ready = false;
@@ -143,8 +148,9 @@ static bool begin_exchange(fb_conn *c) {
 static void refuse(fb_conn *c, fb_problem p, const char *detail) {
     c->x->keep_alive = false;
     c->x->body_unread = true;
-    if (c->x->job.request_id[0] == '\0')
+    if (c->x->job.request_id[0] == '\0') {
         fb_request_id(NULL, c->x->job.request_id);
+    }
     fb_reply_problem(&c->x->job, p, detail);
 }
 
@@ -184,10 +190,11 @@ static void take_head(fb_conn *c, int head_len) {
     c->head_len = (size_t)head_len;
     x->keep_alive = x->request.keep_alive && !c->worker->draining;
     fb_request_id(&x->request, x->job.request_id);
-    if (has_body(&x->request))
+    if (has_body(&x->request)) {
         begin_body(c);
-    else
+    } else {
         start_job(c);
+    }
 }
 
 static void read_head(fb_conn *c) {
@@ -199,12 +206,13 @@ static void read_head(fb_conn *c) {
         return;
     }
     int n = bell_http_parse_head(c->in, c->in_len, &c->scanned, (size_t)s->head_max_bytes, &c->x->request, &reason);
-    if (n < 0)
+    if (n < 0) {
         refuse(c, fb_problem_of_status((unsigned)-n), reason);
-    else if (n > 0 && n <= s->head_max_bytes)
+    } else if (n > 0 && n <= s->head_max_bytes) {
         take_head(c, n);
-    else if (n > 0 || c->in_len >= (size_t)s->head_max_bytes)
+    } else if (n > 0 || c->in_len >= (size_t)s->head_max_bytes) {
         refuse(c, FB_PROBLEM_HEADERS_TOO_LARGE, NULL);
+    }
 }
 
 /* What lies behind the head in the buffer is body; what has been used is taken out so that there is room again. */
@@ -222,12 +230,13 @@ static void read_body(fb_conn *c) {
     }
     memmove(c->in + c->head_len, c->in + at, c->in_len - at);
     c->in_len -= at - c->head_len;
-    if (st == BELL_HTTP_BODY_DONE && !x->job.body.failed)
+    if (st == BELL_HTTP_BODY_DONE && !x->job.body.failed) {
         start_job(c);
-    else if (st == BELL_HTTP_BODY_LARGE || x->job.body.failed)
+    } else if (st == BELL_HTTP_BODY_LARGE || x->job.body.failed) {
         refuse(c, FB_PROBLEM_TOO_LARGE, NULL);
-    else if (st == BELL_HTTP_BODY_ERROR)
+    } else if (st == BELL_HTTP_BODY_ERROR) {
         refuse(c, FB_PROBLEM_BAD_REQUEST, "The body's chunks are malformed.");
+    }
 }
 
 /* Goes as far as the bytes at hand allow. */
@@ -236,21 +245,24 @@ static void advance(fb_conn *c) {
         c->state = CONN_HEAD;
         set_timer(c, c->worker->settings->request_deadline_ms);
     }
-    if (c->state == CONN_HEAD)
+    if (c->state == CONN_HEAD) {
         read_head(c);
-    else if (c->state == CONN_BODY)
+    } else if (c->state == CONN_BODY) {
         read_body(c);
+    }
 }
 
 static void on_linger(fb_conn *c) {
     char rubbish[4096];
     ssize_t n = recv(c->fd, rubbish, sizeof(rubbish), 0);
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
+    }
     c->lingered_bytes += n > 0 ? (size_t)n : 0;
-    if (n <= 0 || c->lingered_bytes > LINGER_MAX_BYTES)
+    if (n <= 0 || c->lingered_bytes > LINGER_MAX_BYTES) {
         conn_close(c);
+    }
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg) {
@@ -270,8 +282,9 @@ static void on_read(evutil_socket_t fd, short what, void *arg) {
         }
     }
     ssize_t n = recv(fd, c->in + c->in_len, c->in_cap - c->in_len, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
+    }
     if (n <= 0) { /* gone, in the middle of a request or between two */
         conn_close(c);
         return;
@@ -323,8 +336,9 @@ static bool begin_write(fb_conn *c) {
     exchange *x = c->x;
 
     event_del(&c->read_event);
-    if (c->worker->draining)
+    if (c->worker->draining) {
         x->keep_alive = false;
+    }
     x->out_ready = true;
     if (!fb_out_init(&x->out, &x->job, x->keep_alive, x->request.method != BELL_HTTP_HEAD)) {
         fb_log(FB_LOG_ERROR, "request %s: no memory for the reply", x->job.request_id);
@@ -339,16 +353,18 @@ static void on_write(evutil_socket_t fd, short what, void *arg) {
     fb_conn *c = arg;
     (void)what;
 
-    if (!c->x->out_ready && !begin_write(c))
+    if (!c->x->out_ready && !begin_write(c)) {
         return;
+    }
     uint64_t before = c->x->out.sent_bytes;
     switch (fb_out_write(&c->x->out, fd)) {
     case FB_OUT_DONE:
         after_reply(c);
         return;
     case FB_OUT_AGAIN:
-        if (c->x->out.sent_bytes > before)
+        if (c->x->out.sent_bytes > before) {
             set_timer(c, c->worker->settings->idle_timeout_ms);
+        }
         event_add(&c->write_event, NULL);
         return;
     case FB_OUT_FAILED: /* the peer has gone; what the job did is done */
@@ -384,13 +400,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
 
 bool fb_conn_open(fb_worker *w, int fd) {
     fb_conn *c = calloc(1, sizeof(*c));
-    if (c == NULL)
+    if (c == NULL) {
         return false;
+    }
     c->worker = w;
     c->fd = fd;
     c->next = w->conns;
-    if (w->conns != NULL)
+    if (w->conns != NULL) {
         w->conns->prev = c;
+    }
     w->conns = c;
     event_assign(&c->read_event, w->base, fd, EV_READ | EV_PERSIST, on_read, c);
     event_assign(&c->write_event, w->base, fd, EV_WRITE, on_write, c);
@@ -403,18 +421,20 @@ bool fb_conn_open(fb_worker *w, int fd) {
 /* A request that lies in the socket unread, or that a new peer is about to send, is still served. */
 static bool has_nothing_to_say(const fb_conn *c) {
     char byte;
-    if (c->state != CONN_IDLE || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+    if (c->state != CONN_IDLE || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
         return false;
+    }
     return c->served;
 }
 
 void fb_conn_close_idle(fb_worker *w) {
     for (fb_conn *c = w->conns, *next; c != NULL; c = next) {
         next = c->next;
-        if (has_nothing_to_say(c))
+        if (has_nothing_to_say(c)) {
             conn_close(c);
-        else if (c->state == CONN_IDLE)
+        } else if (c->state == CONN_IDLE) {
             set_timer(c, FIRST_REQUEST_MS);
+        }
     }
 }
 

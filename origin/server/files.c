@@ -6,8 +6,9 @@
 
 bool fb_sync_folder(const char *folder) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     bool ok = fsync(fd) == 0;
     int why = errno;
     close(fd);

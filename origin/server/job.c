@@ -27,8 +27,9 @@ void fb_job_init(fb_job *job, fb_worker *worker, const bell_http_request *reques
 
 void fb_job_cancel(fb_job *job) {
     fb_group_cancel(&job->group);
-    if (job->task != NULL)
+    if (job->task != NULL) {
         fb_helper_cancel(job->task);
+    }
     job->task = NULL;
     job->next = NULL;
 }
@@ -77,8 +78,9 @@ void fb_call_add(fb_job *job, const fb_stmt *stmt, ...) {
     fb_call *c = &g->calls[g->ncalls++];
     c->stmt = stmt;
     va_start(ap, stmt);
-    for (unsigned i = 0; i < stmt->nparams; i++)
+    for (unsigned i = 0; i < stmt->nparams; i++) {
         c->params[i] = va_arg(ap, const char *);
+    }
     va_end(ap);
 }
 
@@ -102,23 +104,25 @@ static void answer_sql_error(fb_job *job, const fb_group *g) {
         return;
     }
     fb_log(FB_LOG_ERROR, "request %s: %s: SQLSTATE %s: %s", job->request_id, job->waits_for, g->sqlstate, g->message);
-    if (strcmp(g->sqlstate, "57014") == 0) /* query_canceled: the statement's time-out */
+    if (strcmp(g->sqlstate, "57014") == 0) { /* query_canceled: the statement's time-out */
         fb_reply_problem(job, FB_PROBLEM_DEADLINE, NULL);
-    else if (strncmp(g->sqlstate, "53", 2) == 0 || strncmp(g->sqlstate, "57", 2) == 0 || strncmp(g->sqlstate, "40", 2) == 0)
+    } else if (strncmp(g->sqlstate, "53", 2) == 0 || strncmp(g->sqlstate, "57", 2) == 0 || strncmp(g->sqlstate, "40", 2) == 0) {
         fb_reply_problem(job, FB_PROBLEM_DATABASE, NULL); /* no resources, shutting down, serialization: worth another try */
-    else
+    } else {
         fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+    }
 }
 
 static void on_group_done(fb_group *g, void *arg) {
     fb_job *job = arg;
-    if (g->outcome == FB_GROUP_OK)
+    if (g->outcome == FB_GROUP_OK) {
         resume(job);
-    else if (g->outcome == FB_GROUP_LOST)
+    } else if (g->outcome == FB_GROUP_LOST) {
         fb_reply_problem(job, FB_PROBLEM_DATABASE,
                          "The connection to the records broke. What you saved last may or may not be stored; saving again is safe.");
-    else
+    } else {
         answer_sql_error(job, g);
+    }
 }
 
 const PGresult *fb_rows(const fb_job *job, unsigned i) {
@@ -175,16 +179,18 @@ void fb_col_write_str(bell_json *j, const char *key, const PGresult *r, int row,
 
 void fb_col_write_int_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col) {
     bell_json_key(j, key);
-    if (PQgetisnull(r, row, col))
+    if (PQgetisnull(r, row, col)) {
         bell_json_null(j);
-    else
+    } else {
         bell_json_int(j, fb_col_i64(r, row, col));
+    }
 }
 
 void fb_col_write_str_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col) {
     bell_json_key(j, key);
-    if (PQgetisnull(r, row, col))
+    if (PQgetisnull(r, row, col)) {
         bell_json_null(j);
-    else
+    } else {
         bell_json_str(j, fb_col(r, row, col));
+    }
 }

@@ -36,8 +36,9 @@ bool fb_json_only(fb_job *job, json_t *body, const char *const *names) {
 
     json_object_foreach(body, key, value) {
         const char *const *n = names;
-        while (*n != NULL && strcmp(*n, key) != 0)
+        while (*n != NULL && strcmp(*n, key) != 0) {
             n++;
+        }
         if (*n == NULL) {
             fb_reply_problem(job, FB_PROBLEM_INVALID, bell_arena_printf(&job->arena, "\"%.40s\" is not known here.", key));
             return false;
@@ -50,8 +51,9 @@ bool fb_json_number(fb_job *job, json_t *body, const char *name, double min, dou
     json_t *v = json_object_get(body, name);
 
     *present = v != NULL;
-    if (v == NULL)
+    if (v == NULL) {
         return true;
+    }
     double d = json_number_value(v);
     if (!json_is_number(v) || !isfinite(d) || d < min || d > max) {
         fb_reply_problem(job, FB_PROBLEM_INVALID, bell_arena_printf(&job->arena, "\"%s\" is a number from %.0f to %.0f.", name, min, max));

@@ -13,11 +13,13 @@ bool fb_log_open(const char *path) {
     int fd = STDERR_FILENO;
     if (strcmp(path, "-") != 0) {
         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        if (fd < 0)
+        if (fd < 0) {
             return false;
+        }
     }
-    if (log_fd != STDERR_FILENO)
+    if (log_fd != STDERR_FILENO) {
         close(log_fd);
+    }
     log_fd = fd;
     return true;
 }
@@ -36,15 +38,20 @@ void fb_log(fb_log_level level, const char *fmt, ...) {
     va_start(ap, fmt);
     int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
     va_end(ap);
-    if (m < 0)
+    if (m < 0) {
         m = 0;
+    }
     size_t len = (size_t)n + (size_t)m;
-    if (len > sizeof(line) - 2)
+    if (len > sizeof(line) - 2) {
         len = sizeof(line) - 2;
-    for (size_t i = (size_t)n; i < len; i++) /* one event, one line, and nothing that a terminal obeys */
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+    }
+    for (size_t i = (size_t)n; i < len; i++) { /* one event, one line, and nothing that a terminal obeys */
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
             line[i] = ' ';
+        }
+    }
     line[len++] = '\n';
-    if (write(log_fd, line, len) < 0)
+    if (write(log_fd, line, len) < 0) {
         return; /* a log that cannot be written has nobody to tell */
+    }
 }

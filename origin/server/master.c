@@ -48,13 +48,15 @@ static void run_child(master *m, pid_t parent) {
     static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* no worker without a master */
-    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
         signal(defaults[i], SIG_DFL);
+    }
     signal(SIGHUP, SIG_IGN);
     sigprocmask(SIG_SETMASK, &m->before, NULL);
     m->prepared.master_pid = parent;
-    if (getppid() != parent)
+    if (getppid() != parent) {
         _exit(1);
+    }
     int rc = fb_worker_run(&m->prepared, m->listen_fd, m->routes, m->statements);
     fb_worker_unprepare(&m->prepared);
     exit(rc);
@@ -62,15 +64,19 @@ static void run_child(master *m, pid_t parent) {
 
 static void spawn(master *m) {
     slot *s = NULL;
-    for (unsigned i = 0; i < SLOTS && s == NULL; i++)
-        if (m->slots[i].pid == 0)
+    for (unsigned i = 0; i < SLOTS && s == NULL; i++) {
+        if (m->slots[i].pid == 0) {
             s = &m->slots[i];
-    if (s == NULL)
+        }
+    }
+    if (s == NULL) {
         return;
+    }
     fflush(NULL);
     pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
         run_child(m, parent);
+    }
     if (pid < 0) {
         fb_log(FB_LOG_ERROR, "a worker cannot be started: %s", strerror(errno));
         m->respawn_not_before_s = time(NULL) + RESPAWN_WAIT_S;
@@ -81,38 +87,46 @@ static void spawn(master *m) {
 
 static unsigned count(const master *m, bool retiring_too) {
     unsigned n = 0;
-    for (unsigned i = 0; i < SLOTS; i++)
+    for (unsigned i = 0; i < SLOTS; i++) {
         n += m->slots[i].pid != 0 && (retiring_too || !m->slots[i].retiring);
+    }
     return n;
 }
 
 static void keep_up(master *m) {
-    if (m->stopping || time(NULL) < m->respawn_not_before_s)
+    if (m->stopping || time(NULL) < m->respawn_not_before_s) {
         return;
-    for (unsigned n = count(m, false); n < m->wanted; n++)
+    }
+    for (unsigned n = count(m, false); n < m->wanted; n++) {
         spawn(m);
+    }
 }
 
 static void signal_all(master *m, int sig) {
-    for (unsigned i = 0; i < SLOTS; i++)
-        if (m->slots[i].pid != 0)
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (m->slots[i].pid != 0) {
             kill(m->slots[i].pid, sig);
+        }
+    }
 }
 
 static void retire_all(master *m) {
-    for (unsigned i = 0; i < SLOTS; i++)
+    for (unsigned i = 0; i < SLOTS; i++) {
         m->slots[i].retiring = m->slots[i].pid != 0;
+    }
 }
 
 static void note_end(master *m, slot *s, int status) {
     bool expected = s->retiring || m->stopping;
 
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status)) {
         fb_log(expected ? FB_LOG_WARNING : FB_LOG_ERROR, "worker %d was ended by signal %d", (int)s->pid, WTERMSIG(status));
-    else if (!expected)
+    } else if (!expected) {
         fb_log(FB_LOG_ERROR, "worker %d ended with code %d", (int)s->pid, WEXITSTATUS(status));
-    if (!expected && time(NULL) - s->started_s < RESPAWN_WAIT_S)
+    }
+    if (!expected && time(NULL) - s->started_s < RESPAWN_WAIT_S) {
         m->respawn_not_before_s = time(NULL) + RESPAWN_WAIT_S;
+    }
     *s = (slot){0};
 }
 
@@ -120,10 +134,13 @@ static void reap(master *m) {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (unsigned i = 0; i < SLOTS; i++)
-            if (m->slots[i].pid == pid)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (unsigned i = 0; i < SLOTS; i++) {
+            if (m->slots[i].pid == pid) {
                 note_end(m, &m->slots[i], status);
+            }
+        }
+    }
 }
 
 static void reload(master *m) {
@@ -143,15 +160,18 @@ static void reload(master *m) {
     retire_all(m);
     m->respawn_not_before_s = 0;
     keep_up(m);
-    for (unsigned i = 0; i < SLOTS; i++)
-        if (m->slots[i].retiring)
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (m->slots[i].retiring) {
             kill(m->slots[i].pid, SIGTERM);
+        }
+    }
     fb_log(FB_LOG_NOTICE, "reloaded: %u new workers", m->wanted);
 }
 
 static void stop(master *m) {
-    if (!m->stopping)
+    if (!m->stopping) {
         m->kill_at_ms = now_ms() + m->settings->drain_timeout_ms + KILL_AFTER_MS;
+    }
     m->stopping = true;
     signal_all(m, SIGTERM);
 }
@@ -165,8 +185,9 @@ static void on_signal(master *m, int sig) {
         reload(m);
         break;
     case SIGUSR1:
-        if (!fb_log_open(m->settings->error_log))
+        if (!fb_log_open(m->settings->error_log)) {
             fb_log(FB_LOG_ERROR, "error_log %s cannot be opened again: %s", m->settings->error_log, strerror(errno));
+        }
         signal_all(m, SIGUSR1);
         break;
     default:
@@ -180,8 +201,9 @@ static void supervise(master *m) {
     while (!m->stopping || count(m, true) > 0) {
         keep_up(m);
         int sig = sigtimedwait(&m->signals, NULL, &tick);
-        if (sig > 0)
+        if (sig > 0) {
             on_signal(m, sig);
+        }
         reap(m);
         if (m->stopping && now_ms() > m->kill_at_ms) {
             fb_log(FB_LOG_ERROR, "workers did not end in time and are killed");
@@ -195,8 +217,9 @@ static void block_signals(master *m) {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 
     sigemptyset(&m->signals);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         sigaddset(&m->signals, signals[i]);
+    }
     sigprocmask(SIG_BLOCK, &m->signals, &m->before);
 }
 
@@ -228,9 +251,11 @@ int fb_master_run(const fb_settings *s, const fb_route *routes, const fb_stmt *c
         close(m.listen_fd);
         fb_listen_remove(s->listen);
     }
-    if (ok)
+    if (ok) {
         fb_worker_unprepare(&m.prepared);
-    if (pid_fd >= 0)
+    }
+    if (pid_fd >= 0) {
         fb_pid_file_leave(pid_fd, s->pid_file);
+    }
     return m.listen_fd >= 0 ? 0 : 1;
 }

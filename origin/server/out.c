@@ -44,10 +44,12 @@ static fb_out_verdict write_memory(fb_out *o, int socket) {
         struct iovec v[2] = {{o->head.p + o->head_sent, o->head.len - o->head_sent}, {(char *)o->body.p + o->body_sent, o->body.len - o->body_sent}};
         int skip = v[0].iov_len == 0;
         ssize_t n = writev(socket, v + skip, v[1].iov_len == 0 ? 1 : 2 - skip);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             continue;
-        if (n < 0)
+        }
+        if (n < 0) {
             return failed_or_again();
+        }
         o->sent_bytes += (uint64_t)n;
         size_t of_head = (size_t)n < v[0].iov_len ? (size_t)n : v[0].iov_len;
         o->head_sent += of_head;
@@ -58,15 +60,18 @@ static fb_out_verdict write_memory(fb_out *o, int socket) {
 
 fb_out_verdict fb_out_write(fb_out *o, int socket) {
     fb_out_verdict v = write_memory(o, socket);
-    if (v != FB_OUT_DONE || o->fd_left == 0)
+    if (v != FB_OUT_DONE || o->fd_left == 0) {
         return v;
+    }
 
     off_t at = (off_t)o->fd_at;
     ssize_t n = sendfile(socket, o->fd, &at, o->fd_left < SENDFILE_MAX_BYTES ? o->fd_left : SENDFILE_MAX_BYTES);
-    if (n < 0)
+    if (n < 0) {
         return errno == EINTR ? FB_OUT_AGAIN : failed_or_again();
-    if (n == 0)
+    }
+    if (n == 0) {
         return FB_OUT_FAILED; /* the file is shorter than it was: the length we promised cannot be kept */
+    }
     o->fd_at += (uint64_t)n;
     o->fd_left -= (uint64_t)n;
     o->sent_bytes += (uint64_t)n;

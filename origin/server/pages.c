@@ -10,10 +10,11 @@ void fb_page_root(fb_job *job) {
 
 static void reply_file(fb_job *job, bell_str path) {
     const fb_static_file *f = fb_static_find(&job->worker->web, path);
-    if (f != NULL)
+    if (f != NULL) {
         fb_reply_static(job, f, 200);
-    else
+    } else {
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
+    }
 }
 
 void fb_page_file(fb_job *job) {
@@ -29,8 +30,9 @@ void fb_healthz(fb_job *job) {
 }
 
 void fb_readyz(fb_job *job) {
-    if (fb_pool_ready(job->worker->pool))
+    if (fb_pool_ready(job->worker->pool)) {
         fb_reply_text(job, 200, "ok\n");
-    else
+    } else {
         fb_reply_problem(job, FB_PROBLEM_DATABASE, NULL);
+    }
 }

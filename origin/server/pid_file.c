@@ -17,8 +17,9 @@ int fb_pid_file_take(const char *path, char *err, size_t err_len) {
         return -1;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (read(fd, text, sizeof(text) - 1) < 0)
+        if (read(fd, text, sizeof(text) - 1) < 0) {
             text[0] = '\0';
+        }
         snprintf(err, err_len, "another one runs already as process %ld (%s is locked); stop it first", strtol(text, NULL, 10), path);
         close(fd);
         return -1;

@@ -47,9 +47,11 @@ unsigned fb_problem_retry_after_s(fb_problem p) {
 }
 
 fb_problem fb_problem_of_status(unsigned status) {
-    for (unsigned p = 0; p < FB_PROBLEM_COUNT; p++)
-        if (problems[p].status == status)
+    for (unsigned p = 0; p < FB_PROBLEM_COUNT; p++) {
+        if (problems[p].status == status) {
             return (fb_problem)p;
+        }
+    }
     return FB_PROBLEM_BAD_REQUEST;
 }
 

@@ -30,8 +30,9 @@ static void drop_body(fb_reply *r) {
     bell_buf_reset(&r->body);
     bell_buf_reset(&r->headers);
     r->file = NULL;
-    if (r->fd >= 0)
+    if (r->fd >= 0) {
         close(r->fd);
+    }
     r->fd = -1;
 }
 
@@ -57,8 +58,9 @@ static void problem_begin(fb_job *job, fb_problem p, const char *detail) {
     fb_reply_json_begin(job, &j);
     fb_problem_write(&j, p, detail, bell_str_of(job->request_id));
     fb_reply_header(job, "Cache-Control: no-store");
-    if (fb_problem_retry_after_s(p) > 0)
+    if (fb_problem_retry_after_s(p) > 0) {
         fb_reply_header(job, "Retry-After: %u", fb_problem_retry_after_s(p));
+    }
 }
 
 /* A person who opens a page gets a page. Programs, and what a page fetches, get problem+json. */
@@ -67,14 +69,16 @@ static const fb_static_file *problem_page(const fb_job *job, fb_problem p) {
     bell_str accept = q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD ? bell_http_header_get(q, BELL_STR("Accept")) : BELL_STR_NULL;
     const char *file = "error/not-found.html";
 
-    if (accept.p == NULL || memmem(accept.p, accept.len, "text/html", 9) == NULL || bell_str_starts(q->path, BELL_STR("/api/")))
+    if (accept.p == NULL || memmem(accept.p, accept.len, "text/html", 9) == NULL || bell_str_starts(q->path, BELL_STR("/api/"))) {
         return NULL;
-    if (p == FB_PROBLEM_FORBIDDEN)
+    }
+    if (p == FB_PROBLEM_FORBIDDEN) {
         file = "error/forbidden.html";
-    else if (fb_problem_status(p) >= 500)
+    } else if (fb_problem_status(p) >= 500) {
         file = "error/unavailable.html";
-    else if (p != FB_PROBLEM_NOT_FOUND)
+    } else if (p != FB_PROBLEM_NOT_FOUND) {
         return NULL;
+    }
     return fb_static_find(&job->worker->web, bell_str_of(file));
 }
 
@@ -131,10 +135,12 @@ static bool etag_matches(bell_str list, const char *etag) {
 
     while (rest.len > 0) {
         bell_str one = bell_str_trim(bell_str_cut(&rest, ','));
-        if (bell_str_starts(one, BELL_STR("W/")))
+        if (bell_str_starts(one, BELL_STR("W/"))) {
             one = (bell_str){one.p + 2, one.len - 2};
-        if (bell_str_eq(one, want) || bell_str_eq(one, BELL_STR("*")))
+        }
+        if (bell_str_eq(one, want) || bell_str_eq(one, BELL_STR("*"))) {
             return true;
+        }
     }
     return false;
 }
@@ -180,10 +186,12 @@ void fb_reply_header(fb_job *job, const char *fmt, ...) {
 }
 
 uint64_t fb_reply_body_bytes(const fb_reply *r) {
-    if (r->content_type == NULL)
+    if (r->content_type == NULL) {
         return 0;
-    if (r->file != NULL)
+    }
+    if (r->file != NULL) {
         return r->file->body.len;
+    }
     return r->fd >= 0 ? r->fd_bytes : r->body.len;
 }
 
@@ -193,10 +201,12 @@ void fb_reply_head(const fb_job *job, bool keep_alive, bell_buf *out) {
 
     bell_http_date((int64_t)time(NULL), date);
     bell_buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", r->status, bell_http_reason(r->status), date);
-    if (r->content_type != NULL)
+    if (r->content_type != NULL) {
         bell_buf_printf(out, "Content-Type: %s\r\n", r->content_type);
-    if (r->status != 204 && r->status != 304)
+    }
+    if (r->status != 204 && r->status != 304) {
         bell_buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)fb_reply_body_bytes(r));
+    }
     bell_buf_printf(out, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n", job->request_id);
     bell_buf_add(out, r->headers.p, r->headers.len);
     bell_buf_add_z(out, keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
@@ -205,7 +215,8 @@ void fb_reply_head(const fb_job *job, bool keep_alive, bell_buf *out) {
 void fb_reply_fini(fb_reply *r) {
     bell_buf_fini(&r->headers);
     bell_buf_fini(&r->body);
-    if (r->fd >= 0)
+    if (r->fd >= 0) {
         close(r->fd);
+    }
     r->fd = -1;
 }

@@ -6,11 +6,14 @@
 #include <sys/random.h>
 
 static bool is_well_formed(bell_str id) {
-    if (id.len == 0 || id.len > FB_REQUEST_ID_BYTES)
+    if (id.len == 0 || id.len > FB_REQUEST_ID_BYTES) {
         return false;
-    for (size_t i = 0; i < id.len; i++)
-        if (!isalnum((unsigned char)id.p[i]) && id.p[i] != '-' && id.p[i] != '_')
+    }
+    for (size_t i = 0; i < id.len; i++) {
+        if (!isalnum((unsigned char)id.p[i]) && id.p[i] != '-' && id.p[i] != '_') {
             return false;
+        }
+    }
     return true;
 }
 

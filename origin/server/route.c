@@ -23,9 +23,11 @@ static const role_row roles[] = {
 };
 
 static const role_row *role_find(uint32_t role) {
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-        if (roles[i].role == role)
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        if (roles[i].role == role) {
             return &roles[i];
+        }
+    }
     return NULL;
 }
 
@@ -50,11 +52,13 @@ bool fb_shed_admits(fb_shed_class c, unsigned pressure_percent) {
 
 static bool take_id(bell_str *path, uint64_t *id) {
     size_t n = 0;
-    while (n < path->len && path->p[n] != '/')
+    while (n < path->len && path->p[n] != '/') {
         n++;
+    }
     bell_str text = {path->p, n};
-    if ((n > 1 && text.p[0] == '0') || !bell_str_to_u64(text, INT64_MAX, id) || *id == 0)
+    if ((n > 1 && text.p[0] == '0') || !bell_str_to_u64(text, INT64_MAX, id) || *id == 0) {
         return false;
+    }
     *path = (bell_str){path->p + n, path->len - n};
     return true;
 }
@@ -64,13 +68,15 @@ bool fb_route_matches(const char *pattern, bell_str path, uint64_t *ids, bell_st
 
     while (*pattern != '\0') {
         if (*pattern != '{') {
-            if (path.len == 0 || path.p[0] != *pattern)
+            if (path.len == 0 || path.p[0] != *pattern) {
                 return false;
+            }
             path = (bell_str){path.p + 1, path.len - 1};
             pattern++;
         } else if (strncmp(pattern, "{id}", 4) == 0) {
-            if (nids == FB_ROUTE_IDS_MAX || !take_id(&path, &ids[nids++]))
+            if (nids == FB_ROUTE_IDS_MAX || !take_id(&path, &ids[nids++])) {
                 return false;
+            }
             pattern += 4;
         } else { /* {path}: the end of every pattern that has it */
             *rest = path;
@@ -85,8 +91,9 @@ fb_match fb_route_find(const fb_route *routes, fb_job *job, unsigned *allowed) {
 
     *allowed = 0;
     for (const fb_route *r = routes; r->pattern != NULL; r++) {
-        if (!fb_route_matches(r->pattern, job->request->path, job->ids, &job->rest))
+        if (!fb_route_matches(r->pattern, job->request->path, job->ids, &job->rest)) {
             continue;
+        }
         if (r->methods & method) {
             job->route = r;
             return FB_MATCH;
@@ -105,10 +112,12 @@ static void answer_method(fb_job *job, unsigned allowed) {
     char list[80] = "";
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!(allowed & names[i].bit))
+        if (!(allowed & names[i].bit)) {
             continue;
-        if (list[0] != '\0')
+        }
+        if (list[0] != '\0') {
             strcat(list, ", ");
+        }
         strcat(list, names[i].name);
     }
     fb_reply_method_not_allowed(job, list);
@@ -119,8 +128,9 @@ static bool read_tenant(fb_job *job) {
     bell_str value = bell_http_header_get(job->request, BELL_STR("Bell-Tenant"));
     uint64_t id;
 
-    if (value.p == NULL || bell_http_header_count(job->request, BELL_STR("Bell-Tenant")) != 1 || !bell_str_to_u64(value, INT32_MAX, &id) || id == 0)
+    if (value.p == NULL || bell_http_header_count(job->request, BELL_STR("Bell-Tenant")) != 1 || !bell_str_to_u64(value, INT32_MAX, &id) || id == 0) {
         return false;
+    }
     job->tenant_id = (int32_t)id;
     return true;
 }
@@ -130,32 +140,38 @@ static bool is_cross_site(const bell_http_request *q) {
     bell_str site = bell_http_header_get(q, BELL_STR("Sec-Fetch-Site"));
     bell_str origin = bell_http_header_get(q, BELL_STR("Origin"));
 
-    if (q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD)
+    if (q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD) {
         return false;
-    if (site.p != NULL && !bell_str_eq(site, BELL_STR("same-origin")) && !bell_str_eq(site, BELL_STR("none")))
+    }
+    if (site.p != NULL && !bell_str_eq(site, BELL_STR("same-origin")) && !bell_str_eq(site, BELL_STR("none"))) {
         return true;
-    if (origin.p == NULL)
+    }
+    if (origin.p == NULL) {
         return false;
-    if (!bell_str_starts(origin, BELL_STR("https://")))
+    }
+    if (!bell_str_starts(origin, BELL_STR("https://"))) {
         return true;
+    }
     return !bell_str_ieq((bell_str){origin.p + 8, origin.len - 8}, q->host);
 }
 
 static bool may_enter(fb_job *job) {
     const fb_route *r = job->route;
 
-    if (r->scope == FB_SCOPE_NONE)
+    if (r->scope == FB_SCOPE_NONE) {
         return true;
+    }
     if (!job->has_session) {
         fb_reply_sign_in(job);
         return false;
     }
     if ((fb_role_scopes(job->session.role) & r->scope) != r->scope) {
         const char *home = fb_role_home(job->session.role);
-        if (r->is_page && !bell_str_eq(job->request->path, bell_str_of(home)))
+        if (r->is_page && !bell_str_eq(job->request->path, bell_str_of(home))) {
             fb_reply_redirect(job, home);
-        else
+        } else {
             fb_reply_problem(job, FB_PROBLEM_FORBIDDEN, NULL);
+        }
         return false;
     }
     return true;
@@ -186,8 +202,10 @@ void fb_route_dispatch(const fb_route *routes, fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
     }
-    if (has_tenant)
+    if (has_tenant) {
         fb_session_read(job);
-    if (may_enter(job))
+    }
+    if (may_enter(job)) {
         job->route->handler(job);
+    }
 }

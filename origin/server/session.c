@@ -14,23 +14,27 @@ void fb_session_read(fb_job *job) {
     const bell_token_key *keys[1] = {job->worker->session_key};
 
     job->has_session = false;
-    if (header.p == NULL || bell_http_header_count(job->request, BELL_STR("Cookie")) != 1)
+    if (header.p == NULL || bell_http_header_count(job->request, BELL_STR("Cookie")) != 1) {
         return;
+    }
     bell_str token = bell_http_cookie(header, BELL_STR(FB_SESSION_COOKIE));
-    if (token.p == NULL || token.len == 0)
+    if (token.p == NULL || token.len == 0) {
         return;
+    }
     bell_token_verdict v = bell_token_verify(keys, 1, token, (uint32_t)job->tenant_id, (int64_t)time(NULL), &job->session);
     job->has_session = v == BELL_TOKEN_OK;
-    if (v != BELL_TOKEN_OK && v != BELL_TOKEN_EXPIRED)
+    if (v != BELL_TOKEN_OK && v != BELL_TOKEN_EXPIRED) {
         fb_log(FB_LOG_WARNING, "request %s: session refused: %s", job->request_id, bell_token_verdict_text(v));
+    }
 }
 
 bool fb_session_new_sid(char sid[BELL_TOKEN_SID_BYTES + 1]) {
     static const char hex[] = "0123456789abcdef";
     unsigned char random[BELL_TOKEN_SID_BYTES / 2];
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return false;
+    }
     for (size_t i = 0; i < sizeof(random); i++) {
         sid[2 * i] = hex[random[i] >> 4];
         sid[2 * i + 1] = hex[random[i] & 15];
@@ -42,8 +46,9 @@ bool fb_session_new_sid(char sid[BELL_TOKEN_SID_BYTES + 1]) {
 bool fb_session_give(fb_job *job, const bell_token_claims *c) {
     char token[BELL_TOKEN_MAX_BYTES];
 
-    if (bell_token_mint(job->worker->session_key, c, token) < 0)
+    if (bell_token_mint(job->worker->session_key, c, token) < 0) {
         return false;
+    }
     fb_reply_header(job, "Set-Cookie: " FB_SESSION_COOKIE "=%s; Max-Age=%lld; " COOKIE_ATTRIBUTES, token, (long long)(c->expires_s - c->issued_s));
     return true;
 }

@@ -33,8 +33,9 @@ const char *fb_content_type(bell_str path) {
     };
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         size_t n = strlen(types[i].ending);
-        if (path.len > n && memcmp(path.p + path.len - n, types[i].ending, n) == 0)
+        if (path.len > n && memcmp(path.p + path.len - n, types[i].ending, n) == 0) {
             return types[i].type;
+        }
     }
     return "application/octet-stream";
 }
@@ -47,8 +48,9 @@ static char *read_file(const char *path, size_t len) {
         free(body);
         body = NULL;
     }
-    if (f != NULL)
+    if (f != NULL) {
         fclose(f);
+    }
     return body;
 }
 
@@ -58,8 +60,9 @@ static void set_etag(fb_static_file *f) {
 
     EVP_Digest(f->body.p, f->body.len, hash, &n, EVP_sha256(), NULL);
     f->etag[0] = '"';
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 16; i++) {
         snprintf(f->etag + 1 + 2 * i, 3, "%02x", hash[i]);
+    }
     f->etag[33] = '"';
     f->etag[34] = '\0';
 }
@@ -68,8 +71,9 @@ static bool add(fb_static_files *s, const FTSENT *e, size_t root_len, size_t *to
     const char *relative = e->fts_path + root_len + 1;
     size_t len = (size_t)e->fts_statp->st_size;
 
-    if (!bell_url_is_plain_path(bell_str_of(relative)))
+    if (!bell_url_is_plain_path(bell_str_of(relative))) {
         return true; /* an editor's file, a dot file: not to be served */
+    }
     *total += len;
     if (s->nfiles == FB_STATIC_FILES_MAX || *total > FB_STATIC_BYTES_MAX) {
         errno = EFBIG;
@@ -79,8 +83,9 @@ static bool add(fb_static_files *s, const FTSENT *e, size_t root_len, size_t *to
     f->path = strdup(relative);
     f->body = (bell_str){read_file(e->fts_path, len), len};
     s->nfiles++;
-    if (f->path == NULL || f->body.p == NULL)
+    if (f->path == NULL || f->body.p == NULL) {
         return false;
+    }
     f->content_type = fb_content_type(bell_str_of(f->path));
     set_etag(f);
     return true;
@@ -99,11 +104,14 @@ bool fb_static_load(fb_static_files *s, const char *root, char *err, size_t err_
     s->nfiles = 0;
     s->files = calloc(FB_STATIC_FILES_MAX, sizeof(*s->files));
     FTS *walk = s->files != NULL ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
-    while (walk != NULL && ok && (e = fts_read(walk)) != NULL)
-        if (e->fts_info == FTS_F)
+    while (walk != NULL && ok && (e = fts_read(walk)) != NULL) {
+        if (e->fts_info == FTS_F) {
             ok = add(s, e, strlen(root), &total);
-    if (walk != NULL)
+        }
+    }
+    if (walk != NULL) {
         fts_close(walk);
+    }
     if (walk == NULL || !ok || s->nfiles == 0) {
         snprintf(err, err_len, "web_root %s: %s", root,
                  !ok ? strerror(errno) : "no pages are there; expected the files of origin/web (make install puts them in place)");
@@ -132,14 +140,17 @@ const fb_static_file *fb_static_find(const fb_static_files *s, bell_str path) {
         bell_str have = bell_str_of(s->files[mid].path);
         size_t n = have.len < path.len ? have.len : path.len;
         int order = memcmp(path.p, have.p, n);
-        if (order == 0)
+        if (order == 0) {
             order = path.len < have.len ? -1 : path.len > have.len;
-        if (order == 0)
+        }
+        if (order == 0) {
             return &s->files[mid];
-        if (order < 0)
+        }
+        if (order < 0) {
             hi = mid;
-        else
+        } else {
             lo = mid + 1;
+        }
     }
     return NULL;
 }

@@ -16,8 +16,9 @@
 bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) {
     memset(w, 0, sizeof(*w));
     w->settings = s;
-    if (!fb_static_load(&w->web, s->web_root, err, err_len))
+    if (!fb_static_load(&w->web, s->web_root, err, err_len)) {
         return false;
+    }
     w->session_key = bell_token_key_load(s->session_key, err, err_len);
     if (w->session_key == NULL) {
         fb_static_free(&w->web);
@@ -33,13 +34,15 @@ void fb_worker_unprepare(fb_worker *w) {
 }
 
 static void set_accepting(fb_worker *w, bool on) {
-    if (w->accepting == on)
+    if (w->accepting == on) {
         return;
+    }
     w->accepting = on;
-    if (on)
+    if (on) {
         event_add(w->listen_event, NULL);
-    else
+    } else {
         event_del(w->listen_event);
+    }
 }
 
 static void on_accept(evutil_socket_t fd, short what, void *arg) {
@@ -59,19 +62,21 @@ static void on_accept(evutil_socket_t fd, short what, void *arg) {
             }
             return;
         }
-        if (fb_conn_open(w, c))
+        if (fb_conn_open(w, c)) {
             w->nconns++;
-        else
+        } else {
             close(c);
+        }
     }
 }
 
 void fb_worker_conn_closed(fb_worker *w) {
     w->nconns--;
-    if (w->draining && w->nconns == 0)
+    if (w->draining && w->nconns == 0) {
         event_base_loopbreak(w->base);
-    else if (!w->draining)
+    } else if (!w->draining) {
         set_accepting(w, true);
+    }
 }
 
 static void on_drain_timeout(evutil_socket_t fd, short what, void *arg) {
@@ -86,8 +91,9 @@ static void drain(fb_worker *w) {
     long ms = w->settings->drain_timeout_ms;
     struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
 
-    if (w->draining)
+    if (w->draining) {
         return;
+    }
     w->draining = true;
     set_accepting(w, false);
     fb_conn_close_idle(w);
@@ -104,8 +110,9 @@ static void on_signal(evutil_socket_t sig, short what, void *arg) {
     (void)what;
 
     if (sig == SIGUSR1) {
-        if (!fb_log_open(w->settings->error_log) || !fb_access_log_reopen(&w->access_log, w->settings->access_log))
+        if (!fb_log_open(w->settings->error_log) || !fb_access_log_reopen(&w->access_log, w->settings->access_log)) {
             fb_log(FB_LOG_ERROR, "a log cannot be opened again: %s; the old file is used on", strerror(errno));
+        }
         return;
     }
     drain(w);
@@ -116,8 +123,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg) {
     (void)fd;
     (void)what;
     fb_access_log_flush(&w->access_log);
-    if (w->pool_settled && !w->draining && w->nconns < (unsigned)w->settings->connections_max)
+    if (w->pool_settled && !w->draining && w->nconns < (unsigned)w->settings->connections_max) {
         set_accepting(w, true);
+    }
     if (getppid() != w->master_pid && !w->draining) { /* the master is gone, and with it whoever would restart us */
         fb_log(FB_LOG_ERROR, "the master process has gone; stopping");
         drain(w);
@@ -130,12 +138,14 @@ static bool set_up_events(fb_worker *w) {
 
     w->listen_event = event_new(w->base, w->listen_fd, EV_READ | EV_PERSIST, on_accept, w);
     w->second_timer = event_new(w->base, -1, EV_PERSIST, on_second, w);
-    if (w->listen_event == NULL || w->second_timer == NULL)
+    if (w->listen_event == NULL || w->second_timer == NULL) {
         return false;
+    }
     for (size_t i = 0; i < 3; i++) {
         w->signal_events[i] = evsignal_new(w->base, signals[i], on_signal, w);
-        if (w->signal_events[i] == NULL || event_add(w->signal_events[i], NULL) != 0)
+        if (w->signal_events[i] == NULL || event_add(w->signal_events[i], NULL) != 0) {
             return false;
+        }
     }
     return event_add(w->second_timer, &second) == 0;
 }
@@ -145,8 +155,9 @@ static bool set_up_events(fb_worker *w) {
 static void on_pool_settled(void *arg) {
     fb_worker *w = arg;
     w->pool_settled = true;
-    if (!w->draining)
+    if (!w->draining) {
         set_accepting(w, true);
+    }
 }
 
 static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninfo) {
@@ -164,8 +175,9 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninf
         return false;
     }
     w->base = event_base_new();
-    if (w->base == NULL || !set_up_events(w))
+    if (w->base == NULL || !set_up_events(w)) {
         return false;
+    }
     w->pool = fb_pool_new(w->base, &o);
     w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
     return w->pool != NULL && w->helper != NULL;
@@ -175,15 +187,20 @@ static void tear_down(fb_worker *w) {
     fb_conn_close_all(w);
     fb_pool_free(w->pool);
     fb_helper_free(w->helper);
-    for (size_t i = 0; i < 3; i++)
-        if (w->signal_events[i] != NULL)
+    for (size_t i = 0; i < 3; i++) {
+        if (w->signal_events[i] != NULL) {
             event_free(w->signal_events[i]);
+        }
+    }
     struct event *events[] = {w->listen_event, w->second_timer, w->drain_timer};
-    for (size_t i = 0; i < 3; i++)
-        if (events[i] != NULL)
+    for (size_t i = 0; i < 3; i++) {
+        if (events[i] != NULL) {
             event_free(events[i]);
-    if (w->base != NULL)
+        }
+    }
+    if (w->base != NULL) {
         event_base_free(w->base);
+    }
     fb_access_log_close(&w->access_log);
 }
 
@@ -196,10 +213,11 @@ int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_
     srand((unsigned)getpid());
     snprintf(conninfo, sizeof(conninfo), "%s user=fb_app application_name='firstbell api'", w->settings->database);
     bool ok = set_up(w, statements, conninfo);
-    if (ok)
+    if (ok) {
         event_base_dispatch(w->base);
-    else
+    } else {
         fb_log(FB_LOG_ERROR, "a worker could not start");
+    }
     tear_down(w);
     return ok ? 0 : 1;
 }

@@ -11,8 +11,9 @@ static void look_up(const void *image, size_t len) {
     bell_directory_version(image, len);
     bell_directory_tenant_count(image, len);
     for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
-        if (bell_directory_find(image, len, bell_str_of(hosts[i]), &t) != 0)
+        if (bell_directory_find(image, len, bell_str_of(hosts[i]), &t) != 0) {
             fuzz_assert(strlen(t.name) <= BELL_DIRECTORY_NAME_MAX && strlen(t.locale) <= BELL_DIRECTORY_LOCALE_MAX);
+        }
     }
 }
 
@@ -36,8 +37,9 @@ static void build_payload(const uint8_t *data, size_t size) {
     fuzz_assert(EVP_Digest(data, size, hash, NULL, EVP_sha256(), NULL) == 1);
     bell_buf_init(&snapshot, size + BELL_DIRECTORY_HEADER_MAX);
     bell_buf_printf(&snapshot, "bell-directory 1 7 %zu ", size);
-    for (int i = 0; i < 32; i++)
+    for (int i = 0; i < 32; i++) {
         bell_buf_printf(&snapshot, "%02x", hash[i]);
+    }
     bell_buf_add_char(&snapshot, '\n');
     bell_buf_add(&snapshot, data, size);
     fuzz_assert(!snapshot.failed);
@@ -55,13 +57,15 @@ static void read_image(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size == 0)
+    if (size == 0) {
         return 0;
-    if (data[0] == 's')
+    }
+    if (data[0] == 's') {
         build((bell_str){(const char *)data + 1, size - 1});
-    else if (data[0] == 'i')
+    } else if (data[0] == 'i') {
         read_image(data + 1, size - 1);
-    else
+    } else {
         build_payload(data + 1, size - 1);
+    }
     return 0;
 }

@@ -30,8 +30,9 @@ static void check_request(const bell_http_request *r, const char *bytes, size_t 
     for (size_t i = 0; i < r->nheaders; i++) {
         fuzz_assert(is_within(r->headers[i].name, bytes, head) && r->headers[i].name.len > 0);
         fuzz_assert(is_within(r->headers[i].value, bytes, head));
-        for (size_t k = 0; k < r->headers[i].value.len; k++)
+        for (size_t k = 0; k < r->headers[i].value.len; k++) {
             fuzz_assert((unsigned char)r->headers[i].value.p[k] >= ' ' || r->headers[i].value.p[k] == '\t');
+        }
     }
 }
 
@@ -54,8 +55,9 @@ static outcome feed(const bell_http_request *r, const char *bytes, size_t size, 
         fuzz_assert(used <= n && is_within(data, bytes + o.used, n));
         fuzz_assert(data.len == 0 || o.end == BELL_HTTP_BODY_DATA);
         fuzz_assert(o.end != BELL_HTTP_BODY_DATA || data.len > 0);
-        for (size_t i = 0; i < data.len; i++)
+        for (size_t i = 0; i < data.len; i++) {
             o.payload_hash = o.payload_hash * 33 + (unsigned char)data.p[i];
+        }
         o.payload_bytes += data.len;
         o.used += used;
     } while (o.end == BELL_HTTP_BODY_DATA || (o.end == BELL_HTTP_BODY_MORE && o.used < size));
@@ -72,8 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     fuzz_assert(parse_in_pieces(bytes, size, piece, &other, &other_reason) == head);
     fuzz_assert(reason == other_reason && (reason != NULL) == (head < 0));
-    if (head <= 0)
+    if (head <= 0) {
         return 0;
+    }
     fuzz_assert((size_t)head <= size);
     check_request(&r, bytes, (size_t)head);
     whole = feed(&r, bytes + head, size - (size_t)head, SIZE_MAX);

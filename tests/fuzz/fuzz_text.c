@@ -18,8 +18,9 @@ static void check_json(bell_str s) {
     fuzz_assert(bell_json_done(&j));
     v = json_loadb(b.p, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     fuzz_assert(v != NULL);
-    if (is_text)
+    if (is_text) {
         fuzz_assert(json_string_length(v) == s.len && memcmp(json_string_value(v), s.len ? s.p : "", s.len) == 0);
+    }
     json_decref(v);
     bell_buf_fini(&b);
     v = json_stringn(s.len ? s.p : "", s.len);
@@ -35,8 +36,9 @@ static void check_base64(bell_str s) {
 
     fuzz_assert(raw != NULL && text != NULL);
     len = bell_base64url_decode(s, raw);
-    if (len >= 0)
+    if (len >= 0) {
         fuzz_assert(bell_base64url_encode(raw, (size_t)len, text) == s.len && memcmp(text, s.len ? s.p : "", s.len) == 0);
+    }
     len = (long)bell_base64url_encode(s.p, s.len, text);
     fuzz_assert(bell_base64url_decode((bell_str){text, (size_t)len}, raw) == (long)s.len);
     fuzz_assert(s.len == 0 || memcmp(raw, s.p, s.len) == 0);

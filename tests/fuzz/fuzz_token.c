@@ -58,8 +58,9 @@ static void check_payload(const uint8_t *data, size_t size) {
     bell_token_verdict v;
     size_t len;
 
-    if (size > 700)
+    if (size > 700) {
         return;
+    }
     snprintf(header, sizeof(header), "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}", bell_token_key_id(key));
     len = bell_base64url_encode(header, strlen(header), token);
     token[len++] = '.';
@@ -67,20 +68,24 @@ static void check_payload(const uint8_t *data, size_t size) {
     len = sign(token, len);
     v = verify(token, len, &c);
     fuzz_assert(v != BELL_TOKEN_BAD_SIGNATURE && v != BELL_TOKEN_UNKNOWN_KEY);
-    if (v == BELL_TOKEN_OK)
+    if (v == BELL_TOKEN_OK) {
         fuzz_assert(c.tenant_id == 42 && c.expires_s > NOW && strlen(c.sid) == BELL_TOKEN_SID_BYTES);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bell_token_claims c;
 
-    if (key == NULL)
+    if (key == NULL) {
         make_key();
-    if (size == 0)
+    }
+    if (size == 0) {
         return 0;
-    if (data[0] == 't')
+    }
+    if (data[0] == 't') {
         fuzz_assert(verify((const char *)data + 1, size - 1, &c) != BELL_TOKEN_OK);
-    else
+    } else {
         check_payload(data + 1, size - 1);
+    }
     return 0;
 }

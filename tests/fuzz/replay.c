@@ -15,8 +15,9 @@ static int replay_file(const char *path) {
 
     if (f == NULL || fstat(fileno(f), &st) != 0) {
         fprintf(stderr, "replay: %s: cannot be read: %s\n", path, strerror(errno));
-        if (f != NULL)
+        if (f != NULL) {
             fclose(f);
+        }
         return -1;
     }
     size = (size_t)st.st_size;
@@ -46,8 +47,9 @@ static int replay_folder(const char *folder) {
         char path[4096];
 
         snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-        if (entries[i]->d_name[0] != '.' && inputs >= 0)
+        if (entries[i]->d_name[0] != '.' && inputs >= 0) {
             inputs = replay_file(path) < 0 ? -1 : inputs + 1;
+        }
         free(entries[i]);
     }
     free(entries);
@@ -60,8 +62,9 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         int n = replay_folder(argv[i]);
 
-        if (n < 0)
+        if (n < 0) {
             return 1;
+        }
         total += n;
     }
     if (total == 0) {

@@ -16,8 +16,9 @@ static void pieces_are_aligned_and_apart(void **state) {
         memset(p[i], (int)i, i);
     }
     for (size_t i = 0; i < ROWS(p); i++) {
-        for (size_t k = 0; k < i; k++)
+        for (size_t k = 0; k < i; k++) {
             assert_int_equal((unsigned char)p[i][k], i);
+        }
     }
     bell_arena_fini(&a);
 }
@@ -45,8 +46,9 @@ static void the_bound_holds(void **state) {
     assert_null(bell_arena_alloc(&a, SIZE_MAX));
     assert_null(bell_arena_alloc(&a, SIZE_MAX - 8));
     assert_null(bell_arena_zalloc(&a, SIZE_MAX / 2));
-    while (bell_arena_alloc(&a, 100) != NULL)
+    while (bell_arena_alloc(&a, 100) != NULL) {
         taken += 100;
+    }
     assert_in_range(taken, 7000, 10000);
     assert_true(a.used_bytes <= 10000);
     assert_null(bell_arena_strdup(&a, BELL_STR("a text that has no room any more, since all that was left is smaller than it is, "
@@ -90,8 +92,9 @@ static void zeroed(void **state) {
     bell_arena_init(&a, 1 << 16);
     p = bell_arena_zalloc(&a, 500);
     assert_non_null(p);
-    for (size_t i = 0; i < 500; i++)
+    for (size_t i = 0; i < 500; i++) {
         assert_int_equal(p[i], 0);
+    }
     bell_arena_fini(&a);
 }
 

@@ -36,8 +36,9 @@ static void there_and_back(void **state) {
 
     (void)state;
     for (size_t len = 0; len <= sizeof(in); len++) {
-        for (size_t i = 0; i < len; i++)
+        for (size_t i = 0; i < len; i++) {
             in[i] = (unsigned char)(i * 7 + len);
+        }
         assert_int_equal(bell_base64url_encode(in, len, text), BELL_BASE64URL_LEN(len));
         assert_int_equal(strlen(text), BELL_BASE64URL_LEN(len));
         assert_int_equal(bell_base64url_decode(bell_str_of(text), out), len);

@@ -99,11 +99,13 @@ static void growing(void **state) {
 
     (void)state;
     bell_buf_init(&b, 70000);
-    for (unsigned i = 0; i < 70000; i++)
+    for (unsigned i = 0; i < 70000; i++) {
         bell_buf_add_char(&b, (char)i);
+    }
     assert_false(b.failed);
-    for (unsigned i = 0; i < 70000; i++)
+    for (unsigned i = 0; i < 70000; i++) {
         assert_int_equal(b.p[i], (char)i);
+    }
     bell_buf_add_char(&b, 'x');
     assert_true(b.failed);
     bell_buf_reset(&b);

@@ -16,8 +16,9 @@ static bool on_record(void *arg, const bell_csv_record *rec) {
     transcript *t = arg;
 
     t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "%llu[", (unsigned long long)rec->line);
-    for (size_t i = 0; i < rec->nfields; i++)
+    for (size_t i = 0; i < rec->nfields; i++) {
         t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "%s%.*s", i ? "|" : "", BELL_STR_ARG(rec->fields[i]));
+    }
     t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "]");
     return ++t->records != t->stop_after;
 }
@@ -31,8 +32,9 @@ static bool read_all(bell_csv *c, const char *bytes, size_t len, size_t piece) {
         memcpy(copy, bytes + at, n);
         good = bell_csv_feed(c, copy, n);
         free(copy);
-        if (!good)
+        if (!good) {
             return false;
+        }
     }
     return bell_csv_end(c);
 }
@@ -46,8 +48,9 @@ static void assert_read(const char *bytes, size_t len, const char *expected, con
 
         bell_csv_init(&c, 40, on_record, &t);
         good = read_all(&c, bytes, len, piece);
-        if (strcmp(t.text, expected) != 0)
+        if (strcmp(t.text, expected) != 0) {
             fail_msg("\"%s\" in pieces of %zu: read %s, expected %s", bytes, piece, t.text, expected);
+        }
         assert_row(good == (error == NULL), bytes);
         assert_string_equal(c.error, error ? error : "");
         assert_int_equal(c.error_line, error_line);
@@ -108,8 +111,9 @@ static void good_files(void **state) {
     };
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_read(rows[i].bytes, strlen(rows[i].bytes), rows[i].expected, NULL, 0);
+    }
 }
 
 static void bad_files(void **state) {
@@ -154,8 +158,9 @@ static void bad_files(void **state) {
     };
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_read(rows[i].bytes, strlen(rows[i].bytes), rows[i].expected, rows[i].error, rows[i].line);
+    }
 }
 
 static void nul_bytes(void **state) {

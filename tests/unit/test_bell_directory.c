@@ -17,8 +17,9 @@ static char *wrap(const char *payload, uint64_t version) {
 
     assert_int_equal(EVP_Digest(payload, strlen(payload), hash, NULL, EVP_sha256(), NULL), 1);
     p = text + sprintf(text, "bell-directory 1 %llu %zu ", (unsigned long long)version, strlen(payload));
-    for (int i = 0; i < 32; i++)
+    for (int i = 0; i < 32; i++) {
         p += sprintf(p, "%02x", hash[i]);
+    }
     sprintf(p, "\n%s", payload);
     return text;
 }
@@ -33,8 +34,9 @@ static void *build(const char *payload, size_t *len, char err[200]) {
 
 static void statuses(void **state) {
     (void)state;
-    for (bell_tenant_status s = BELL_TENANT_ACTIVE; s <= BELL_TENANT_SUSPENDED; s++)
+    for (bell_tenant_status s = BELL_TENANT_ACTIVE; s <= BELL_TENANT_SUSPENDED; s++) {
         assert_int_equal(bell_tenant_status_of(bell_str_of(bell_tenant_status_name(s))), s);
+    }
     assert_null(bell_tenant_status_name(0));
     assert_null(bell_tenant_status_name(5));
     assert_int_equal(bell_tenant_status_of(BELL_STR("Active")), 0);
@@ -101,8 +103,9 @@ static void good_payloads(void **state) {
         size_t len;
         void *image = build(rows[i], &len, err);
 
-        if (image == NULL)
+        if (image == NULL) {
             fail_msg("%s: %s", rows[i], err);
+        }
         assert_int_equal(bell_directory_version(image, len), 7);
         free(image);
     }
@@ -179,10 +182,11 @@ static void assert_refused(const char *snapshot, size_t len, const char *expecte
     size_t image_len;
 
     assert_null(bell_directory_build((bell_str){snapshot, len}, &image_len, err, sizeof(err)));
-    if (expected != NULL)
+    if (expected != NULL) {
         assert_string_equal(err, expected);
-    else
+    } else {
         assert_true(err[0] != '\0');
+    }
 }
 
 static void headers_that_are_refused(void **state) {
@@ -220,8 +224,9 @@ static void headers_that_are_refused(void **state) {
     char line[400];
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_refused(rows[i].snapshot, strlen(rows[i].snapshot), rows[i].err);
+    }
     sprintf(line, "bell-directory 1 7 0 %0200d\n", 0);
     assert_refused(line, strlen(line), endless);
 }
@@ -232,8 +237,9 @@ static void torn_snapshots(void **state) {
     size_t len = strlen(snapshot);
 
     (void)state;
-    for (size_t n = 0; n < len; n++)
+    for (size_t n = 0; n < len; n++) {
         assert_refused(snapshot, n, NULL);
+    }
     for (size_t bit = 0; bit < len * 8; bit++) {
         snapshot[bit / 8] ^= (char)(1 << bit % 8);
         assert_refused(snapshot, len, NULL);
@@ -284,8 +290,9 @@ static void rows_that_are_not_written(void **state) {
 
     (void)state;
     bell_buf_init(&out, 10000);
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_false(bell_directory_write(&out, 7, &rows[i], 1, 0));
+    }
     assert_false(bell_directory_write(&out, 7, unordered, 2, 0));
     assert_false(bell_directory_write(&out, 0, &good, 1, 0));
     assert_false(bell_directory_write(&out, UINT64_MAX, &good, 1, 0));
@@ -326,8 +333,9 @@ static void many_tenants(void **state) {
 
     (void)state;
     for (unsigned i = 0; i < TENANTS_N; i++) {
-        for (unsigned k = 0; k < 3; k++)
+        for (unsigned k = 0; k < 3; k++) {
             hosts[i][k] = (bell_str){text[i][k], (size_t)sprintf(text[i][k], "h%u.d%u.example", k, i)};
+        }
         rows[i] =
             (bell_directory_row){i * 2 + 1, BELL_TENANT_ACTIVE, {text[i][0] + 3, hosts[i][0].len - 11}, BELL_STR("T"), BELL_STR("en"), hosts[i], 3};
     }
@@ -355,8 +363,9 @@ static void read_everything(const void *image, size_t len) {
 
     bell_directory_version(image, len);
     bell_directory_tenant_count(image, len);
-    if (bell_directory_find(image, len, BELL_STR("www.a.example"), &t))
+    if (bell_directory_find(image, len, BELL_STR("www.a.example"), &t)) {
         assert_true(strlen(t.name) <= BELL_DIRECTORY_NAME_MAX && strlen(t.locale) <= BELL_DIRECTORY_LOCALE_MAX);
+    }
     (void)!bell_directory_find(image, len, BELL_STR("b.example"), &t);
     (void)!bell_directory_find(image, len, BELL_STR("nobody.example"), &t);
 }
@@ -421,8 +430,9 @@ static void a_full_table_ends(void **state) {
     bell_tenant t;
 
     (void)state;
-    for (size_t i = 14; i < len / 4; i++)
+    for (size_t i = 14; i < len / 4; i++) {
         words[i] = 0x01010101;
+    }
     assert_int_equal(bell_directory_version(image, len), 7);
     assert_int_equal(bell_directory_find(image, len, BELL_STR("nobody.example"), &t), 0);
     free(image);

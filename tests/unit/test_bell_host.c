@@ -133,8 +133,9 @@ static void twice_is_once(void **state) {
     for (size_t i = 0; i < ROWS(rows); i++) {
         char out[BELL_HOST_MAX_BYTES + 1];
 
-        if (rows[i].out == NULL)
+        if (rows[i].out == NULL) {
             continue;
+        }
         assert_int_equal(bell_host_normalize(bell_str_of(rows[i].out), out), strlen(rows[i].out));
         assert_string_equal(out, rows[i].out);
     }

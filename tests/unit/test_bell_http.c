@@ -22,8 +22,9 @@ static int parse_bytewise(const char *bytes, size_t len, bell_http_request *r, c
     size_t scanned = 0;
     int verdict = 0;
 
-    for (size_t n = 0; n <= len && verdict == 0; n++)
+    for (size_t n = 0; n <= len && verdict == 0; n++) {
         verdict = bell_http_parse_head(bytes, n, &scanned, TARGET_MAX, r, reason);
+    }
     return verdict;
 }
 
@@ -47,14 +48,17 @@ static void assert_verdict(const char *bytes, size_t len, int expected) {
     char *copy;
     int verdict = parse(bytes, len, &whole, &reason, &copy);
 
-    if (verdict != expected)
+    if (verdict != expected) {
         fail_msg("\"%.*s\": %d (%s), expected %d", (int)len, bytes, verdict, reason ? reason : "no reason", expected);
+    }
     assert_int_equal(reason != NULL, verdict < 0);
     assert_row(parse_bytewise(bytes, len, &bytewise, &again) == expected, bytes);
-    if (verdict < 0)
+    if (verdict < 0) {
         assert_string_equal(reason, again);
-    if (verdict > 0)
+    }
+    if (verdict > 0) {
         assert_same_request(&whole, &bytewise);
+    }
     free(copy);
 }
 
@@ -248,8 +252,9 @@ static void refused(void **state) {
     };
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_verdict(rows[i].head, strlen(rows[i].head), rows[i].verdict);
+    }
 }
 
 static void nul_bytes(void **state) {
@@ -271,8 +276,9 @@ static void every_byte_in_a_value(void **state) {
     for (unsigned c = 0; c < 256; c++) {
         bool good = c == '\t' || (c >= 0x20 && c != 0x7F);
 
-        if (c == '\n')
+        if (c == '\n') {
             continue;
+        }
         for (unsigned at = 0; at < 20; at++) {
             int len = snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: a\r\nX:01234567890123456789\r\n\r\n");
 
@@ -444,8 +450,9 @@ static void headers_have_a_bound(void **state) {
     (void)state;
     for (int extra = BELL_HTTP_HEADERS_MAX - 2; extra <= BELL_HTTP_HEADERS_MAX; extra++) {
         len = (size_t)sprintf(head, "GET / HTTP/1.1\r\nHost: a\r\n");
-        for (int i = 0; i < extra; i++)
+        for (int i = 0; i < extra; i++) {
             len += (size_t)sprintf(head + len, "x-%d: y\r\n", i);
+        }
         len += (size_t)sprintf(head + len, "\r\n");
         assert_verdict(head, len, extra < BELL_HTTP_HEADERS_MAX ? (int)len : -431);
     }

@@ -35,10 +35,12 @@ static outcome feed(int64_t length, const char *bytes, size_t len, size_t piece)
         memcpy(copy, bytes + o.used, n);
         o.end = bell_http_body_feed(&b, copy, n, &used, &data);
         assert_true(used <= n);
-        if (o.end != BELL_HTTP_BODY_DATA)
+        if (o.end != BELL_HTTP_BODY_DATA) {
             assert_int_equal(data.len, 0);
-        if (o.end == BELL_HTTP_BODY_MORE)
+        }
+        if (o.end == BELL_HTTP_BODY_MORE) {
             assert_int_equal(used, n);
+        }
         bell_buf_add_str(&o.payload, data);
         o.used += used;
         free(copy);
@@ -54,10 +56,12 @@ static void assert_outcome(int64_t length, const char *bytes, bell_http_body_sta
         outcome o = feed(length, bytes, len, piece);
 
         assert_row(o.end == end, bytes);
-        if (payload != NULL)
+        if (payload != NULL) {
             assert_row(bell_str_eq(bell_buf_str(&o.payload), bell_str_of(payload)), bytes);
-        if (end == BELL_HTTP_BODY_DONE)
+        }
+        if (end == BELL_HTTP_BODY_DONE) {
             assert_row(strcmp(bytes + o.used, rest) == 0, bytes);
+        }
         bell_buf_fini(&o.payload);
     }
 }
@@ -159,8 +163,9 @@ static void chunks(void **state) {
     };
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_outcome(-1, rows[i].bytes, rows[i].end, rows[i].payload, rows[i].rest);
+    }
 }
 
 static void nul_bytes(void **state) {
@@ -217,12 +222,14 @@ static void framing_has_bounds(void **state) {
     bell_buf_printf(&bytes, "0\r\nA: %05000d\r\n\r\n", 0);
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
     bell_buf_printf(&bytes, "0\r\n");
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         bell_buf_printf(&bytes, "A: b\r\n");
+    }
     bell_buf_printf(&bytes, "\r\n");
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
-    for (int i = 0; i < 30; i++)
+    for (int i = 0; i < 30; i++) {
         bell_buf_printf(&bytes, "1;%0200d\r\nx\r\n", 0);
+    }
     bell_buf_printf(&bytes, "0\r\n\r\n");
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
     bell_buf_fini(&bytes);

@@ -128,8 +128,9 @@ static void cookies(void **state) {
         bell_str value = bell_http_cookie(bell_str_of(rows[i].header), BELL_STR("s"));
 
         assert_row((value.p != NULL) == (rows[i].value != NULL), rows[i].header);
-        if (rows[i].value != NULL)
+        if (rows[i].value != NULL) {
             assert_row(bell_str_eq(value, bell_str_of(rows[i].value)), rows[i].header);
+        }
     }
     assert_null(bell_http_cookie(BELL_STR_NULL, BELL_STR("s")).p);
     assert_true(

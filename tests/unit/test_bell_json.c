@@ -170,18 +170,21 @@ static bool nests(unsigned depth, bool objects) {
     bell_buf_init(&b, 10000);
     bell_json_init(&j, &b);
     for (unsigned i = 0; i < depth; i++) {
-        if (objects)
+        if (objects) {
             bell_json_object_open(&j);
-        else
+        } else {
             bell_json_array_open(&j);
-        if (objects && i + 1 < depth)
+        }
+        if (objects && i + 1 < depth) {
             bell_json_key(&j, "k");
+        }
     }
     for (unsigned i = 0; i < depth; i++) {
-        if (objects)
+        if (objects) {
             bell_json_object_close(&j);
-        else
+        } else {
             bell_json_array_close(&j);
+        }
     }
     good = bell_json_done(&j);
     bell_buf_fini(&b);
@@ -221,8 +224,9 @@ static void jansson_reads_it_back(void **state) {
     bell_json j;
 
     (void)state;
-    for (unsigned i = 0; i < sizeof(bytes); i++)
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (char)i;
+    }
     bell_buf_init(&b, 10000);
     bell_json_init(&j, &b);
     bell_json_str(&j, (bell_str){bytes, sizeof(bytes)});

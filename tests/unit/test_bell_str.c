@@ -133,8 +133,9 @@ static void utf8(void **state) {
     };
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_row(bell_str_is_utf8(bell_str_of(rows[i].text)) == rows[i].good, rows[i].text);
+    }
     assert_false(bell_str_is_utf8((bell_str){"a\0b", 3}));
     assert_false(bell_str_is_utf8((bell_str){"\0", 1}));
     assert_false(bell_str_is_utf8((bell_str){"12345678123\0", 12}));

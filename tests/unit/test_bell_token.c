@@ -73,8 +73,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    for (size_t i = 0; i < ROWS(files); i++)
+    for (size_t i = 0; i < ROWS(files); i++) {
         unlink(path_of(files[i]));
+    }
     rmdir(dir);
     bell_token_key_free(key_one);
     bell_token_key_free(public_one);
@@ -393,8 +394,9 @@ static void signatures_of_nothing(void **state) {
 
 static void verdicts_have_sentences(void **state) {
     (void)state;
-    for (bell_token_verdict v = BELL_TOKEN_OK; v <= BELL_TOKEN_WRONG_TENANT; v++)
+    for (bell_token_verdict v = BELL_TOKEN_OK; v <= BELL_TOKEN_WRONG_TENANT; v++) {
         assert_string_not_equal(bell_token_verdict_text(v), "the verdict is not known");
+    }
 }
 
 int main(void) {

@@ -19,8 +19,9 @@ static void decoding(void **state) {
         long len = bell_url_decode(bell_str_of(rows[i].in), rows[i].form, out);
 
         assert_row((len >= 0) == (rows[i].out != NULL), rows[i].in);
-        if (rows[i].out != NULL)
+        if (rows[i].out != NULL) {
             assert_row(bell_str_eq((bell_str){out, (size_t)len}, bell_str_of(rows[i].out)), rows[i].in);
+        }
     }
     assert_int_equal(bell_url_decode((bell_str){"a\0b", 3}, false, (char[4]){0}), -1);
     assert_int_equal(bell_url_decode((bell_str){"%41", 2}, false, (char[4]){0}), -1);
@@ -40,8 +41,9 @@ static void plain_paths(void **state) {
     char longest[257];
 
     (void)state;
-    for (size_t i = 0; i < ROWS(rows); i++)
+    for (size_t i = 0; i < ROWS(rows); i++) {
         assert_row(bell_url_is_plain_path(bell_str_of(rows[i].path)) == rows[i].plain, rows[i].path);
+    }
     assert_false(bell_url_is_plain_path((bell_str){"a\0b", 3}));
     memset(longest, 'a', sizeof(longest));
     assert_true(bell_url_is_plain_path((bell_str){longest, 255}));

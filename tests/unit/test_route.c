@@ -42,12 +42,15 @@ static void patterns(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint64_t ids[FB_ROUTE_IDS_MAX] = {0};
         bell_str rest = BELL_STR_NULL;
-        if (fb_route_matches(cases[i].pattern, bell_str_of(cases[i].path), ids, &rest) != cases[i].matches)
+        if (fb_route_matches(cases[i].pattern, bell_str_of(cases[i].path), ids, &rest) != cases[i].matches) {
             fail_msg("%s against %s", cases[i].pattern, cases[i].path);
-        if (cases[i].id != 0)
+        }
+        if (cases[i].id != 0) {
             assert_true(ids[0] == cases[i].id);
-        if (cases[i].rest != NULL)
+        }
+        if (cases[i].rest != NULL) {
             assert_true(bell_str_eq(rest, bell_str_of(cases[i].rest)));
+        }
     }
 }
 
@@ -69,20 +72,24 @@ static void open_routes_are_these(void **state) {
     (void)state;
     for (const fb_route *r = fb_routes; r->pattern != NULL; r++) {
         bool listed = false;
-        for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
             listed |= strcmp(open[i], r->pattern) == 0;
-        if (listed != (r->scope == FB_SCOPE_NONE))
+        }
+        if (listed != (r->scope == FB_SCOPE_NONE)) {
             fail_msg("%s is %s to everybody", r->pattern, listed ? "no longer open" : "open");
+        }
     }
 }
 
 static void every_scope_has_a_role_and_unknown_roles_have_none(void **state) {
     unsigned all = 0;
     (void)state;
-    for (uint32_t role = 0; role < 64; role++)
+    for (uint32_t role = 0; role < 64; role++) {
         all |= fb_role_scopes(role);
-    for (const fb_route *r = fb_routes; r->pattern != NULL; r++)
+    }
+    for (const fb_route *r = fb_routes; r->pattern != NULL; r++) {
         assert_int_equal(r->scope & ~all, 0);
+    }
     assert_int_equal(fb_role_scopes(0), FB_SCOPE_NONE);
     assert_int_equal(fb_role_scopes(5), FB_SCOPE_NONE); /* proctor */
     assert_int_equal(fb_role_scopes(21), FB_SCOPE_NONE);
@@ -107,8 +114,9 @@ static void statements_have_names_of_their_own(void **state) {
         assert_true(fb_statements[i]->nparams <= FB_STMT_PARAMS_MAX);
         snprintf(last, sizeof(last), "$%u", fb_statements[i]->nparams);
         assert_non_null(strstr(fb_statements[i]->sql, last));
-        for (size_t j = 0; j < i; j++)
+        for (size_t j = 0; j < i; j++) {
             assert_string_not_equal(fb_statements[i]->name, fb_statements[j]->name);
+        }
     }
 }
 
@@ -118,12 +126,14 @@ static void problems_are_whole(void **state) {
         assert_true(fb_problem_status((fb_problem)p) >= 400 && fb_problem_status((fb_problem)p) < 600);
         assert_non_null(fb_problem_name((fb_problem)p));
         assert_int_equal(fb_problem_status((fb_problem)p) == 503, fb_problem_retry_after_s((fb_problem)p) > 0);
-        for (int q = 0; q < p; q++)
+        for (int q = 0; q < p; q++) {
             assert_string_not_equal(fb_problem_name((fb_problem)p), fb_problem_name((fb_problem)q));
+        }
     }
     static const unsigned codec[] = {400, 414, 417, 431, 501, 505};
-    for (size_t i = 0; i < sizeof(codec) / sizeof(codec[0]); i++)
+    for (size_t i = 0; i < sizeof(codec) / sizeof(codec[0]); i++) {
         assert_int_equal(fb_problem_status(fb_problem_of_status(codec[i])), codec[i]);
+    }
 }
 
 int main(void) {
