@@ -22,8 +22,15 @@ fail() {
 # ---- steps
 
 STEP_LOG=
-trap 'rm -f "$STEP_LOG"' EXIT # when it is interrupted; whoever sets another trap says this again
+trap 'is_child || rm -f "$STEP_LOG"' EXIT # when it is interrupted; whoever sets another trap says this again
 STEP_ALWAYS=no # yes: steps that took no time are shown as well
+TICK_FIRST_S=5 # a step is told to be alive after so long, and then again and again
+TICK_S=15
+
+# A child that is ended before it has put the traps off would run them in place of its parent: every trap asks this first.
+is_child() {
+    [ "$BASHPID" != $$ ]
+}
 
 # step TITLE COMMAND...: runs it with its output kept, says how long it took, and keeps the terminal alive when it is long. When it fails,
 # what it said is shown; the last line is usually a sentence.
@@ -51,7 +58,7 @@ ticker() {
     until read -rt 5 -u "$silence"; do
         seconds=$((seconds + 5))
         [ -d /proc/$$ ] || exit # whoever was told of progress was killed
-        [ $((seconds % 15)) != 5 ] || printf '  %-42s %4d s so far\n' "$1" "$seconds"
+        [ "$seconds" -lt "$TICK_FIRST_S" ] || [ $(((seconds - TICK_FIRST_S) % TICK_S)) != 0 ] || printf '  %-42s %4d s so far\n' "$1" "$seconds"
     done
 }
 

@@ -1,0 +1,219 @@
+# How auto/test runs a file of tests, counts what it said, and shows it. Sourced after auto/lib.sh; "results" is a directory of its own.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of auto/test
+
+TIME_BOUND_S=300
+VALGRIND_BOUND_S=900
+FUZZ_RUNS=${FB_FUZZ_RUNS:-10000000}
+
+passed=0
+failed=0
+skipped=0
+running=() # the pids of run_file
+
+# ---- running: every file writes TAP to $results/PART.NAME.out and its exit code to .code
+
+run_file() {
+    local part=$1 name=$2 file=$3 out=$results/$1.$2
+    local bound=(timeout --kill-after=30 "$(time_bound "$part" "$file")")
+    set +e
+    case $part in
+    lint) "${bound[@]}" auto/lint ;;
+    unit) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "build-asan/tests/$name" ;;
+    valgrind) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
+    fuzz) run_corpus "$name" "${bound[@]}" ;;
+    fuzz-long) run_search "$name" "$out.log" "${bound[@]}" ;;
+    *) FB_TEST_BUILD=build-asan "${bound[@]}" node --test-reporter=tap "$file" ;;
+    esac >"$out.out" 2>&1 </dev/null
+    echo $? >"$out.code"
+}
+
+VALGRIND=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect)
+
+time_bound() {
+    local own
+    case $1 in
+    valgrind) echo $VALGRIND_BOUND_S ;;
+    fuzz-long) echo $((600 + FUZZ_RUNS / 1000)) ;;
+    *)
+        own=$(head -n 12 "$2" | sed -n 's/.*time bound: \([0-9]*\) s.*/\1/p' | head -n 1)
+        echo "${own:-$TIME_BOUND_S}"
+        ;;
+    esac
+}
+
+# A corpus is one test: every file of it goes through the parser once, under sanitizers.
+run_corpus() {
+    local name=$1 corpus=tests/fuzz/corpus/${1#fuzz_}
+    shift
+    if [ ! -d "$corpus" ]; then
+        echo "not ok 1 - $name: there is no corpus $corpus"
+        return 1
+    fi
+    one_test "$name" "$@" "build-asan/fuzz/$name" "$corpus"
+}
+
+# A search is one test, too: it has to reach its number of executions. libFuzzer's talk is long; what it said last tells of a crash.
+run_search() {
+    local name=$1 log=$2 code=0 done_runs
+    shift 2
+    "$@" tests/fuzz/run "${name#fuzz_}" 0 "-runs=$FUZZ_RUNS" >"$log" 2>&1 || code=$?
+    done_runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    echo "# note: ${done_runs:-0} executions"
+    if [ $code != 0 ] || [ "${done_runs:-0}" -lt "$FUZZ_RUNS" ]; then
+        tail -n 60 "$log"
+        echo "not ok 1 - $name: ${done_runs:-0} of $FUZZ_RUNS executions"
+        return $((code == 0 ? 1 : code))
+    fi
+    echo "ok 1 - $name"
+}
+
+# one_test NAME COMMAND...
+one_test() {
+    local name=$1 code=0
+    shift
+    "$@" || code=$?
+    [ $code = 0 ] && echo "ok 1 - $name" || echo "not ok 1 - $name"
+    return $code
+}
+
+# at_once PART: how many files run at the same time
+at_once() {
+    case $1 in
+    chaos | fresh) echo 1 ;;
+    *) echo 2 ;;
+    esac
+}
+
+# run_all PART LINES...: a line is PART NAME FILE
+run_all() {
+    local line part name file most
+    most=$(at_once "$1")
+    shift
+    running=()
+    for line in "$@"; do
+        while [ ${#running[@]} -ge "$most" ]; do
+            wait -n "${running[@]}" || true
+            drop_ended
+        done
+        read -r part name file <<<"$line"
+        run_file "$part" "$name" "$file" &
+        running+=($!)
+    done
+    wait "${running[@]}"
+}
+
+drop_ended() {
+    local pid left=()
+    for pid in "${running[@]}"; do
+        ! kill -0 "$pid" 2>/dev/null || left+=("$pid")
+    done
+    running=("${left[@]}")
+}
+
+# run_part PART LINES...: all files of a part, and the line that sums them up
+run_part() {
+    local part=$1 begin=$SECONDS before="$passed $failed" line name file ticker
+    shift
+    ticker "$part" &
+    ticker=$!
+    run_all "$part" "$@"
+    kill "$ticker"
+    wait "$ticker" 2>/dev/null || true
+    for line in "$@"; do
+        read -r part name file <<<"$line"
+        count_file "$part" "$name" "$file"
+    done
+    printf '  %-9s %5d passed, %d failed %11d s\n' "$part" $((passed - ${before% *})) $((failed - ${before#* })) $((SECONDS - begin))
+}
+
+# When auto/test is interrupted: what runs is under timeout, which hands the signal on; every test ends its servers. Bounded, then nothing is spared.
+stop_running() {
+    local job under=()
+    for job in "${running[@]}"; do
+        mapfile -t -d ' ' -O "${#under[@]}" under < <(cat "/proc/$job/task/$job/children" 2>/dev/null)
+        kill "$job" 2>/dev/null || true
+    done
+    [ ${#under[@]} != 0 ] || return 0
+    kill "${under[@]}" 2>/dev/null || true
+    wait_until 60 all_gone "${under[@]}" || kill -s KILL "${under[@]}" 2>/dev/null || true
+}
+
+all_gone() {
+    local pid
+    for pid in "$@"; do
+        [ ! -d "/proc/$pid" ] || return 1
+    done
+}
+
+# ---- counting
+
+count() {
+    grep -cE "$1" "$2" || true
+}
+
+# node's summary counts what it ran; cmocka, lint and the fuzz targets have one line a test
+count_file() {
+    local part=$1 out=$results/$1.$2.out code ok bad skip
+    code=$(cat "$results/$1.$2.code" 2>/dev/null || echo 1)
+    case $part in
+    edge | origin | e2e | chaos | fresh)
+        ok=$(sed -n 's/^# pass //p' "$out")
+        bad=$(($(sed -n 's/^# fail //p' "$out") + $(sed -n 's/^# cancelled //p' "$out") + 0))
+        skip=$(($(sed -n 's/^# skipped //p' "$out") + $(sed -n 's/^# todo //p' "$out") + 0))
+        ;;
+    *)
+        skip=$(count '^(not )?ok .*# SKIP' "$out")
+        ok=$(($(count '^ok ' "$out") - skip))
+        bad=$(count '^not ok ' "$out")
+        ;;
+    esac
+    ok=${ok:-0}
+    failed_tests "$out" >"$out.failed"
+    # A file that crashed, was too slow or ran nothing has failed, whatever it counted.
+    if { [ "$code" != 0 ] && [ "$bad" = 0 ]; } || [ $((ok + bad + skip)) = 0 ]; then
+        bad=$((bad + 1))
+        explain_end "$code" "$part" "$3" | tee -a "$out" >>"$out.failed"
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    skipped=$((skipped + skip))
+    sed "s,^,  $1/$2: ," "$out.failed" >>"$results/failed"
+    show_file "$1/$2" "$out" "$bad" "$skip"
+}
+
+# The names of what failed. A test that failed only because one below it did is not named.
+failed_tests() {
+    awk '
+        /^ *not ok / && !/# (SKIP|TOD[O])/ { if (name != "") print name; name = $0; sub(/^ *not ok [0-9]+ (- )?/, "", name) }
+        /failureType: .subtestsFailed/ { name = "" }
+        END { if (name != "") print name }' "$1"
+}
+
+explain_end() {
+    case $1 in
+    0) echo "$3 ran no test" ;;
+    124 | 137) echo "$3 was not done within $(time_bound "$2" "$3") s" ;;
+    99) echo "$3: valgrind found an error or lost memory" ;;
+    *) echo "$3 ended with exit code $1" ;;
+    esac
+}
+
+show_file() {
+    if [ "$3" != 0 ]; then
+        printf '\n---- %s failed\n' "$1"
+        cat "$2"
+        printf -- '---- end of %s\n\n' "$1"
+    elif [ "$4" != 0 ]; then
+        grep -E '# (SKIP|TOD[O])' "$2" | sed "s,^ *,  skipped: $1: ,"
+    fi
+    sed -n "s,^ *# note: ,  $1: ,p" "$2"
+}
+
+# Again at the end, where whoever reads a long log looks first.
+name_failed() {
+    [ -s "$results/failed" ] || return 0
+    printf '\nFailed:\n'
+    head -n 60 "$results/failed"
+    [ "$(wc -l <"$results/failed")" -le 60 ] || echo "  and more"
+    echo
+}
