@@ -14,6 +14,11 @@
 
 #define ROUTE(methods_, pattern_, scope_, shed_class_, handler_)                                                                                     \
     { .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_) }
+#define HEAVY(methods_, pattern_, scope_, shed_class_, handler_) /* looks at many rows */                                                            \
+    {                                                                                                                                                \
+        .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_HEAVY,   \
+        .timeout_ms = FB_HEAVY_TIMEOUT_MS                                                                                                             \
+    }
 #define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                      \
     { .methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true }
 #define PAGE(pattern_, scope_, file_)                                                                                                                \
@@ -41,9 +46,9 @@ const fb_route fb_routes[] = {
     ROUTE(PUT,    "/api/v1/items/{id}/progress",  FB_SCOPE_PROGRESS,  FB_SHED_PROGRESS_SAVE,  fb_progress_save),
     ROUTE(POST,   "/api/v1/items/{id}/attempts",  FB_SCOPE_PROGRESS,  FB_SHED_SUBMISSION,     fb_attempt),
 
-    ROUTE(GET,    "/api/v1/classes",              FB_SCOPE_CLASSES,   FB_SHED_DASHBOARD,      fb_classes_list),
-    ROUTE(GET,    "/api/v1/classes/{id}/progress", FB_SCOPE_CLASSES,  FB_SHED_DASHBOARD,      fb_class_progress),
-    ROUTE(GET,    "/api/v1/district",             FB_SCOPE_DISTRICT,  FB_SHED_DASHBOARD,      fb_district),
+    HEAVY(GET,    "/api/v1/classes",              FB_SCOPE_CLASSES,   FB_SHED_DASHBOARD,      fb_classes_list),
+    HEAVY(GET,    "/api/v1/classes/{id}/progress", FB_SCOPE_CLASSES,  FB_SHED_DASHBOARD,      fb_class_progress),
+    HEAVY(GET,    "/api/v1/district",             FB_SCOPE_DISTRICT,  FB_SHED_DASHBOARD,      fb_district),
 
     ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
     ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),

@@ -165,7 +165,7 @@ static bool run_file(PGconn *c, const char *dir, const migration *f) {
         fb_pg_report(c, f->name);
     }
     PGresult *r;
-    for (unsigned statement = 1; (r = PQgetResult(c)) != NULL; statement++) {
+    for (unsigned statement = 1; (r = fb_pg_next_result(c)) != NULL; statement++) {
         ExecStatusType status = PQresultStatus(r);
         bool copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT;
         if (copy) {
@@ -205,7 +205,7 @@ static bool take_lock(PGconn *c) {
     if (!fb_pg_do(c, "SET lock_timeout = '30s'", 0, NULL)) {
         return false;
     }
-    PGresult *r = PQexec(c, "SELECT pg_advisory_lock(" LOCK_KEY ")");
+    PGresult *r = fb_pg_query(c, "SELECT pg_advisory_lock(" LOCK_KEY ")", 0, NULL);
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
     if (!ok) {
         const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);

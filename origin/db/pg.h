@@ -8,7 +8,8 @@
 #include "origin/server/settings.h"
 
 /* Connects as one of the roles "fb_owner", "fb_app", "fb_operator", with application_name `firstbell NAME`, a connect time-out of 5 s, and
- * notices kept off standard error. NULL: a sentence has been written to standard error. */
+ * notices kept off standard error: to direct_database, or else database. NULL: a sentence has been written to standard error; also when a pooler
+ * stands in between, for what the commands leave in their session (a lock, a temporary table, LISTEN) would be left in somebody else's. */
 PGconn *fb_pg_connect(const fb_settings *s, const char *role, const char *name);
 
 /* The same without a word: NULL only without memory; the caller looks at PQstatus and frees with PQfinish. */
@@ -23,6 +24,19 @@ PGconn *fb_pg_open(const fb_settings *s, const char *role, const char *name);
 /* True when the connection's role is behind the walls between tenants: no superuser, no BYPASSRLS, no owner of a table, neither by itself nor
  * by membership. Otherwise a sentence is in err. To be asked by every program that serves several tenants, before it begins. */
 bool fb_pg_role_is_walled(PGconn *c, char *err, size_t err_len) __attribute__((warn_unused_result));
+
+/* False with a sentence in err when the connection is one to a pooler, which gives out a session that may be another with each transaction. */
+bool fb_pg_is_direct(PGconn *c, char *err, size_t err_len) __attribute__((warn_unused_result));
+
+/* How long PostgreSQL may take for one statement before the connection counts as lost; an hour unless it was set. A statement time-out of the
+ * server should end it earlier: this bound is for a server that is stopped, or gone without a word. */
+void fb_pg_bound_wait(unsigned seconds);
+
+/* PQexecParams with that bound. NULL or an error; a connection that was given up has the status CONNECTION_BAD. */
+PGresult *fb_pg_query(PGconn *c, const char *sql, int nparams, const char *const *params) __attribute__((warn_unused_result));
+
+/* PQgetResult with that bound. */
+PGresult *fb_pg_next_result(PGconn *c) __attribute__((warn_unused_result));
 
 /* One statement with text parameters (NULL is SQL's NULL). NULL when it failed: a sentence with the beginning of the statement and
  * PostgreSQL's reason has been written to standard error. The caller clears the result. */

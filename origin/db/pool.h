@@ -1,10 +1,13 @@
-/* The pipelined PostgreSQL pool of one worker. A group is the statements of one step of one request: what opens it (the tenant, the session), the
- * statements, one Sync. Between two Syncs all is one implicit transaction, so an error undoes its own group and no neighbour's; many groups
- * of many requests are under way on a connection at once. Every statement of the program is prepared when a connection opens, so that a
- * statement that is wrong is known at start-up.
+/* A pipelined PostgreSQL pool of one worker: one lane. A group is the statements of one step of one request: what opens it (the tenant, the
+ * session, the time-out), the statements, one Sync. Between two Syncs all is one implicit transaction, so an error undoes its own group and no
+ * neighbour's; up to in_flight_max groups of many requests are under way on a connection at once. Every statement of the program is prepared
+ * when a connection opens, so that a statement that is wrong is known at start-up.
  *
  * Bounds: connections, groups in flight a connection, groups waiting; past them a group is refused and the caller answers 503. While no
- * connection is up, groups are refused at once. */
+ * connection is up, groups are refused at once. A connection whose first group takes long is given no further ones; one that does not answer at
+ * all is given up (pool_watch.c), and the next try goes to the next host of the conninfo (hosts.c).
+ *
+ * Blocks the loop only where libpq does: while the name of a TCP host is looked up. */
 #ifndef FB_POOL_H
 #define FB_POOL_H
 
@@ -31,7 +34,7 @@ typedef struct {
 
 typedef enum {
     FB_GROUP_OK,
-    FB_GROUP_SQL_ERROR, /* sqlstate and message are set */
+    FB_GROUP_SQL_ERROR, /* sqlstate and message are set; nothing of the group happened */
     FB_GROUP_LOST,      /* the connection broke: a write may or may not have happened */
 } fb_group_outcome;
 
@@ -42,6 +45,7 @@ typedef void (*fb_group_done)(fb_group *g, void *arg);
 struct fb_group {
     fb_call calls[FB_GROUP_CALLS_MAX];
     unsigned ncalls;
+    unsigned timeout_ms;                    /* of each of its statements, as its first call tells PostgreSQL */
     PGresult *results[FB_GROUP_CALLS_MAX]; /* one a call, in order, when OK; freed by fb_group_clear */
     fb_group_outcome outcome;
     char sqlstate[6];
@@ -54,10 +58,17 @@ struct fb_group {
 typedef struct fb_pool fb_pool;
 
 typedef struct {
-    const char *conninfo; /* with user */
+    const char *name;     /* of the lane, for the log */
+    const char *database; /* libpq conninfo */
+    const char *user;
+    const char *application;
     unsigned connections;
+    unsigned in_flight_max; /* groups a connection, 1 to FB_POOL_IN_FLIGHT_MAX */
     unsigned waiting_max;
-    unsigned statement_timeout_ms;
+    unsigned statement_timeout_ms; /* of a statement that no group's time-out covers: the one that opens a group */
+    /* false behind a pooler that gives every transaction another session: nothing is kept in a session then. Statements go out unnamed, and
+     * in_flight_max is to be 1. */
+    bool prepared;
     const fb_stmt *const *statements; /* NULL-terminated */
     /* Called once: a connection is up, or the first attempt at one has failed, which takes seconds at most. May be called from within
      * fb_pool_new. */
@@ -65,6 +76,7 @@ typedef struct {
     void *settled_arg;
 } fb_pool_options;
 
+/* NULL: out of memory. The texts of the options must outlive the pool. */
 fb_pool *fb_pool_new(struct event_base *base, const fb_pool_options *o);
 /* Breaks off what is under way: each group ends as LOST. */
 void fb_pool_free(fb_pool *p);
@@ -78,7 +90,8 @@ typedef enum { FB_POOL_SENT, FB_POOL_FULL, FB_POOL_DOWN } fb_pool_verdict;
 
 /* Sends the group, or lets it wait for room. FULL or DOWN: nothing was begun and `done` will not be called. `done` is never called from within. */
 fb_pool_verdict fb_pool_send(fb_pool *p, fb_group *g) __attribute__((warn_unused_result));
-/* The caller does not want the answer any more; what was sent runs to its end on the server. */
+/* The caller does not want the answer any more. A group that waits gives up its place at once; one that keeps PostgreSQL busy is cancelled there. A
+ * neighbour that such a cancel hits by chance is undone as a whole by PostgreSQL and sent again by the pool. */
 void fb_group_cancel(fb_group *g);
 /* Frees the results; the group may be used again. */
 void fb_group_clear(fb_group *g);

@@ -2,13 +2,18 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "origin/db/pg.h"
 #include "origin/server/log.h"
 
-#define CONNECT_TIMEOUT_MS 5000
-#define RETRY_FIRST_MS     100
-#define RETRY_MAX_MS       2000
+#define CONNECT_TIMEOUT_MS      5000
+#define CONNECT_TIMEOUT_MANY_MS 2000 /* with another host to go to */
+#define RETRY_FIRST_MS          100
+#define RETRY_MAX_MS            2000
+#define CANCELLED               "57014" /* SQLSTATE query_canceled: by its time-out, or by somebody's cancel */
+#define READ_ONLY               "25006" /* SQLSTATE read_only_sql_transaction */
+#define RETRIES_MAX             2
 
 static void on_socket(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
@@ -34,25 +39,37 @@ static void set_timer(fb_pool_conn *c, unsigned ms) {
 }
 
 static unsigned retry_ms(const fb_pool_conn *c) {
-    unsigned ms = RETRY_FIRST_MS << (c->tries > 5 ? 5 : c->tries);
+    unsigned round = c->tries / c->pool->hosts.n; /* all hosts are tried before the first wait */
+    if (c->tries > 0 && c->tries % c->pool->hosts.n != 0) {
+        return 1;
+    }
+    unsigned ms = RETRY_FIRST_MS << (round > 5 ? 5 : round);
     if (ms > RETRY_MAX_MS) {
         ms = RETRY_MAX_MS;
     }
     return ms / 2 + (unsigned)rand() % (ms / 2 + 1); /* jitter: not all workers at once */
 }
 
-/* The one way down: the socket closed, what was in flight told, the next try set. */
-static void go_down(fb_pool_conn *c, const char *reason) {
+static void report_down(fb_pool_conn *c, const char *reason) {
+    if (c->reported || c->pool->closing) {
+        return;
+    }
+    int shown = (int)strcspn(reason, "\n");
+    fb_log(FB_LOG_ERROR, "database connection lost (%s lane): %.*s; trying again", c->pool->options.name, shown, reason);
+    c->reported = true;
+}
+
+void fb_pool_conn_down(fb_pool_conn *c, const char *reason) {
     fb_pool *p = c->pool;
 
-    if (!c->reported && !p->closing) {
-        fb_log(FB_LOG_ERROR, "database connection lost: %s; trying again", reason);
-        c->reported = true;
-    }
+    report_down(c, reason);
     if (c->state == FB_POOL_CONN_READY) {
         p->nready--;
+    } else { /* it never came as far as that */
+        c->host = (c->host + 1) % p->hosts.n;
     }
     c->state = FB_POOL_CONN_DOWN;
+    c->leaving = false;
     if (c->socket_armed) {
         event_del(&c->socket_event);
     }
@@ -60,10 +77,10 @@ static void go_down(fb_pool_conn *c, const char *reason) {
     event_del(&c->timer);
     PQfinish(c->pg);
     c->pg = NULL;
+    fb_pool_conn_cancel_drop(c);
 
-    fb_ticket *t = c->flight_head;
-    c->flight_head = c->flight_tail = NULL;
-    c->nflight = 0;
+    fb_ticket *t = c->flight.head;
+    c->flight = (fb_ticket_list){0};
     if (!p->closing) {
         c->tries++;
         set_timer(c, retry_ms(c));
@@ -82,7 +99,7 @@ static void go_down(fb_pool_conn *c, const char *reason) {
 static void flush(fb_pool_conn *c) {
     int left = PQflush(c->pg);
     if (left < 0) {
-        go_down(c, PQerrorMessage(c->pg));
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
     } else {
         watch(c, left > 0 ? EV_READ | EV_WRITE : EV_READ);
     }
@@ -94,19 +111,23 @@ static void quiet(void *arg, const PGresult *res) {
 }
 
 static void begin_connect(fb_pool_conn *c) {
-    c->pg = PQconnectStart(c->pool->options.conninfo);
+    const fb_pool *p = c->pool;
+    fb_pg_words w;
+
+    fb_pg_words_fill(&w, p->options.database, &p->hosts.list[c->host], p->options.user, p->options.application);
+    c->pg = PQconnectStartParams(w.words, w.values, 1);
     if (c->pg == NULL) {
         set_timer(c, RETRY_MAX_MS);
         return;
     }
     c->state = FB_POOL_CONN_CONNECTING;
     if (PQstatus(c->pg) == CONNECTION_BAD) {
-        go_down(c, PQerrorMessage(c->pg));
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
         return;
     }
     PQsetNoticeReceiver(c->pg, quiet, NULL);
     watch(c, EV_WRITE);
-    set_timer(c, CONNECT_TIMEOUT_MS);
+    set_timer(c, p->hosts.n > 1 ? CONNECT_TIMEOUT_MANY_MS : CONNECT_TIMEOUT_MS);
 }
 
 /* A role that could look over the walls between tenants is not served with: better no answer than a foreign one. */
@@ -118,31 +139,38 @@ static bool send_plain(fb_pool_conn *c, const char *sql) {
     return PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
 }
 
-static void begin_prepare(fb_pool_conn *c) {
-    const fb_stmt *const *s = c->pool->options.statements;
-    char sql[64];
+static bool send_setup(fb_pool_conn *c) {
+    const fb_pool_options *o = &c->pool->options;
+    char sql[64] = ""; /* an empty statement where a session keeps nothing */
 
+    if (o->prepared) {
+        snprintf(sql, sizeof(sql), "SET statement_timeout = %u", o->statement_timeout_ms);
+    }
+    bool sent = PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) == 1 && send_plain(c, sql) && send_plain(c, CHECK_ROLE);
+    for (const fb_stmt *const *s = o->statements; sent && *s != NULL; s++) { /* unnamed: only to know whether it is right */
+        sent = PQsendPrepare(c->pg, o->prepared ? (*s)->name : "", (*s)->sql, (int)(*s)->nparams, NULL) == 1;
+    }
+    return sent && PQpipelineSync(c->pg) == 1;
+}
+
+static void begin_prepare(fb_pool_conn *c) {
     c->state = FB_POOL_CONN_PREPARING;
     c->nprepared = 0;
     c->prepare_failed = false;
-    snprintf(sql, sizeof(sql), "SET statement_timeout = %u", c->pool->options.statement_timeout_ms);
-    bool sent = PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) == 1 && send_plain(c, sql) && send_plain(c, CHECK_ROLE);
-    for (; sent && *s != NULL; s++) {
-        sent = PQsendPrepare(c->pg, (*s)->name, (*s)->sql, (int)(*s)->nparams, NULL) == 1;
+    if (send_setup(c)) {
+        flush(c);
+    } else {
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
     }
-    if (!sent || PQpipelineSync(c->pg) != 1) {
-        go_down(c, PQerrorMessage(c->pg));
-        return;
-    }
-    flush(c);
 }
 
 static void become_ready(fb_pool_conn *c) {
     event_del(&c->timer);
     c->state = FB_POOL_CONN_READY;
     c->tries = 0;
+    c->heard_ms = fb_pool_now_ms();
     if (c->reported) {
-        fb_log(FB_LOG_NOTICE, "database connection is up again");
+        fb_log(FB_LOG_NOTICE, "database connection is up again (%s lane)", c->pool->options.name);
     }
     c->reported = false;
     c->pool->nready++;
@@ -162,7 +190,7 @@ static void go_on_connecting(fb_pool_conn *c) {
         begin_prepare(c);
         break;
     default:
-        go_down(c, PQerrorMessage(c->pg));
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
     }
 }
 
@@ -183,7 +211,7 @@ static void take_prepare_result(fb_pool_conn *c, PGresult *res) {
     PQclear(res);
     if (st == PGRES_PIPELINE_SYNC) {
         if (c->prepare_failed) {
-            go_down(c, "statements could not be prepared");
+            fb_pool_conn_down(c, "statements could not be prepared");
         } else {
             become_ready(c);
         }
@@ -197,8 +225,48 @@ static void keep_error(fb_group *g, const PGresult *res) {
     snprintf(g->message, sizeof(g->message), "%s", message != NULL ? message : "unknown error");
 }
 
+/* The statement was cancelled long before its time-out: the cancel was meant for another. PostgreSQL has undone the whole group, so it may be sent
+ * again, whatever it does. */
+static bool was_hit_by_chance(const fb_pool_conn *c, const fb_ticket *t) {
+    const fb_group *g = t->group;
+    if (g == NULL || g->outcome != FB_GROUP_SQL_ERROR || strcmp(g->sqlstate, CANCELLED) != 0 || t->retries == RETRIES_MAX) {
+        return false;
+    }
+    return t->exposed || (fb_pool_now_ms() - c->head_since_ms) * 2 < t->timeout_ms;
+}
+
+static void send_again(fb_ticket *t) {
+    fb_group *g = t->group;
+    for (unsigned i = 0; i < t->ncalls; i++) {
+        PQclear(g->results[i]);
+        g->results[i] = NULL;
+    }
+    g->outcome = FB_GROUP_OK;
+    t->conn = NULL;
+    t->next_call = 0;
+    t->exposed = false;
+    t->retries++;
+    fb_ticket_prepend(&t->pool->waiting, t);
+}
+
+/* A Sync: the first group in flight is complete. */
+static void take_sync(fb_pool_conn *c) {
+    fb_ticket *t = c->flight.head;
+    bool again = was_hit_by_chance(c, t);
+
+    fb_ticket_remove(&c->flight, t);
+    c->head_since_ms = c->heard_ms;
+    fb_pool_conn_cancel_forget(c, t);
+    if (again) {
+        send_again(t);
+        return;
+    }
+    c->leaving = c->leaving || (t->group != NULL && strcmp(t->group->sqlstate, READ_ONLY) == 0 && t->group->outcome == FB_GROUP_SQL_ERROR);
+    fb_ticket_end(t, FB_GROUP_OK);
+}
+
 static void take_result(fb_pool_conn *c, PGresult *res) {
-    fb_ticket *t = c->flight_head;
+    fb_ticket *t = c->flight.head;
     fb_group *g = t->group;
 
     switch (PQresultStatus(res)) {
@@ -213,12 +281,7 @@ static void take_result(fb_pool_conn *c, PGresult *res) {
         break;
     case PGRES_PIPELINE_SYNC:
         PQclear(res);
-        c->flight_head = t->next;
-        if (c->flight_head == NULL) {
-            c->flight_tail = NULL;
-        }
-        c->nflight--;
-        fb_ticket_end(t, FB_GROUP_OK);
+        take_sync(c);
         return;
     default:
         if (g != NULL && g->outcome == FB_GROUP_OK) {
@@ -233,19 +296,20 @@ static void take_end_of_statement(fb_pool_conn *c) {
     if (c->state == FB_POOL_CONN_PREPARING) {
         c->nprepared++;
     } else {
-        c->flight_head->next_call++;
+        c->flight.head->next_call++;
     }
 }
 
 static void read_results(fb_pool_conn *c) {
     if (!PQconsumeInput(c->pg)) {
-        go_down(c, PQerrorMessage(c->pg));
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
         return;
     }
-    while ((c->state == FB_POOL_CONN_PREPARING || (c->state == FB_POOL_CONN_READY && c->flight_head != NULL)) && !PQisBusy(c->pg)) {
+    c->heard_ms = fb_pool_now_ms();
+    while ((c->state == FB_POOL_CONN_PREPARING || (c->state == FB_POOL_CONN_READY && c->flight.n > 0)) && !PQisBusy(c->pg)) {
         PGresult *res = PQgetResult(c->pg);
         if (res == NULL && PQstatus(c->pg) == CONNECTION_BAD) {
-            go_down(c, PQerrorMessage(c->pg));
+            fb_pool_conn_down(c, PQerrorMessage(c->pg));
             return;
         }
         if (res == NULL) {
@@ -257,7 +321,9 @@ static void read_results(fb_pool_conn *c) {
         }
     }
     if (c->state == FB_POOL_CONN_READY && PQstatus(c->pg) == CONNECTION_BAD) {
-        go_down(c, PQerrorMessage(c->pg));
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
+    } else if (c->state == FB_POOL_CONN_READY && c->leaving && c->flight.n == 0) {
+        fb_pool_conn_down(c, "the server takes no writes any more");
     }
 }
 
@@ -288,40 +354,47 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
     if (c->state == FB_POOL_CONN_DOWN) {
         begin_connect(c);
     } else if (c->state == FB_POOL_CONN_READY) {
-        go_down(c, PQerrorMessage(c->pg));
+        fb_pool_conn_down(c, PQerrorMessage(c->pg));
     } else {
-        go_down(c, "no answer in time while connecting");
+        fb_pool_conn_down(c, "no answer in time while connecting");
     }
 }
 
 void fb_pool_conn_start(fb_pool_conn *c, fb_pool *p) {
     c->pool = p;
     c->state = FB_POOL_CONN_DOWN;
+    c->cancel_fd = -1;
     event_assign(&c->timer, p->base, -1, 0, on_timer, c);
     begin_connect(c);
 }
 
 void fb_pool_conn_stop(fb_pool_conn *c) {
     if (c->pg != NULL) {
-        go_down(c, "shutting down");
+        fb_pool_conn_down(c, "shutting down");
     }
     event_del(&c->timer);
 }
 
+static bool send_call(const fb_pool_conn *c, const fb_call *call) {
+    const fb_stmt *s = call->stmt;
+    if (c->pool->options.prepared) {
+        return PQsendQueryPrepared(c->pg, s->name, (int)s->nparams, call->params, NULL, NULL, 0) == 1;
+    }
+    return PQsendQueryParams(c->pg, s->sql, (int)s->nparams, NULL, call->params, NULL, NULL, 0) == 1;
+}
+
 void fb_pool_conn_send(fb_pool_conn *c, fb_ticket *t) {
-    fb_group *g = t->group;
+    const fb_group *g = t->group;
     bool sent = true;
 
-    t->ncalls = g->ncalls;
-    if (c->flight_tail != NULL) {
-        c->flight_tail->next = t;
-    } else {
-        c->flight_head = t;
+    if (c->flight.n == 0) {
+        c->head_since_ms = fb_pool_now_ms();
     }
-    c->flight_tail = t;
-    c->nflight++;
-    for (unsigned i = 0; sent && i < g->ncalls; i++) {
-        sent = PQsendQueryPrepared(c->pg, g->calls[i].stmt->name, (int)g->calls[i].stmt->nparams, g->calls[i].params, NULL, NULL, 0) == 1;
+    t->conn = c;
+    fb_ticket_append(&c->flight, t);
+    fb_pool_watch(c->pool);
+    for (unsigned i = 0; sent && i < t->ncalls; i++) {
+        sent = send_call(c, &g->calls[i]);
     }
     int left = sent && PQpipelineSync(c->pg) == 1 ? PQflush(c->pg) : -1;
     if (left > 0) {
@@ -329,4 +402,15 @@ void fb_pool_conn_send(fb_pool_conn *c, fb_ticket *t) {
     } else if (left < 0) {
         set_timer(c, 0); /* not from here: the caller is not to be called back from within */
     }
+}
+
+bool fb_pool_conn_probe(fb_pool_conn *c) {
+    fb_ticket *t = calloc(1, sizeof(*t));
+    if (t == NULL) {
+        return false;
+    }
+    t->pool = c->pool;
+    t->probe = true;
+    fb_pool_conn_send(c, t);
+    return true;
 }

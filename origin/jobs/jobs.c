@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "origin/db/pg.h"
 #include "origin/jobs/queue.h"
 #include "origin/server/commands.h"
 #include "origin/server/log.h"
@@ -16,6 +17,7 @@
 #define IDLE_MAX_MS       60000
 #define TAKEN_PAUSE_MS    100 /* what is due is in other workers' hands */
 #define SCHEDULE_EVERY_MS 600000
+#define SILENCE_S         5 /* past the time-out of a statement, by which PostgreSQL should have ended it itself */
 #define RECONNECT_MIN_MS  250
 #define RECONNECT_MAX_MS  10000
 
@@ -102,22 +104,29 @@ static void wait_ms(const worker *w, int fd, long ms) {
     }
 }
 
+static bool run(PGconn *c, const char *sql, char *reason, size_t reason_len) {
+    PGresult *r = fb_pg_query(c, sql, 0, NULL);
+    bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
+    if (!ok) {
+        fb_pg_reason(c, reason, reason_len);
+    }
+    PQclear(r);
+    return ok;
+}
+
 static bool try_connect(worker *w, char *reason, size_t reason_len) {
     w->c = fb_pg_open(w->settings, "fb_app", "jobs");
     if (!w->c || PQstatus(w->c) != CONNECTION_OK) {
         fb_pg_reason(w->c, reason, reason_len);
         return false;
     }
-    if (!fb_pg_role_is_walled(w->c, reason, reason_len)) {
+    if (!fb_pg_is_direct(w->c, reason, reason_len) || !fb_pg_role_is_walled(w->c, reason, reason_len)) {
         return false;
     }
-    PGresult *r = PQexec(w->c, "SET statement_timeout = '60s'; LISTEN firstbell_queue");
-    bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
-    if (!ok) {
-        fb_pg_reason(w->c, reason, reason_len);
-    }
-    PQclear(r);
-    return ok;
+    char timeout[64];
+    snprintf(timeout, sizeof timeout, "SET statement_timeout = '%lds'", w->settings->jobs_statement_timeout_s);
+    return run(w->c, timeout, reason, reason_len) &&
+           run(w->c, "LISTEN firstbell_queue", reason, reason_len);
 }
 
 /* Until there is a connection, or the worker must stop (false). One line when PostgreSQL is away, one when it is back. */
@@ -260,6 +269,7 @@ int fb_cmd_jobs(const fb_settings *s, int argc, char **argv) {
         return 1;
     }
     srandom((unsigned)monotonic_ms());
+    fb_pg_bound_wait((unsigned)s->jobs_statement_timeout_s + SILENCE_S);
     hold_signals(&w);
     int code = work(&w);
     PQfinish(w.c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bell_str.h"
+#include "origin/db/pg.h"
 
 const fb_kind fb_kinds[] = {
     {"directory.publish", fb_directory_publish, 20, false},
@@ -31,7 +32,7 @@ bool fb_queue_job_fail(fb_queue_job *j, const char *fmt, ...) {
 }
 
 PGresult *fb_queue_job_exec(fb_queue_job *j, const char *sql, int nparams, const char *const *params) {
-    PGresult *r = PQexecParams(j->c, sql, nparams, NULL, params, NULL, NULL, 0);
+    PGresult *r = fb_pg_query(j->c, sql, nparams, params);
     ExecStatusType status = PQresultStatus(r);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
         return r;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bell_str.h"
+#include "origin/db/pg.h"
 #include "origin/server/log.h"
 
 #define TEXT_OF(n)      #n
@@ -18,7 +19,7 @@ enum { TENANT, ID, KIND, PAYLOAD, ATTEMPTS };
 
 bool fb_queue_claim(PGconn *c, const fb_settings *s, fb_queue_batch *b) {
     b->n = 0;
-    PGresult *r = PQexec(c, "SELECT * FROM queue_claim(" NUMBER_TEXT(FB_QUEUE_BATCH) ", " NUMBER_TEXT(FB_QUEUE_LEASE_S) ")");
+    PGresult *r = fb_pg_query(c, "SELECT * FROM queue_claim(" NUMBER_TEXT(FB_QUEUE_BATCH) ", " NUMBER_TEXT(FB_QUEUE_LEASE_S) ")", 0, NULL);
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
     for (int i = 0; ok && i < PQntuples(r) && i < FB_QUEUE_BATCH; i++) {
         fb_queue_job *j = &b->jobs[b->n++];
@@ -42,7 +43,7 @@ void fb_queue_batch_free(fb_queue_batch *b) {
 }
 
 static bool quietly(PGconn *c, const char *sql, int nparams, const char *const *params) {
-    PGresult *r = PQexecParams(c, sql, nparams, NULL, params, NULL, NULL, 0);
+    PGresult *r = fb_pg_query(c, sql, nparams, params);
     bool ok = PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK;
     PQclear(r);
     return ok;
@@ -91,7 +92,7 @@ static bool record_failure(fb_queue_job *j, const char *sentence, int max_attemp
         return false;
     }
     const char *const params[] = {j->tenant, j->id, attempts, sentence, most};
-    PGresult *r = PQexecParams(j->c, retry_sql, 5, NULL, params, NULL, NULL, 0);
+    PGresult *r = fb_pg_query(j->c, retry_sql, 5, params);
     const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
     bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
     bool equal_waits = state && strcmp(state, UNIQUE_VIOLATED) == 0;
@@ -154,7 +155,7 @@ static bool schedule_tenant(PGconn *c, const char *tenant) {
 }
 
 bool fb_queue_schedule(PGconn *c) {
-    PGresult *r = PQexec(c, "SELECT id FROM directory_rows()");
+    PGresult *r = fb_pg_query(c, "SELECT id FROM directory_rows()", 0, NULL);
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
     for (int i = 0; ok && i < PQntuples(r); i++) {
         ok = schedule_tenant(c, PQgetvalue(r, i, 0));
@@ -164,7 +165,7 @@ bool fb_queue_schedule(PGconn *c) {
 }
 
 long fb_queue_wait_ms(PGconn *c, long most_ms) {
-    PGresult *r = PQexec(c, "SELECT ceil(extract(epoch FROM queue_next_run() - clock_timestamp()) * 1000)::bigint");
+    PGresult *r = fb_pg_query(c, "SELECT ceil(extract(epoch FROM queue_next_run() - clock_timestamp()) * 1000)::bigint", 0, NULL);
     long ms = -1;
     if (PQresultStatus(r) == PGRES_TUPLES_OK) {
         ms = PQgetisnull(r, 0, 0) ? most_ms : atol(PQgetvalue(r, 0, 0));

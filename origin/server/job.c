@@ -7,8 +7,8 @@
 #include "origin/server/reply.h"
 #include "origin/server/worker.h"
 
-const fb_stmt fb_sql_tenant_enter = {"tenant_enter", "SELECT set_config('app.tenant', $1, true)", 1};
-const fb_stmt fb_sql_session_enter = {"session_enter", "SELECT session_enter($1, $2, $3, $4)", 4};
+const fb_stmt fb_sql_tenant_enter = {"tenant_enter", "SELECT set_config('app.tenant', $1, true), set_config('statement_timeout', $2, true)", 2};
+const fb_stmt fb_sql_session_enter = {"session_enter", "SELECT session_enter($1, $2, $3, $4), set_config('statement_timeout', $5, true)", 5};
 
 static void on_group_done(fb_group *g, void *arg);
 
@@ -48,19 +48,22 @@ static void resume(fb_job *job) {
     step(job);
 }
 
-/* The statement that opens every group is its first call. */
+/* The statement that opens every group is its first call; it sets the time-out of those behind it, too. */
 static void open_group(fb_job *job) {
     fb_group *g = &job->group;
     const char *tenant = fb_text_i64(job, job->tenant_id);
+    unsigned timeout_ms = job->route->timeout_ms != 0 ? job->route->timeout_ms : (unsigned)job->worker->settings->db_statement_timeout_ms;
+    const char *timeout = fb_text_i64(job, timeout_ms);
 
+    g->timeout_ms = timeout_ms;
     g->ncalls = 1;
     if (!job->has_session || job->route->scope == FB_SCOPE_NONE || job->session_entered) {
-        g->calls[0] = (fb_call){&fb_sql_tenant_enter, {tenant}};
+        g->calls[0] = (fb_call){&fb_sql_tenant_enter, {tenant, timeout}};
         return;
     }
     job->session_entered = true;
     g->calls[0] = (fb_call){&fb_sql_session_enter,
-                            {tenant, job->session.sid, fb_text_i64(job, (int64_t)job->session.user_id), fb_text_i64(job, job->session.role)}};
+                            {tenant, job->session.sid, fb_text_i64(job, (int64_t)job->session.user_id), fb_text_i64(job, job->session.role), timeout}};
 }
 
 void fb_call_add(fb_job *job, const fb_stmt *stmt, ...) {
@@ -87,7 +90,7 @@ void fb_call_add(fb_job *job, const fb_stmt *stmt, ...) {
 void fb_await_db(fb_job *job, fb_step next) {
     job->next = next;
     job->waits_for = job->group.calls[job->group.ncalls - 1].stmt->name;
-    switch (fb_pool_send(job->worker->pool, &job->group)) {
+    switch (fb_pool_send(fb_worker_pool(job->worker, job->route->lane), &job->group)) {
     case FB_POOL_SENT:
         return;
     case FB_POOL_FULL:
@@ -105,7 +108,9 @@ static void answer_sql_error(fb_job *job, const fb_group *g) {
     }
     fb_log(FB_LOG_ERROR, "request %s: %s: SQLSTATE %s: %s", job->request_id, job->waits_for, g->sqlstate, g->message);
     if (strcmp(g->sqlstate, "57014") == 0) { /* query_canceled: the statement's time-out */
-        fb_reply_problem(job, FB_PROBLEM_DEADLINE, NULL);
+        fb_reply_problem(job, FB_PROBLEM_DEADLINE, "The records took too long to answer. What was being saved was not stored.");
+    } else if (strcmp(g->sqlstate, "25006") == 0) { /* read_only_sql_transaction: the server is being replaced by another */
+        fb_reply_problem(job, FB_PROBLEM_DATABASE, "The records take no changes at this moment. What was being saved was not stored.");
     } else if (strncmp(g->sqlstate, "53", 2) == 0 || strncmp(g->sqlstate, "57", 2) == 0 || strncmp(g->sqlstate, "40", 2) == 0) {
         fb_reply_problem(job, FB_PROBLEM_DATABASE, NULL); /* no resources, shutting down, serialization: worth another try */
     } else {

@@ -198,7 +198,7 @@ void fb_route_dispatch(const fb_route *routes, fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_CROSS_SITE, NULL);
         return;
     }
-    if (!fb_shed_admits(job->route->shed_class, fb_pool_pressure_percent(job->worker->pool))) {
+    if (!fb_shed_admits(job->route->shed_class, fb_pool_pressure_percent(fb_worker_pool(job->worker, job->route->lane)))) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
     }

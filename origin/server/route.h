@@ -29,11 +29,19 @@ typedef enum {
     FB_SHED_NEVER = 11, /* health */
 } fb_shed_class;
 
+/* The connections that a route's statements go over. A heavy read has its own, few and one group at a time each, so that it delays other heavy
+ * reads only. */
+typedef enum { FB_LANE_FAST, FB_LANE_HEAVY } fb_lane;
+
+#define FB_HEAVY_TIMEOUT_MS 8000
+
 struct fb_route {
     unsigned methods;    /* bell_http_method bits; GET stands for HEAD too */
     const char *pattern; /* "/api/v1/courses/{id}": {id} is a positive number, {path} the rest */
     unsigned scope;
     fb_shed_class shed_class;
+    fb_lane lane;
+    unsigned timeout_ms; /* of each of its statements; 0: the setting db_statement_timeout_ms */
     fb_step handler;
     bool is_page;        /* without a session: 303 to the sign-in page */
     bool without_tenant; /* answers when no tenant was named */

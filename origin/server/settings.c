@@ -15,6 +15,7 @@ typedef enum {
     PATH,         /* absolute */
     PATH_OR_DASH, /* absolute, or "-" for a standard stream */
     LISTEN,       /* unix:PATH or ADDRESS:PORT */
+    SWITCH, /* on or off */
     NUMBER,
 } setting_type;
 
@@ -33,6 +34,7 @@ typedef struct {
 static const setting settings[] = {
     {TEXT_AT(listen, LISTEN, "unix:/run/firstbell/api.sock"), "where the api listens: unix:PATH or ADDRESS:PORT"},
     {TEXT_AT(database, TEXT, "host=/run/firstbell dbname=firstbell"), "how PostgreSQL is reached: a libpq conninfo without a user"},
+    {TEXT_AT(direct_database, TEXT, "-"), "the same past a pooler, for all commands but the api; - is as database"},
     {TEXT_AT(schema_dir, PATH, "/usr/share/firstbell/schema"), "the numbered SQL files of `firstbell migrate`"},
     {TEXT_AT(web_root, PATH, "/usr/share/firstbell/web"), "the pages and their files"},
     {TEXT_AT(media_root, PATH, "/var/lib/firstbell/media"), "media of courses, one folder a tenant"},
@@ -45,6 +47,10 @@ static const setting settings[] = {
     {NUMBER_AT(workers, 0, 0, FB_WORKERS_MAX), "worker processes of the api; 0 is one a core"},
     {NUMBER_AT(db_connections, 4, 1, 64), "connections to PostgreSQL, a worker"},
     {NUMBER_AT(db_waiting_max, 256, 1, 65536), "requests that may wait for a connection to PostgreSQL, a worker"},
+    {NUMBER_AT(db_heavy_connections, 2, 1, 32), "further connections to PostgreSQL, a worker, for reads of many rows, one at a time each"},
+    {NUMBER_AT(db_heavy_waiting_max, 64, 1, 65536), "reads of many rows that may wait for one of these, a worker"},
+    {NUMBER_AT(db_statement_timeout_ms, 5000, 100, 600000), "milliseconds a statement may take, on routes that name no time of their own"},
+    {TEXT_AT(db_prepared, SWITCH, "on"), "off behind pgbouncer in transaction mode: no prepared statements, one request at a time a connection"},
     {NUMBER_AT(connections_max, 4096, 16, 65536), "client connections, a worker"},
     {NUMBER_AT(head_max_bytes, 16384, 1024, 262144), "bytes of a request's line and headers"},
     {NUMBER_AT(body_max_bytes, 1048576, 1024, 67108864), "bytes of a request's body"},
@@ -54,6 +60,7 @@ static const setting settings[] = {
     {NUMBER_AT(helper_threads, 2, 1, 64), "threads for password checks, a worker"},
     {NUMBER_AT(helper_queue_max, 64, 1, 65536), "password checks that may wait for a thread, a worker"},
     {NUMBER_AT(session_ttl_s, 43200, 60, 2592000), "seconds a sign-in lasts"},
+    {NUMBER_AT(jobs_statement_timeout_s, 60, 1, 3600), "seconds a statement of the queue worker may take"},
     {NUMBER_AT(outbox_keep_days, 14, 1, 3650), "days that events stay in the outbox"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
@@ -113,6 +120,9 @@ static const char *check_text(const setting *d, bell_str v) {
     }
     if (d->type == PATH_OR_DASH) {
         return v.p[0] == '/' || bell_str_eq(v, BELL_STR("-")) ? NULL : "an absolute path, or -";
+    }
+    if (d->type == SWITCH) {
+        return bell_str_eq(v, BELL_STR("on")) || bell_str_eq(v, BELL_STR("off")) ? NULL : "on or off";
     }
     return d->type == LISTEN ? check_listen(v) : NULL;
 }
@@ -229,7 +239,7 @@ void fb_settings_print(FILE *out) {
         if (d->type == NUMBER) {
             fprintf(out, "%s = %ld  # %s (%ld to %ld)\n", d->name, d->number, d->sentence, d->min, d->max);
         } else {
-            const char *bound = d->type == PATH || d->type == PATH_OR_DASH ? " (absolute path)" : "";
+            const char *bound = d->type == PATH || d->type == PATH_OR_DASH ? " (absolute path)" : d->type == SWITCH ? " (on or off)" : "";
             fprintf(out, "%s = %s  # %s%s\n", d->name, d->text, d->sentence, bound);
         }
     }

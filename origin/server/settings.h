@@ -24,7 +24,12 @@ typedef struct {
     char pid_file[FB_SETTING_TEXT_MAX];
     char jobs_pid_file[FB_SETTING_TEXT_MAX];
     long workers;         /* processes; 0: one a core */
-    long db_connections;  /* a worker */
+    char direct_database[FB_SETTING_TEXT_MAX]; /* the same without a pooler; "-": database */
+    char db_prepared[FB_SETTING_TEXT_MAX];     /* "on" or "off" */
+    long db_connections;                       /* a worker */
+    long db_heavy_connections;
+    long db_heavy_waiting_max;
+    long db_statement_timeout_ms;
     long db_waiting_max;  /* statement groups that may wait for a connection, a worker */
     long connections_max; /* client connections, a worker */
     long head_max_bytes;
@@ -36,6 +41,7 @@ typedef struct {
     long helper_queue_max;
     long session_ttl_s;
     long outbox_keep_days;
+    long jobs_statement_timeout_s;
 } fb_settings;
 
 /* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "origin/server/log.h"
 
 #define ACCEPT_BATCH 64
+#define NPOOLS       2
 
 bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) {
     memset(w, 0, sizeof(*w));
@@ -123,7 +125,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg) {
     (void)fd;
     (void)what;
     fb_access_log_flush(&w->access_log);
-    if (w->pool_settled && !w->draining && w->nconns < (unsigned)w->settings->connections_max) {
+    if (w->npools_settled == NPOOLS && !w->draining && w->nconns < (unsigned)w->settings->connections_max) {
         set_accepting(w, true);
     }
     if (getppid() != w->master_pid && !w->draining) { /* the master is gone, and with it whoever would restart us */
@@ -154,21 +156,46 @@ static bool set_up_events(fb_worker *w) {
  * listen queue for these milliseconds instead. */
 static void on_pool_settled(void *arg) {
     fb_worker *w = arg;
-    w->pool_settled = true;
-    if (!w->draining) {
+    w->npools_settled++;
+    if (w->npools_settled == NPOOLS && !w->draining) {
         set_accepting(w, true);
     }
 }
 
-static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninfo) {
+static bool set_up_pools(fb_worker *w, const fb_stmt *const *statements) {
     const fb_settings *s = w->settings;
-    fb_pool_options o = {.conninfo = conninfo,
+    fb_pool_options o = {.name = "fast",
+                         .database = s->database,
+                         .user = "fb_app",
+                         .application = "firstbell api",
                          .connections = (unsigned)s->db_connections,
+                         .in_flight_max = FB_POOL_IN_FLIGHT_MAX,
                          .waiting_max = (unsigned)s->db_waiting_max,
-                         .statement_timeout_ms = (unsigned)s->request_deadline_ms,
+                         .statement_timeout_ms = (unsigned)s->db_statement_timeout_ms,
+                         .prepared = strcmp(s->db_prepared, "on") == 0,
                          .statements = statements,
                          .settled = on_pool_settled,
                          .settled_arg = w};
+
+    if (!o.prepared) { /* see docs/adr: a pooler may hand the session on as soon as one answer is complete */
+        o.in_flight_max = 1;
+    }
+    w->pool = fb_pool_new(w->base, &o);
+    o.name = "heavy";
+    o.connections = (unsigned)s->db_heavy_connections;
+    o.in_flight_max = 1;
+    o.waiting_max = (unsigned)s->db_heavy_waiting_max;
+    o.statement_timeout_ms = o.statement_timeout_ms > FB_HEAVY_TIMEOUT_MS ? o.statement_timeout_ms : FB_HEAVY_TIMEOUT_MS;
+    w->heavy_pool = w->pool != NULL ? fb_pool_new(w->base, &o) : NULL;
+    return w->heavy_pool != NULL;
+}
+
+fb_pool *fb_worker_pool(const fb_worker *w, fb_lane lane) {
+    return lane == FB_LANE_HEAVY ? w->heavy_pool : w->pool;
+}
+
+static bool set_up(fb_worker *w, const fb_stmt *const *statements) {
+    const fb_settings *s = w->settings;
 
     if (!fb_access_log_open(&w->access_log, s->access_log)) {
         fb_log(FB_LOG_ERROR, "access_log %s cannot be opened: %s", s->access_log, strerror(errno));
@@ -178,14 +205,14 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements, char *conninf
     if (w->base == NULL || !set_up_events(w)) {
         return false;
     }
-    w->pool = fb_pool_new(w->base, &o);
     w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
-    return w->pool != NULL && w->helper != NULL;
+    return w->helper != NULL && set_up_pools(w, statements);
 }
 
 static void tear_down(fb_worker *w) {
     fb_conn_close_all(w);
     fb_pool_free(w->pool);
+    fb_pool_free(w->heavy_pool);
     fb_helper_free(w->helper);
     for (size_t i = 0; i < 3; i++) {
         if (w->signal_events[i] != NULL) {
@@ -205,14 +232,11 @@ static void tear_down(fb_worker *w) {
 }
 
 int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements) {
-    char conninfo[FB_SETTING_TEXT_MAX + 64];
-
     signal(SIGPIPE, SIG_IGN);
     w->listen_fd = listen_fd;
     w->routes = routes;
     srand((unsigned)getpid());
-    snprintf(conninfo, sizeof(conninfo), "%s user=fb_app application_name='firstbell api'", w->settings->database);
-    bool ok = set_up(w, statements, conninfo);
+    bool ok = set_up(w, statements);
     if (ok) {
         event_base_dispatch(w->base);
     } else {

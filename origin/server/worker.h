@@ -16,7 +16,8 @@ struct fb_conn;
 struct fb_worker {
     const fb_settings *settings;
     struct event_base *base;
-    fb_pool *pool;
+    fb_pool *pool;       /* the fast lane */
+    fb_pool *heavy_pool; /* the heavy lane */
     fb_helper *helper;
     const fb_route *routes;
     fb_static_files web;
@@ -31,7 +32,7 @@ struct fb_worker {
     struct event *drain_timer;
     struct fb_conn *conns; /* all open ones, a list */
     unsigned nconns;
-    bool pool_settled; /* nothing is accepted before */
+    unsigned npools_settled; /* of both lanes; nothing is accepted before */
     bool accepting;
     bool draining;
 };
@@ -39,6 +40,9 @@ struct fb_worker {
 /* What a worker needs from the disk, checked once by the master before it forks: false with a sentence in err. */
 bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) __attribute__((warn_unused_result));
 void fb_worker_unprepare(fb_worker *w);
+
+/* The pool of a lane. */
+fb_pool *fb_worker_pool(const fb_worker *w, fb_lane lane);
 
 /* Serves until it is told to stop (SIGTERM: drain). Returns the process's exit code. */
 int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements);

@@ -13,7 +13,8 @@ import { waitFor } from '../lib/wait.mjs';
 const place = newPlace();
 let school, student;
 before(async () => {
-    const settings = { request_deadline_ms: 2000, db_connections: 1, db_waiting_max: 20, helper_threads: 1, helper_queue_max: 2, drain_timeout_ms: 4000 };
+    const database = { db_connections: 1, db_heavy_connections: 1, db_waiting_max: 20 };
+    const settings = { request_deadline_ms: 2000, ...database, helper_threads: 1, helper_queue_max: 2, drain_timeout_ms: 4000 };
     school = await openSchool(place, { settings });
     student = await school.signIn('student.demo');
 });
@@ -83,7 +84,7 @@ test('under pressure the lowest class is refused first, and a save still gets in
     const path = `/api/v1/items/${items['How rain begins'].id}/progress`;
     const held = holdLock('LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
     await held.ready;
-    // A worker has 16 groups in flight on its one connection; the others wait, reads up to 30 percent of 20, saves up to 70.
+    // A worker has at most 16 groups in flight on its one connection; the others wait, reads up to 30 percent of 20, saves up to 70.
     const clients = Array.from({ length: 86 }, () => {
         const client = originClient(school.api.socketPath, 1);
         client.cookies = new Map(student.cookies);
@@ -137,7 +138,7 @@ test('new workers take requests when they have the database, not before', async 
     client.cookies = new Map(student.cookies);
     const asked = client.get('/api/v1/me');
     const waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell api' AND wait_event_type = 'Lock'";
-    await waitFor('both to wait for the lock', async () => Number(await school.postgres.sql('postgres', waiting)) === 2);
+    await waitFor('both lanes of both to wait for the lock', async () => Number(await school.postgres.sql('postgres', waiting)) === 4);
     held.release();
     assert.equal((await asked).status, 200);
     client.close();
