@@ -7,6 +7,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,36 @@ void bell_token_key_free(bell_token_key *k) {
 
 const char *bell_token_key_id(const bell_token_key *k) {
     return k->id;
+}
+
+static bool hkdf(const unsigned char *secret, size_t len, bell_str label, unsigned char out[BELL_TOKEN_SECRET_BYTES]) {
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *ctx = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA256", 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, len),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)label.p, label.len),
+        OSSL_PARAM_construct_end(),
+    };
+    bool good = ctx != NULL && EVP_KDF_derive(ctx, out, BELL_TOKEN_SECRET_BYTES, params) == 1;
+
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+    return good;
+}
+
+bool bell_token_key_derive(const bell_token_key *k, bell_str label, unsigned char out[BELL_TOKEN_SECRET_BYTES]) {
+    unsigned char number[NUMBER_BYTES];
+    BIGNUM *d = NULL;
+    bool good;
+
+    ERR_set_mark();
+    good = k->is_private && EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) == 1 &&
+           BN_bn2binpad(d, number, sizeof(number)) == NUMBER_BYTES && hkdf(number, sizeof(number), label, out);
+    BN_clear_free(d);
+    OPENSSL_cleanse(number, sizeof(number));
+    ERR_pop_to_mark();
+    return good;
 }
 
 static bool is_sid(bell_str s) {

@@ -8,8 +8,9 @@
 
 #pragma GCC visibility push(hidden)
 
-#define BELL_TOKEN_MAX_BYTES 1024
-#define BELL_TOKEN_SID_BYTES 32 /* 128 bits as lower-case hex */
+#define BELL_TOKEN_MAX_BYTES    1024
+#define BELL_TOKEN_SECRET_BYTES 32
+#define BELL_TOKEN_SID_BYTES    32 /* 128 bits as lower-case hex */
 
 typedef struct bell_token_key bell_token_key;
 
@@ -37,6 +38,10 @@ bell_token_key *bell_token_key_load(const char *path, char *err, size_t err_len)
 void bell_token_key_free(bell_token_key *k);
 /* The key id: base64url of the first 8 bytes of SHA-256 over the DER SubjectPublicKeyInfo. */
 const char *bell_token_key_id(const bell_token_key *k);
+
+/* A secret of 32 bytes that only the holder of the private key can make: HKDF-SHA256 (RFC 5869) of its number with the label as info. One label,
+ * one use. false: a public key, or OpenSSL failed. */
+bool bell_token_key_derive(const bell_token_key *k, bell_str label, unsigned char out[BELL_TOKEN_SECRET_BYTES]) __attribute__((warn_unused_result));
 
 /* Writes the token and NUL to out (BELL_TOKEN_MAX_BYTES); its length, or -1 (no private key, OpenSSL failed). */
 long bell_token_mint(const bell_token_key *k, const bell_token_claims *c, char *out) __attribute__((warn_unused_result));

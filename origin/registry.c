@@ -1,6 +1,7 @@
 #include "origin/registry.h"
 
 #include "origin/accounts/accounts.h"
+#include "origin/accounts/open.h"
 #include "origin/classes/classes.h"
 #include "origin/courses/courses.h"
 #include "origin/district/district.h"
@@ -21,6 +22,8 @@
     }
 #define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                      \
     { .methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true }
+#define FORM(pattern_, scope_, shed_class_, handler_) /* posted by a page of ours, with its token */                                                 \
+    { .methods = POST, .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .is_form = true }
 #define PAGE(pattern_, scope_, file_)                                                                                                                \
     {                                                                                                                                                \
         .methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = FB_SHED_BROWSING, .handler = fb_page_file, .is_page = true,          \
@@ -34,9 +37,9 @@ const fb_route fb_routes[] = {
     OPEN("/readyz", fb_readyz),
 
     ROUTE(POST,   "/api/v1/sessions",             FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_api),
-    ROUTE(POST,   "/sign-in",                     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_form),
+    FORM(         "/sign-in",                     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_form),
     ROUTE(DELETE, "/api/v1/sessions/current",     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_api),
-    ROUTE(POST,   "/sign-out",                    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_form),
+    FORM(         "/sign-out",                    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_form),
     ROUTE(GET,    "/api/v1/me",                   FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_me),
 
     ROUTE(GET,    "/api/v1/courses",              FB_SCOPE_CONTENT,   FB_SHED_BROWSING,       fb_courses_list),
@@ -64,7 +67,8 @@ const fb_route fb_routes[] = {
 
 const fb_stmt *const fb_statements[] = {
     &fb_sql_tenant_enter, &fb_sql_session_enter,
-    &fb_sql_account_by_login, &fb_sql_session_insert, &fb_sql_session_delete, &fb_sql_me,
+    &fb_sql_account_by_login, &fb_sql_session_open, &fb_sql_sessions_end, &fb_sql_session_delete, &fb_sql_me,
+    &fb_sql_throttle_take, &fb_sql_throttle_failed, &fb_sql_throttle_succeeded, &fb_sql_throttle_release, &fb_sql_throttle_forget,
     &fb_sql_courses_mine, &fb_sql_course_head, &fb_sql_course_items, &fb_sql_lesson_head, &fb_sql_lesson_items, &fb_sql_course_assets, &fb_sql_asset_open,
     &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,
     &fb_sql_classes_mine, &fb_sql_class_head, &fb_sql_class_items, &fb_sql_class_progress,

@@ -4,7 +4,7 @@
 
 #include "origin/server/job.h"
 
-extern const fb_stmt fb_sql_account_by_login, fb_sql_session_insert, fb_sql_session_delete, fb_sql_me;
+extern const fb_stmt fb_sql_account_by_login, fb_sql_session_delete, fb_sql_me;
 
 /* POST /api/v1/sessions (JSON) and its twin for a plain form, POST /sign-in */
 void fb_sign_in_api(fb_job *job);

@@ -1,14 +1,12 @@
 #include <stdlib.h>
-#include <time.h>
 
 #include "bell_url.h"
 #include "origin/accounts/accounts.h"
+#include "origin/accounts/open.h"
 #include "origin/accounts/password.h"
 #include "origin/server/json_in.h"
-#include "origin/server/log.h"
 #include "origin/server/reply.h"
-#include "origin/server/session.h"
-#include "origin/server/worker.h"
+#include "origin/server/route.h"
 
 #define LOGIN_MAX_BYTES 256
 
@@ -18,15 +16,6 @@ const fb_stmt fb_sql_account_by_login = {
     "JOIN users u ON u.tenant_id = a.tenant_id AND u.id = a.user_id "
     "WHERE a.tenant_id = $1 AND a.login = lower($2::text COLLATE \"C\") AND u.enabled AND u.status = 1",
     2,
-};
-
-/* Only while the account still has the hash ($5) that the password was checked against: whoever changes a password ends all sessions, and one
- * whose check was under way must not open afterwards. The lock waits for a change that is being made. */
-const fb_stmt fb_sql_session_insert = {
-    "session_insert",
-    "INSERT INTO sessions (tenant_id, sid, user_id, expires_at) SELECT $1, $2, $3, now() + make_interval(secs => $4) "
-    "FROM accounts a WHERE a.tenant_id = $1 AND a.user_id = $3 AND a.password_hash = $5 FOR SHARE RETURNING 1",
-    5,
 };
 
 /* What a helper thread works on; it outlives a job that is cancelled. */
@@ -42,39 +31,61 @@ typedef struct {
     bool is_form;
     const char *next; /* the page to go on to; NULL: the role's home */
     bell_str login, password;
-    const char *hash;
     check *check;
-    bool right; /* copied from the check, which is freed when its step returns */
-    bell_token_claims claims;
+    fb_throttle try;
+    fb_opening opening; /* user_id 0: there is no such account */
 } sign_in;
+
+/* The form again, with the sentence of that name on it. */
+static void redirect_to_form(fb_job *job, const char *sentence) {
+    const sign_in *s = job->state;
+    const char *next = s->next != NULL ? s->next : "";
+
+    const char *again = bell_arena_printf(&job->arena, "/sign-in%s%s#%s", s->next != NULL ? "?next=" : "", next, sentence);
+    fb_reply_redirect(job, again != NULL ? again : "/sign-in");
+}
 
 static void answer_wrong(fb_job *job) {
     const sign_in *s = job->state;
-    const char *again = NULL;
 
-    if (!s->is_form) {
+    if (s->is_form) {
+        redirect_to_form(job, "wrong");
+    } else {
         fb_reply_problem(job, FB_PROBLEM_CREDENTIALS, NULL);
-        return;
     }
-    if (s->next != NULL) {
-        again = bell_arena_printf(&job->arena, "/sign-in?next=%s#wrong", s->next);
+}
+
+static void answer_wait(fb_job *job, unsigned wait_s) {
+    const sign_in *s = job->state;
+
+    if (s->is_form) {
+        redirect_to_form(job, wait_s <= 60 ? "wait" : "wait-long");
+    } else {
+        fb_throttle_refuse(job, wait_s);
     }
-    fb_reply_redirect(job, again != NULL ? again : "/sign-in#wrong");
+}
+
+static void answer_busy(fb_job *job) {
+    const sign_in *s = job->state;
+
+    if (s->is_form) {
+        redirect_to_form(job, "busy");
+    } else {
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+    }
 }
 
 static void answer_right(fb_job *job) {
-    const sign_in *s = job->state;
-    const char *home = fb_role_home(s->claims.role);
+    sign_in *s = job->state;
+    const char *home = fb_role_home(s->opening.role);
+    fb_open_outcome outcome = fb_open_finish(job, &s->opening, 1);
     bell_json j;
 
-    if (PQntuples(fb_rows(job, 0)) == 0) { /* the password was changed meanwhile */
+    if (outcome == FB_OPEN_REFUSED) { /* the password was changed meanwhile */
         answer_wrong(job);
-    } else if (!fb_session_give(job, &s->claims)) {
-        fb_log(FB_LOG_ERROR, "request %s: a session token could not be signed", job->request_id);
-        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
-    } else if (s->is_form) {
+    } else if (outcome == FB_OPENED && s->is_form) {
         fb_reply_redirect(job, s->next != NULL ? s->next : home);
-    } else {
+    } else if (outcome == FB_OPENED) {
         fb_reply_json_begin(job, &j);
         bell_json_object_open(&j);
         bell_json_key(&j, "home");
@@ -82,26 +93,6 @@ static void answer_right(fb_job *job) {
         bell_json_object_close(&j);
         fb_reply_json(job, &j, 201);
     }
-}
-
-static void open_session(fb_job *job) {
-    sign_in *s = job->state;
-    long ttl_s = job->worker->settings->session_ttl_s;
-
-    if (!s->right) {
-        answer_wrong(job);
-        return;
-    }
-    if (!fb_session_new_sid(s->claims.sid)) {
-        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
-        return;
-    }
-    s->claims.tenant_id = (uint32_t)job->tenant_id;
-    s->claims.issued_s = (int64_t)time(NULL);
-    s->claims.expires_s = s->claims.issued_s + ttl_s;
-    fb_call_add(job, &fb_sql_session_insert, fb_text_i64(job, job->tenant_id), s->claims.sid, fb_text_i64(job, (int64_t)s->claims.user_id),
-                fb_text_i64(job, ttl_s), s->hash);
-    fb_await_db(job, answer_right);
 }
 
 static void check_run(void *arg) {
@@ -121,8 +112,14 @@ static void check_drop(fb_task *t) {
 
 static void take_verdict(fb_job *job) {
     sign_in *s = job->state;
-    s->right = s->check->right && s->claims.user_id != 0;
-    open_session(job);
+    if (!s->check->right || s->opening.user_id == 0) {
+        fb_throttle_failed(job, &s->try, answer_wrong);
+        return;
+    }
+    fb_throttle_succeeded_call(job, &s->try);
+    if (fb_open_call(job, &s->opening)) {
+        fb_await_db(job, answer_right);
+    }
 }
 
 static check *check_new(bell_str password, const char *hash) {
@@ -146,18 +143,20 @@ static check *check_new(bell_str password, const char *hash) {
 static void check_password(fb_job *job) {
     sign_in *s = job->state;
     const PGresult *r = fb_rows(job, 0);
-    bool known = PQntuples(r) == 1;
+    unsigned wait_s = fb_throttle_admits(job, &s->try, 1);
 
-    if (known) {
-        s->claims.user_id = (uint64_t)fb_col_i64(r, 0, 0);
-        s->claims.role = (uint32_t)fb_col_i64(r, 0, 1);
-        s->hash = fb_text(job, fb_col(r, 0, 2));
+    if (wait_s > 0) {
+        answer_wait(job, wait_s);
+        return;
     }
-    s->check = check_new(s->password, s->hash);
-    if (s->check == NULL) {
-        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
-    } else {
-        fb_await_task(job, &s->check->task, take_verdict);
+    if (PQntuples(r) == 1) {
+        s->opening.user_id = (uint64_t)fb_col_i64(r, 0, 0);
+        s->opening.role = (uint32_t)fb_col_i64(r, 0, 1);
+        s->opening.password_hash = fb_text(job, fb_col(r, 0, 2));
+    }
+    s->check = check_new(s->password, s->opening.password_hash);
+    if (s->check == NULL || !fb_try_task(job, &s->check->task, take_verdict)) {
+        fb_throttle_release(job, &s->try, answer_busy);
     }
 }
 
@@ -170,6 +169,7 @@ static void look_up(fb_job *job) {
         return;
     }
     fb_call_add(job, &fb_sql_account_by_login, fb_text_i64(job, job->tenant_id), fb_text(job, s->login));
+    fb_throttle_check_call(job, &s->try, FB_THROTTLE_PASSWORD, s->login);
     fb_await_db(job, check_password);
 }
 
@@ -236,11 +236,6 @@ void fb_sign_in_form(fb_job *job) {
         return;
     }
     sign_in *s = job->state;
-    bell_str type = bell_http_header_get(job->request, BELL_STR("Content-Type"));
-    if (!bell_str_ieq(bell_str_trim(bell_str_cut(&type, ';')), BELL_STR("application/x-www-form-urlencoded"))) {
-        fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, NULL);
-        return;
-    }
     s->next = wanted_page(job, form);
     if (bell_form_get(&job->arena, form, BELL_STR("username"), &s->login) != 1 ||
         bell_form_get(&job->arena, form, BELL_STR("password"), &s->password) != 1) {

@@ -141,17 +141,23 @@ static void on_task_done(fb_task *t, void *owner) {
     resume(job);
 }
 
-void fb_await_task(fb_job *job, fb_task *task, fb_step next) {
+bool fb_try_task(fb_job *job, fb_task *task, fb_step next) {
     task->owner = job;
     task->done = on_task_done;
     if (!fb_helper_submit(job->worker->helper, task)) {
         task->drop(task);
-        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
-        return;
+        return false;
     }
     job->task = task;
     job->next = next;
     job->waits_for = "helper";
+    return true;
+}
+
+void fb_await_task(fb_job *job, fb_task *task, fb_step next) {
+    if (!fb_try_task(job, task, next)) {
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+    }
 }
 
 const char *fb_text_i64(fb_job *job, int64_t v) {

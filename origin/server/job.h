@@ -79,7 +79,9 @@ void fb_await_db(fb_job *job, fb_step next);
 /* The rows of the i-th statement of the last group. */
 const PGresult *fb_rows(const fb_job *job, unsigned i);
 
-/* Runs task->run on a helper thread, then `next`. Refuses with 503 when the pool is full. */
+/* Runs task->run on a helper thread, then `next`. false: the pool is full, and the task was dropped. */
+bool fb_try_task(fb_job *job, fb_task *task, fb_step next) __attribute__((warn_unused_result));
+/* The same, but a full pool is answered with 503. */
 void fb_await_task(fb_job *job, fb_task *task, fb_step next);
 
 /* Decimal text in the arena. Out of memory gives "", which no statement takes for a number. */

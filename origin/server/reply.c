@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1
 #include "origin/server/reply.h"
 
 #include <stdarg.h>
@@ -5,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "origin/server/form_token.h"
 #include "origin/server/log.h"
 #include "origin/server/route.h"
 #include "origin/server/static_files.h"
@@ -51,28 +53,31 @@ void fb_reply_json(fb_job *job, const bell_json *j, unsigned status) {
     finish(job, status, "application/json");
 }
 
-static void problem_begin(fb_job *job, fb_problem p, const char *detail) {
+static void problem_begin(fb_job *job, fb_problem p, const char *detail, unsigned retry_after_s) {
     bell_json j;
 
     drop_body(&job->reply);
     fb_reply_json_begin(job, &j);
     fb_problem_write(&j, p, detail, bell_str_of(job->request_id));
     fb_reply_header(job, "Cache-Control: no-store");
-    if (fb_problem_retry_after_s(p) > 0) {
-        fb_reply_header(job, "Retry-After: %u", fb_problem_retry_after_s(p));
+    if (retry_after_s > 0) {
+        fb_reply_header(job, "Retry-After: %u", retry_after_s);
     }
 }
 
 /* A person who opens a page gets a page. Programs, and what a page fetches, get problem+json. */
 static const fb_static_file *problem_page(const fb_job *job, fb_problem p) {
     const bell_http_request *q = job->request;
-    bell_str accept = q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD ? bell_http_header_get(q, BELL_STR("Accept")) : BELL_STR_NULL;
+    bool by_person = q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD || (job->route != NULL && job->route->is_form);
+    bell_str accept = by_person ? bell_http_header_get(q, BELL_STR("Accept")) : BELL_STR_NULL;
     const char *file = "error/not-found.html";
 
     if (accept.p == NULL || memmem(accept.p, accept.len, "text/html", 9) == NULL || bell_str_starts(q->path, BELL_STR("/api/"))) {
         return NULL;
     }
-    if (p == FB_PROBLEM_FORBIDDEN) {
+    if (p == FB_PROBLEM_FORM_TOKEN) {
+        file = "error/form.html";
+    } else if (p == FB_PROBLEM_FORBIDDEN) {
         file = "error/forbidden.html";
     } else if (fb_problem_status(p) >= 500) {
         file = "error/unavailable.html";
@@ -82,19 +87,44 @@ static const fb_static_file *problem_page(const fb_job *job, fb_problem p) {
     return fb_static_find(&job->worker->web, bell_str_of(file));
 }
 
+/* The page with a token of its own in each form. */
+static bool fill_forms(fb_job *job, const fb_static_file *file) {
+    const char *token = fb_form_token_new(job);
+    const char *at = file->body.p, *end = at + file->body.len, *mark;
+
+    if (token == NULL) {
+        return false;
+    }
+    bell_buf_reset(&job->reply.body);
+    while ((mark = memmem(at, (size_t)(end - at), FB_FORM_MARK, sizeof(FB_FORM_MARK) - 1)) != NULL) {
+        bell_buf_add(&job->reply.body, at, (size_t)(mark - at));
+        bell_buf_add_z(&job->reply.body, token);
+        at = mark + sizeof(FB_FORM_MARK) - 1;
+    }
+    bell_buf_add(&job->reply.body, at, (size_t)(end - at));
+    return !job->reply.body.failed;
+}
+
 void fb_reply_problem(fb_job *job, fb_problem p, const char *detail) {
+    fb_reply_problem_after(job, p, detail, fb_problem_retry_after_s(p));
+}
+
+void fb_reply_problem_after(fb_job *job, fb_problem p, const char *detail, unsigned retry_after_s) {
     const fb_static_file *page = problem_page(job, p);
 
-    problem_begin(job, p, detail);
+    problem_begin(job, p, detail, retry_after_s);
+    if (page != NULL && page->has_form && !fill_forms(job, page)) {
+        page = NULL;
+    }
     if (page != NULL) {
-        job->reply.file = page;
+        job->reply.file = page->has_form ? NULL : page;
         fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
     }
     finish(job, fb_problem_status(p), page != NULL ? page->content_type : "application/problem+json");
 }
 
 void fb_reply_method_not_allowed(fb_job *job, const char *allowed) {
-    problem_begin(job, FB_PROBLEM_METHOD, NULL);
+    problem_begin(job, FB_PROBLEM_METHOD, NULL, 0);
     fb_reply_header(job, "Allow: %s", allowed);
     finish(job, fb_problem_status(FB_PROBLEM_METHOD), "application/problem+json");
 }
@@ -145,9 +175,23 @@ static bool etag_matches(bell_str list, const char *etag) {
     return false;
 }
 
+static void reply_form_page(fb_job *job, const fb_static_file *file, unsigned status) {
+    if (!fill_forms(job, file)) {
+        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    fb_reply_header(job, "Cache-Control: no-store");
+    fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
+    finish(job, status, file->content_type);
+}
+
 void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status) {
     bell_str inm = bell_http_header_get(job->request, BELL_STR("If-None-Match"));
 
+    if (file->has_form) {
+        reply_form_page(job, file, status);
+        return;
+    }
     fb_reply_header(job, "ETag: %s", file->etag);
     fb_reply_header(job, "Cache-Control: no-cache");
     fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);

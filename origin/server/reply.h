@@ -11,6 +11,8 @@ void fb_reply_json(fb_job *job, const bell_json *j, unsigned status);
 
 /* detail: a sentence more, or NULL. What was written to the body before is forgotten. */
 void fb_reply_problem(fb_job *job, fb_problem p, const char *detail);
+/* The same with a Retry-After of its own. */
+void fb_reply_problem_after(fb_job *job, fb_problem p, const char *detail, unsigned retry_after_s);
 /* 405; allowed: "GET, HEAD, PUT". */
 void fb_reply_method_not_allowed(fb_job *job, const char *allowed);
 /* No session: 401 to a program, 303 to the sign-in page to a page's request. */
@@ -21,7 +23,7 @@ void fb_reply_empty(fb_job *job, unsigned status);
 void fb_reply_text(fb_job *job, unsigned status, const char *text);
 /* 304, with the validators that were added as headers. */
 void fb_reply_not_modified(fb_job *job);
-/* A file of origin/web, by ETag or whole. */
+/* A file of origin/web, by ETag or whole; one with a form gets its tokens and is stored by nobody. */
 void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status);
 /* [first, first + bytes) of an open file, which the reply owns from here on. */
 void fb_reply_fd(fb_job *job, unsigned status, const char *content_type, int fd, uint64_t first, uint64_t bytes);

@@ -1,5 +1,6 @@
 #include "origin/server/route.h"
 
+#include "origin/server/form_token.h"
 #include "origin/server/reply.h"
 #include "origin/server/session.h"
 #include "origin/server/worker.h"
@@ -155,6 +156,40 @@ static bool is_cross_site(const bell_http_request *q) {
     return !bell_str_ieq((bell_str){origin.p + 8, origin.len - 8}, q->host);
 }
 
+static bool has_type(const bell_http_request *q, bell_str wanted) {
+    bell_str type = bell_http_header_get(q, BELL_STR("Content-Type"));
+    return type.p != NULL && bell_str_ieq(bell_str_trim(bell_str_cut(&type, ';')), wanted);
+}
+
+/* What a form of another site can send without asking first is never JSON (Fetch, 4.1: only three types are); and of forms, ours carry a token. */
+static bool is_ours(fb_job *job) {
+    const bell_http_request *q = job->request;
+
+    if (is_cross_site(q)) {
+        fb_reply_problem(job, FB_PROBLEM_CROSS_SITE, NULL);
+        return false;
+    }
+    if (!(q->method & (BELL_HTTP_POST | BELL_HTTP_PUT | BELL_HTTP_PATCH))) {
+        return true;
+    }
+    if (!job->route->is_form) {
+        if (!has_type(q, BELL_STR("application/json"))) {
+            fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, "Content-Type: application/json is expected.");
+            return false;
+        }
+        return true;
+    }
+    if (!has_type(q, BELL_STR("application/x-www-form-urlencoded"))) {
+        fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, NULL);
+        return false;
+    }
+    if (!fb_form_token_holds(job)) {
+        fb_reply_problem(job, FB_PROBLEM_FORM_TOKEN, NULL);
+        return false;
+    }
+    return true;
+}
+
 static bool may_enter(fb_job *job) {
     const fb_route *r = job->route;
 
@@ -194,10 +229,6 @@ void fb_route_dispatch(const fb_route *routes, fb_job *job) {
         answer_method(job, allowed);
         return;
     }
-    if (is_cross_site(job->request)) {
-        fb_reply_problem(job, FB_PROBLEM_CROSS_SITE, NULL);
-        return;
-    }
     if (!fb_shed_admits(job->route->shed_class, fb_pool_pressure_percent(fb_worker_pool(job->worker, job->route->lane)))) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
@@ -205,7 +236,7 @@ void fb_route_dispatch(const fb_route *routes, fb_job *job) {
     if (has_tenant) {
         fb_session_read(job);
     }
-    if (may_enter(job)) {
+    if (is_ours(job) && may_enter(job)) {
         job->route->handler(job);
     }
 }

@@ -39,6 +39,7 @@ static const setting settings[] = {
     {TEXT_AT(web_root, PATH, "/usr/share/firstbell/web"), "the pages and their files"},
     {TEXT_AT(media_root, PATH, "/var/lib/firstbell/media"), "media of courses, one folder a tenant"},
     {TEXT_AT(session_key, PATH, "/var/lib/firstbell/keys/session.pem"), "the EC P-256 private key that signs sessions, in PEM"},
+    {TEXT_AT(session_keys_dir, PATH, "/var/lib/firstbell/keys/sessions"), "the next key of sessions and those that have signed (`firstbell keys`)"},
     {TEXT_AT(directory_file, PATH, "/var/lib/firstbell/directory.snapshot"), "the tenant directory that the jobs publish and the edge reads"},
     {TEXT_AT(access_log, PATH_OR_DASH, "-"), "one JSON line a request; - is standard output"},
     {TEXT_AT(error_log, PATH_OR_DASH, "-"), "what went wrong; - is standard error"},
@@ -61,6 +62,7 @@ static const setting settings[] = {
     {NUMBER_AT(helper_queue_max, 64, 1, 65536), "password checks that may wait for a thread, a worker"},
     {NUMBER_AT(session_ttl_s, 43200, 60, 2592000), "seconds a sign-in lasts"},
     {NUMBER_AT(jobs_statement_timeout_s, 60, 1, 3600), "seconds a statement of the queue worker may take"},
+    {NUMBER_AT(sessions_a_user_max, 10, 1, 1000), "open sessions of one person; one more ends the oldest"},
     {NUMBER_AT(outbox_keep_days, 14, 1, 3650), "days that events stay in the outbox"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)

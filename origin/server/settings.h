@@ -18,6 +18,7 @@ typedef struct {
     char web_root[FB_SETTING_TEXT_MAX];
     char media_root[FB_SETTING_TEXT_MAX];
     char session_key[FB_SETTING_TEXT_MAX];
+    char session_keys_dir[FB_SETTING_TEXT_MAX];
     char directory_file[FB_SETTING_TEXT_MAX];
     char access_log[FB_SETTING_TEXT_MAX]; /* a path, or "-" for standard output */
     char error_log[FB_SETTING_TEXT_MAX];  /* a path, or "-" for standard error */
@@ -40,6 +41,7 @@ typedef struct {
     long helper_threads; /* a worker, for what would block the loop */
     long helper_queue_max;
     long session_ttl_s;
+    long sessions_a_user_max;
     long outbox_keep_days;
     long jobs_statement_timeout_s;
 } fb_settings;

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1
 #include "origin/server/static_files.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "bell_url.h"
+#include "origin/server/form_token.h"
 
 const char *fb_content_type(bell_str path) {
     static const struct {
@@ -87,6 +89,7 @@ static bool add(fb_static_files *s, const FTSENT *e, size_t root_len, size_t *to
         return false;
     }
     f->content_type = fb_content_type(bell_str_of(f->path));
+    f->has_form = memmem(f->body.p, f->body.len, FB_FORM_MARK, sizeof(FB_FORM_MARK) - 1) != NULL;
     set_etag(f);
     return true;
 }

@@ -12,6 +12,7 @@ struct fb_static_file {
     char *path; /* below web_root: "js/api.js" */
     const char *content_type;
     bell_str body;
+    bool has_form; /* carries FB_FORM_MARK: made anew for every answer */
     char etag[36]; /* quoted: the first 16 bytes of SHA-256 as hex */
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "origin/server/conn.h"
@@ -21,8 +22,7 @@ bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err
     if (!fb_static_load(&w->web, s->web_root, err, err_len)) {
         return false;
     }
-    w->session_key = bell_token_key_load(s->session_key, err, err_len);
-    if (w->session_key == NULL) {
+    if (!fb_session_keys_load(&w->session_keys, s, (int64_t)time(NULL), err, err_len)) {
         fb_static_free(&w->web);
         return false;
     }
@@ -31,8 +31,7 @@ bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err
 
 void fb_worker_unprepare(fb_worker *w) {
     fb_static_free(&w->web);
-    bell_token_key_free(w->session_key);
-    w->session_key = NULL;
+    fb_session_keys_free(&w->session_keys);
 }
 
 static void set_accepting(fb_worker *w, bool on) {

@@ -2,11 +2,11 @@
 #ifndef FB_WORKER_H
 #define FB_WORKER_H
 
-#include "bell_token.h"
 #include "origin/db/pool.h"
 #include "origin/server/access_log.h"
 #include "origin/server/helper.h"
 #include "origin/server/route.h"
+#include "origin/server/session_keys.h"
 #include "origin/server/settings.h"
 #include "origin/server/static_files.h"
 
@@ -21,7 +21,7 @@ struct fb_worker {
     fb_helper *helper;
     const fb_route *routes;
     fb_static_files web;
-    bell_token_key *session_key;
+    fb_session_keys session_keys;
     fb_access_log access_log;
 
     int listen_fd;

@@ -111,8 +111,10 @@ test('the cookie is out of reach of scripts', () =>
     withPage({}, async (page) => {
         await signIn(page, 'student.demo');
         await shown(page);
-        const [cookie] = await page.context().cookies();
-        const { name, httpOnly, secure, sameSite } = cookie;
-        assert.deepEqual({ name, httpOnly, secure, sameSite }, { name: '__Host-bell_session', httpOnly: true, secure: true, sameSite: 'Lax' });
+        const cookies = await page.context().cookies();
+        assert.deepEqual(cookies.map(({ name }) => name).sort(), ['__Host-bell_device', '__Host-bell_form', '__Host-bell_session']);
+        for (const { name, httpOnly, secure, sameSite } of cookies) {
+            assert.deepEqual({ httpOnly, secure, sameSite }, { httpOnly: true, secure: true, sameSite: 'Lax' }, name);
+        }
         assert.equal(await page.evaluate(() => document.cookie), '');
     }));

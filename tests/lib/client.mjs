@@ -77,6 +77,14 @@ export class Client {
         return reply.json;
     }
 
+    /** Posts a form as a browser does: with the token of the page that it is on (the sign-in page, unless said otherwise). */
+    async submit(path, fields, { page = '/sign-in', ...options } = {}) {
+        const { text } = await this.get(page);
+        const [, token] = /name="form_token" value="([^"]+)"/.exec(text) ?? [];
+        if (!token) throw new Error(`${page} has no form with a token`);
+        return this.request('POST', path, { form: { form_token: token, ...fields }, ...options });
+    }
+
     /** Closes kept connections, so that a server can drain at once. */
     close() {
         this.agent.destroy();

@@ -106,8 +106,10 @@ test('pages have a policy, files an ETag, and a wrong method names the right one
     assert.match(page.headers['content-security-policy'], /script-src 'self'/);
     assert.doesNotMatch(page.headers['content-security-policy'], /unsafe/);
     assert.equal(page.headers['x-content-type-options'], 'nosniff');
-    for (const tag of [page.headers.etag, `"x", W/${page.headers.etag}`, '*']) {
-        assert.equal((await client.get('/sign-in', { headers: { 'if-none-match': tag } })).status, 304, tag);
+    assert.deepEqual([page.headers['cache-control'], page.headers.etag], ['no-store', undefined], 'a page with a form is made for one reader');
+    const file = await client.get('/web/app.css');
+    for (const tag of [file.headers.etag, `"x", W/${file.headers.etag}`, '*']) {
+        assert.equal((await client.get('/web/app.css', { headers: { 'if-none-match': tag } })).status, 304, tag);
     }
     assert.equal((await client.get('/web/js/../sign-in.html')).status, 404);
     assert.equal((await client.get('/web/none.js')).status, 404);

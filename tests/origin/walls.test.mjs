@@ -161,6 +161,8 @@ const fixtures = {
     progress: (t) => ({ enrollment_id: id(t), item_id: id(t) }),
     accounts: (t) => ({ user_id: id(t), login: "'u'", password_hash: "'$argon2id$'" }),
     sessions: (t) => ({ sid: `lpad('${t}', 32, '0')`, user_id: id(t), expires_at: "now() + interval '1 hour'" }),
+    account_sources: (t) => ({ user_id: id(t), source: `'a' || repeat('${t}', 32)` }),
+    throttle_buckets: (t) => ({ bucket: `'b${t}'`, failures: 1, last_at: 'now()', expires_at: "now() + interval '1 hour'" }),
     queue: (t) => ({ id: id(t), kind: "'k'" }),
     outbox: (t) => ({ id: id(t), topic: "'t'", payload: "'{}'" }),
 };

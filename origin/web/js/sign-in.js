@@ -52,6 +52,8 @@ function explain(error) {
     form.elements.password.focus();
   } else if (error.status === 0) {
     say("warn", navigator.onLine === false ? "You are offline. Check your connection and try again." : "Firstbell could not be reached. Please try again in a moment.");
+  } else if (error.status === 429) {
+    say("warn", `There were too many wrong tries. ${error.problem === "too-many-tries" ? error.message : ""} If you have forgotten your password, ask your teacher.`);
   } else if (error.passing) {
     say("warn", `Many people are signing in just now. Please try again in ${error.retryAfterS || 5} seconds.`);
   } else {
