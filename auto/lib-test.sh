@@ -16,12 +16,12 @@ run_file() {
     local part=$1 name=$2 file=$3 out=$results/$1.$2
     local bound=(timeout --kill-after=30 "$(time_bound "$part" "$file")")
     set +e
-    case $part in
-    lint) "${bound[@]}" auto/lint ;;
-    unit) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "build-asan/tests/$name" ;;
-    valgrind) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
-    fuzz) run_corpus "$name" "${bound[@]}" ;;
-    fuzz-long) run_search "$name" "$out.log" "${bound[@]}" ;;
+    case "$part $file" in
+    lint*) "${bound[@]}" auto/lint ;;
+    unit*) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "build-asan/tests/$name" ;;
+    valgrind*) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
+    fuzz-long*) run_search "$name" "$out.log" "${bound[@]}" ;;
+    fuzz*.c) run_corpus "$name" "${bound[@]}" ;;
     *) FB_TEST_BUILD=build-asan "${bound[@]}" node --test-reporter=tap "$file" ;;
     esac >"$out.out" 2>&1 </dev/null
     echo $? >"$out.code"
@@ -155,8 +155,8 @@ count() {
 count_file() {
     local part=$1 out=$results/$1.$2.out code ok bad skip
     code=$(cat "$results/$1.$2.code" 2>/dev/null || echo 1)
-    case $part in
-    edge | origin | e2e | chaos | fresh)
+    case $3 in
+    *.test.mjs)
         ok=$(sed -n 's/^# pass //p' "$out")
         bad=$(($(sed -n 's/^# fail //p' "$out") + $(sed -n 's/^# cancelled //p' "$out") + 0))
         skip=$(($(sed -n 's/^# skipped //p' "$out") + $(sed -n 's/^# todo //p' "$out") + 0))

@@ -13,7 +13,7 @@ enum {
     TOKEN = 1,  /* RFC 9110, 5.6.2 */
     TARGET = 2, /* visible ASCII without '#': a fragment never travels */
     VALUE = 4,  /* RFC 9110, 5.5: visible ASCII, space, tab, obs-text */
-    HOST = 8,   /* RFC 3986, 3.2.2 and a port: unreserved, sub-delims, "%[]:" */
+    HOST = 8,   /* RFC 3986, 3.2.2: unreserved, sub-delims, '%' */
 };
 
 #define ALNUM  (TOKEN | TARGET | VALUE | HOST)
@@ -25,8 +25,8 @@ static const unsigned char classes[256] = {
     ['0' ... '9'] = ALNUM, ['A' ... 'Z'] = ALNUM,   ['a' ... 'z'] = ALNUM, ['!'] = ALNUM,  ['$'] = ALNUM,  ['%'] = ALNUM,
     ['&'] = ALNUM,         ['\''] = ALNUM,          ['*'] = ALNUM,         ['+'] = ALNUM,  ['-'] = ALNUM,  ['.'] = ALNUM,
     ['_'] = ALNUM,         ['~'] = ALNUM,           ['#'] = TOKEN | VALUE, ['^'] = TSYM,   ['`'] = TSYM,   ['|'] = TSYM,
-    ['('] = THSYM,         [')'] = THSYM,           [','] = THSYM,         [':'] = THSYM,  [';'] = THSYM,  ['='] = THSYM,
-    ['['] = THSYM,         [']'] = THSYM,           ['"'] = SYMBOL,        ['/'] = SYMBOL, ['<'] = SYMBOL, ['>'] = SYMBOL,
+    ['('] = THSYM,         [')'] = THSYM,           [','] = THSYM,         [':'] = SYMBOL, [';'] = THSYM,  ['='] = THSYM,
+    ['['] = SYMBOL,        [']'] = SYMBOL,          ['"'] = SYMBOL,        ['/'] = SYMBOL, ['<'] = SYMBOL, ['>'] = SYMBOL,
     ['?'] = SYMBOL,        ['@'] = SYMBOL,          ['\\'] = SYMBOL,       ['{'] = SYMBOL, ['}'] = SYMBOL, [' '] = VALUE,
     ['\t'] = VALUE,        [0x80 ... 0xFF] = VALUE,
 };
@@ -50,11 +50,11 @@ static int find_end(const char *buf, size_t len, size_t *scanned, size_t target_
     const char *p = buf + *scanned, *end = buf + len, *lf;
 
     if (*scanned <= line_max && len > line_max && memchr(buf, '\n', line_max + 1) == NULL) {
-        return refuse(414, reason, "the request target is too long");
+        return refuse(414, reason, "the request target is too long (RFC 9112, 3)");
     }
     while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
         if (lf == buf || lf[-1] != '\r') {
-            return refuse(400, reason, "a line ends in a line feed without a carriage return");
+            return refuse(400, reason, "a line ends in a line feed without a carriage return (RFC 9112, 2.2)");
         }
         if (lf - 1 == buf || lf[-2] == '\n') {
             return (int)(lf + 1 - buf);
@@ -87,10 +87,10 @@ static int parse_version(bell_str v, unsigned *minor, const char **reason) {
     bool shaped = v.len == 8 && memcmp(v.p, "HTTP/", 5) == 0 && v.p[5] >= '0' && v.p[5] <= '9' && v.p[6] == '.' && v.p[7] >= '0' && v.p[7] <= '9';
 
     if (!shaped) {
-        return refuse(400, reason, "the request line does not end in an HTTP version");
+        return refuse(400, reason, "the request line does not end in an HTTP version (RFC 9112, 2.3)");
     }
     if (v.p[5] != '1' || v.p[7] > '1') {
-        return refuse(505, reason, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+        return refuse(505, reason, "only HTTP/1.0 and HTTP/1.1 are spoken here (RFC 9110, 15.6.6)");
     }
     *minor = (unsigned)(v.p[7] - '0');
     return 0;
@@ -103,13 +103,14 @@ static int parse_request_line(bell_str line, size_t target_max_bytes, bell_http_
 
     out->method_name = (bell_str){line.p, (size_t)(p - line.p)};
     if (out->method_name.len == 0 || p == end || *p != ' ') {
-        return refuse(400, reason, "the request line does not begin with a method and one space");
+        return refuse(400, reason, "the request line does not begin with a method and one space (RFC 9112, 3)");
     }
     line.p = ++p;
     p = skip(p, end, TARGET);
     out->target = (bell_str){line.p, (size_t)(p - line.p)};
     if (out->target.len == 0 || p == end || *p != ' ') {
-        return refuse(400, reason, "the request target is missing, is not followed by one space, or holds a byte that must be percent-encoded");
+        return refuse(400, reason,
+                      "the request target is missing, is not followed by one space, or holds a byte that must be percent-encoded (RFC 9112, 3.2)");
     }
     bad = parse_version((bell_str){p + 1, (size_t)(end - p - 1)}, &out->minor, reason);
     if (bad) {
@@ -117,13 +118,13 @@ static int parse_request_line(bell_str line, size_t target_max_bytes, bell_http_
     }
     out->method = method_of(out->method_name);
     if (out->method == 0) {
-        return refuse(501, reason, "the method is not known here");
+        return refuse(501, reason, "the method is not known here (RFC 9110, 9.1)");
     }
     if (out->target.p[0] != '/') {
-        return refuse(400, reason, "the request target does not begin with a slash: other forms are for proxies");
+        return refuse(400, reason, "the request target does not begin with a slash: other forms are for proxies (RFC 9112, 3.2)");
     }
     if (out->target.len > target_max_bytes) {
-        return refuse(414, reason, "the request target is too long");
+        return refuse(414, reason, "the request target is too long (RFC 9112, 3)");
     }
     question = memchr(out->target.p, '?', out->target.len);
     out->path = out->target;
@@ -161,26 +162,44 @@ static int parse_header(bell_str line, bell_http_header *h, const char **reason)
 
     h->name = (bell_str){line.p, (size_t)(p - line.p)};
     if (p == line.p && (*p == ' ' || *p == '\t')) {
-        return refuse(400, reason, "a header is folded over two lines");
+        return refuse(400, reason, "a header is folded over two lines (RFC 9112, 5.2)");
     }
     if (h->name.len == 0 || p == end || *p != ':') {
-        return refuse(400, reason, "a header has no name, or something else than a colon behind its name");
+        return refuse(400, reason, "a header has no name, or something else than a colon behind its name (RFC 9112, 5.1)");
     }
     if (skip_value(++p, end) != end) {
-        return refuse(400, reason, "a header holds a control byte");
+        return refuse(400, reason, "a header holds a control byte (RFC 9110, 5.5)");
     }
     h->value = bell_str_trim((bell_str){p, (size_t)(end - p)});
     return 0;
 }
 
-static int take_host(bell_http_request *out, bell_str value, const char **reason) {
-    const char *end = value.p + value.len;
+/* uri-host [ ":" port ] (RFC 3986, 3.2.2), and the host is not empty: a tenant is found by it. */
+static bool is_host(bell_str v) {
+    const char *p = v.p, *end = v.p + v.len, *begin = p;
 
-    if (out->host.p != NULL) {
-        return refuse(400, reason, "there are two Host headers");
+    if (p < end && *p == '[') {
+        for (begin = ++p; p < end && (*p == ':' || (classes[(unsigned char)*p] & HOST)); p++) {
+        }
+        if (p == end || *p != ']' || p++ == begin) {
+            return false;
+        }
+    } else if ((p = skip(p, end, HOST)) == begin) {
+        return false;
     }
-    if (value.len == 0 || skip(value.p, end, HOST) != end) {
-        return refuse(400, reason, "the Host header is not a host");
+    if (p < end && *p == ':') {
+        for (p++; p < end && *p >= '0' && *p <= '9'; p++) {
+        }
+    }
+    return p == end;
+}
+
+static int take_host(bell_http_request *out, bell_str value, const char **reason) {
+    if (out->host.p != NULL) {
+        return refuse(400, reason, "there are two Host headers (RFC 9112, 3.2)");
+    }
+    if (!is_host(value)) {
+        return refuse(400, reason, "the Host header is not a host (RFC 9112, 3.2)");
     }
     out->host = value;
     return 0;
@@ -190,10 +209,10 @@ static int take_length(bell_http_request *out, bell_str value, const char **reas
     uint64_t length;
 
     if (out->content_length >= 0) {
-        return refuse(400, reason, "there are two Content-Length headers");
+        return refuse(400, reason, "there are two Content-Length headers (RFC 9112, 6.3)");
     }
     if (!bell_str_to_u64(value, INT64_MAX, &length)) {
-        return refuse(400, reason, "the Content-Length is not one number of bytes");
+        return refuse(400, reason, "the Content-Length is not one number of bytes (RFC 9112, 6.3)");
     }
     out->content_length = (int64_t)length;
     return 0;
@@ -201,13 +220,13 @@ static int take_length(bell_http_request *out, bell_str value, const char **reas
 
 static int take_coding(bell_http_request *out, bell_str value, const char **reason) {
     if (out->chunked) {
-        return refuse(400, reason, "there are two Transfer-Encoding headers");
+        return refuse(400, reason, "there are two Transfer-Encoding headers (RFC 9112, 6.3)");
     }
     if (value.len == 0) {
-        return refuse(400, reason, "the Transfer-Encoding is empty");
+        return refuse(400, reason, "the Transfer-Encoding is empty (RFC 9112, 6.1)");
     }
     if (!bell_str_ieq(value, BELL_STR("chunked"))) {
-        return refuse(501, reason, "the only transfer coding known here is chunked");
+        return refuse(501, reason, "the only transfer coding known here is chunked (RFC 9112, 6.1)");
     }
     out->chunked = true;
     return 0;
@@ -215,7 +234,7 @@ static int take_coding(bell_http_request *out, bell_str value, const char **reas
 
 static int take_expect(bell_http_request *out, bell_str value, const char **reason) {
     if (!bell_str_ieq(value, BELL_STR("100-continue"))) {
-        return refuse(417, reason, "the only expectation known here is 100-continue");
+        return refuse(417, reason, "the only expectation known here is 100-continue (RFC 9110, 10.1.1)");
     }
     out->expect_continue = true;
     return 0;
@@ -264,14 +283,14 @@ static int take_header(bell_http_request *out, connection_options *c, const bell
 /* What only the whole head can tell. */
 static int conclude(bell_http_request *out, const connection_options *c, const char **reason) {
     if (out->host.p == NULL) {
-        return refuse(400, reason, "there is no Host header");
+        return refuse(400, reason, "there is no Host header (RFC 9112, 3.2)");
     }
     if (out->chunked && out->content_length >= 0) {
-        return refuse(400, reason, "there is a Content-Length beside a Transfer-Encoding");
+        return refuse(400, reason, "there is a Content-Length beside a Transfer-Encoding (RFC 9112, 6.3)");
     }
     /* RFC 9112, 6.1: somebody on the way did not understand the coding */
     if (out->chunked && out->minor == 0) {
-        return refuse(400, reason, "there is a Transfer-Encoding in a request of HTTP/1.0");
+        return refuse(400, reason, "there is a Transfer-Encoding in a request of HTTP/1.0 (RFC 9112, 6.1)");
     }
     out->keep_alive = !c->close && (out->minor == 1 || c->keep_alive);
     out->upgrade = out->minor == 1 && c->upgrade && c->upgrade_header;
@@ -298,7 +317,7 @@ static int parse_lines(bell_str head, size_t target_max_bytes, bell_http_request
         bell_http_header *h = &out->headers[out->nheaders];
 
         if (out->nheaders == BELL_HTTP_HEADERS_MAX) {
-            return refuse(431, reason, "there are too many headers");
+            return refuse(431, reason, "there are too many headers (RFC 9110, 5.4)");
         }
         bad = parse_header(next_line(&p, end), h, reason);
         if (bad == 0) {
@@ -347,9 +366,15 @@ size_t bell_http_header_count(const bell_http_request *r, bell_str name) {
 
 /* Where a body is. The length form uses PAYLOAD, COMPLETE and LARGE only. */
 enum {
-    BODY_SIZE_FIRST, /* a chunk's size: its first digit */
-    BODY_SIZE,       /* its further digits */
-    BODY_EXTENSION,  /* from ';' up to CR */
+    BODY_SIZE_FIRST,      /* a chunk's size: its first digit */
+    BODY_SIZE,            /* its further digits */
+    BODY_EXTENSION_FIRST, /* behind ';': the first byte of a name */
+    BODY_EXTENSION_NAME,
+    BODY_EXTENSION_VALUE, /* behind '=' */
+    BODY_EXTENSION_TOKEN,
+    BODY_EXTENSION_QUOTED,
+    BODY_EXTENSION_ESCAPED, /* behind a backslash */
+    BODY_EXTENSION_END,     /* behind the closing quote */
     BODY_SIZE_LF,
     BODY_PAYLOAD,
     BODY_PAYLOAD_CR,
@@ -401,9 +426,40 @@ static int size_step(bell_http_body *b, char c) {
         return BODY_BROKEN;
     }
     if (c == ';') {
-        return BODY_EXTENSION;
+        return BODY_EXTENSION_FIRST;
     }
     return c == '\r' ? BODY_SIZE_LF : BODY_BROKEN;
+}
+
+/* chunk-ext (RFC 9112, 7.1.1) without the bad white space that a sender must not make. A line end inside of quotes is refused: a reader who knows
+ * no quotes would end the line there. */
+static int extension_step(const bell_http_body *b, char c) {
+    unsigned char class = classes[(unsigned char)c];
+
+    switch (b->state) {
+    case BODY_EXTENSION_FIRST:
+        return class & TOKEN ? BODY_EXTENSION_NAME : BODY_BROKEN;
+    case BODY_EXTENSION_VALUE:
+        return c == '"' ? BODY_EXTENSION_QUOTED : class & TOKEN ? BODY_EXTENSION_TOKEN : BODY_BROKEN;
+    case BODY_EXTENSION_QUOTED:
+        if (c == '"' || c == '\\') {
+            return c == '"' ? BODY_EXTENSION_END : BODY_EXTENSION_ESCAPED;
+        }
+        return class & VALUE ? BODY_EXTENSION_QUOTED : BODY_BROKEN;
+    case BODY_EXTENSION_ESCAPED:
+        return class & VALUE ? BODY_EXTENSION_QUOTED : BODY_BROKEN;
+    }
+    if ((class & TOKEN) && b->state != BODY_EXTENSION_END) {
+        return b->state;
+    }
+    if (c == '=' && b->state == BODY_EXTENSION_NAME) {
+        return BODY_EXTENSION_VALUE;
+    }
+    return c == ';' ? BODY_EXTENSION_FIRST : c == '\r' ? BODY_SIZE_LF : BODY_BROKEN;
+}
+
+static bool in_extension(int state) {
+    return state >= BODY_EXTENSION_FIRST && state <= BODY_EXTENSION_END;
 }
 
 static int size_line_end(bell_http_body *b, char c) {
@@ -435,7 +491,7 @@ static bool line_within_bound(bell_http_body *b) {
     if (b->state == BODY_PAYLOAD_CR || b->state == BODY_PAYLOAD_LF) {
         return true;
     }
-    if (b->state == BODY_EXTENSION && ++b->extension_bytes > EXTENSIONS_MAX_BYTES) {
+    if (in_extension(b->state) && ++b->extension_bytes > EXTENSIONS_MAX_BYTES) {
         return false;
     }
     return ++b->line_bytes <= (b->state >= BODY_TRAILER ? TRAILERS_MAX_BYTES : CHUNK_LINE_MAX_BYTES);
@@ -450,8 +506,6 @@ static int framing_step(bell_http_body *b, char c) {
     case BODY_SIZE_FIRST:
     case BODY_SIZE:
         return size_step(b, c);
-    case BODY_EXTENSION:
-        return classes[(unsigned char)c] & VALUE ? BODY_EXTENSION : c == '\r' ? BODY_SIZE_LF : BODY_BROKEN;
     case BODY_SIZE_LF:
         return size_line_end(b, c);
     case BODY_PAYLOAD_CR:
@@ -463,7 +517,7 @@ static int framing_step(bell_http_body *b, char c) {
     case BODY_LAST_LF:
         return c == '\n' ? BODY_COMPLETE : BODY_BROKEN;
     default:
-        return trailer_step(b, c);
+        return in_extension(b->state) ? extension_step(b, c) : trailer_step(b, c);
     }
 }
 

@@ -46,8 +46,8 @@ typedef struct {
 /* Parses a request head at buf[0..len). *scanned remembers how far earlier calls have looked for the end of the head (0 at first).
  * > 0: bytes of the head, `out` is filled and points into buf; 0: more bytes are needed;
  * < 0: refused, -status is the answer to give (400, 414 target over target_max_bytes, 417 an expectation other than 100-continue, 431 too
- * many headers, 501 method or coding, 505 version; close afterwards) and *reason a static sentence. What is refused, and where, does not
- * depend on how the bytes were cut. The bound on the whole head is the caller's buffer: full and 0 means 431. */
+ * many headers, 501 method or coding, 505 version; close afterwards) and *reason a static sentence that names RFC and section. What is refused, and
+ * where, does not depend on how the bytes were cut. The bound on the whole head is the caller's buffer: full and 0 means 431. */
 int bell_http_parse_head(const char *buf, size_t len, size_t *scanned, size_t target_max_bytes, bell_http_request *out, const char **reason)
     __attribute__((warn_unused_result));
 
@@ -71,7 +71,7 @@ typedef enum {
     BELL_HTTP_BODY_MORE,  /* all input is used and more is needed; *data is empty */
     BELL_HTTP_BODY_DATA,  /* *data holds payload (within the input); call again with the rest, be it empty */
     BELL_HTTP_BODY_DONE,  /* complete; *data is empty; what follows *used is the next request */
-    BELL_HTTP_BODY_ERROR, /* malformed chunk: answer 400 and close */
+    BELL_HTTP_BODY_ERROR, /* a malformed chunk, extension or trailer (RFC 9112, 7.1): answer 400 and close */
     BELL_HTTP_BODY_LARGE, /* over max_bytes: answer 413 and close */
 } bell_http_body_state;
 

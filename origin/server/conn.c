@@ -235,7 +235,7 @@ static void read_body(fb_conn *c) {
     } else if (st == BELL_HTTP_BODY_LARGE || x->job.body.failed) {
         refuse(c, FB_PROBLEM_TOO_LARGE, NULL);
     } else if (st == BELL_HTTP_BODY_ERROR) {
-        refuse(c, FB_PROBLEM_BAD_REQUEST, "The body's chunks are malformed.");
+        refuse(c, FB_PROBLEM_BAD_REQUEST, "The body's chunks are malformed (RFC 9112, 7.1).");
     }
 }
 

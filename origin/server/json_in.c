@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "bell_json_in.h"
 #include "origin/server/reply.h"
 
 static bool is_json(const bell_http_request *q) {
@@ -10,16 +11,15 @@ static bool is_json(const bell_http_request *q) {
 }
 
 json_t *fb_json_body(fb_job *job) {
-    json_error_t e;
+    char sentence[BELL_JSON_IN_ERROR_BYTES];
 
     if (!is_json(job->request)) {
         fb_reply_problem(job, FB_PROBLEM_MEDIA_TYPE, "Content-Type: application/json is expected.");
         return NULL;
     }
-    json_t *body = json_loadb(job->body.p != NULL ? job->body.p : "", job->body.len, JSON_REJECT_DUPLICATES, &e);
+    json_t *body = bell_json_read(bell_buf_str(&job->body), sentence, sizeof(sentence));
     if (body == NULL) {
-        fb_reply_problem(job, FB_PROBLEM_BAD_JSON,
-                         bell_arena_printf(&job->arena, "Line %d, column %d: not well-formed, or a name stands twice.", e.line, e.column));
+        fb_reply_problem(job, FB_PROBLEM_BAD_JSON, sentence);
         return NULL;
     }
     if (!json_is_object(body)) {

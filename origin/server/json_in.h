@@ -1,4 +1,4 @@
-/* Reading a JSON request body: one object, no duplicate names, UTF-8. */
+/* Reading a JSON request body: one object within the bounds of lua-free/bell_json_in.h. */
 #ifndef FB_JSON_IN_H
 #define FB_JSON_IN_H
 

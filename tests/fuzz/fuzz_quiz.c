@@ -1,4 +1,4 @@
-/* Content and attempt, parted by the first line feed. */
+/* Content and attempt, parted by the first line feed. (longest input: 2048 bytes) */
 #include "bell_quiz.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 /* The first byte says what the rest is: 't' a token, anything else a payload, which gets a right header and signature so that the claims are
- * read. The key is made anew by each process: no input can depend on it. */
+ * read. The key is made anew by each process: no input can depend on it. (longest input: 1024 bytes) */
 #include "bell_base64.h"
 #include "bell_token.h"
 #include "fuzz.h"
@@ -12,36 +12,35 @@
 
 #define NOW 1800000000
 
-static EVP_PKEY *pkey;
 static bell_token_key *key;
 
 static void make_key(void) {
     char path[] = "/tmp/bell-fuzz-XXXXXX", err[200];
     int fd = mkstemp(path);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    EVP_PKEY *pkey = EVP_EC_gen("P-256");
 
-    pkey = EVP_EC_gen("P-256");
     fuzz_assert(f != NULL && pkey != NULL && PEM_write_PrivateKey(f, pkey, NULL, NULL, 0, NULL, NULL) == 1);
     fclose(f);
+    EVP_PKEY_free(pkey);
     key = bell_token_key_load(path, err, sizeof(err));
     unlink(path);
     fuzz_assert(key != NULL);
 }
 
-static size_t sign(char *token, size_t len) {
-    unsigned char der[80], raw[64];
-    const unsigned char *p = der;
-    size_t der_len = sizeof(der);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    ECDSA_SIG *sig;
+/* OpenSSL's own arithmetic is not what is searched here and would take nine tenths of the time: whether a signature holds is said by the target.
+ * Real signatures are the unit test's. */
+static bool signatures_hold;
 
-    fuzz_assert(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, pkey) == 1);
-    fuzz_assert(EVP_DigestSign(ctx, der, &der_len, (unsigned char *)token, len) == 1);
-    EVP_MD_CTX_free(ctx);
-    sig = d2i_ECDSA_SIG(NULL, &p, (long)der_len);
-    BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32);
-    BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32);
-    ECDSA_SIG_free(sig);
+int EVP_DigestVerify(EVP_MD_CTX *ctx, const unsigned char *sig, size_t siglen, const unsigned char *tbs, size_t tbslen) {
+    fuzz_assert(ctx != NULL && sig != NULL && siglen > 0 && tbs != NULL && tbslen > 0);
+    return signatures_hold;
+}
+
+static size_t sign(char *token, size_t len) {
+    unsigned char raw[64];
+
+    memset(raw, 0x42, sizeof(raw));
     token[len++] = '.';
     return len + bell_base64url_encode(raw, sizeof(raw), token + len);
 }
@@ -66,7 +65,9 @@ static void check_payload(const uint8_t *data, size_t size) {
     token[len++] = '.';
     len += bell_base64url_encode(data, size, token + len);
     len = sign(token, len);
+    signatures_hold = true;
     v = verify(token, len, &c);
+    signatures_hold = false;
     fuzz_assert(v != BELL_TOKEN_BAD_SIGNATURE && v != BELL_TOKEN_UNKNOWN_KEY);
     if (v == BELL_TOKEN_OK) {
         fuzz_assert(c.tenant_id == 42 && c.expires_s > NOW && strlen(c.sid) == BELL_TOKEN_SID_BYTES);

@@ -103,7 +103,8 @@ static void chunks(void **state) {
         {"0000000000000000000005\r\nhello\r\n000\r\n\r\n", BELL_HTTP_BODY_DONE, "hello", ""},
         {"2\r\n\r\n\r\n0\r\n\r\n", BELL_HTTP_BODY_DONE, "\r\n", ""},
         {"5;ext\r\nhello\r\n0;a=b;c=\"d e\"\r\n\r\n", BELL_HTTP_BODY_DONE, "hello", ""},
-        {"5;\r\nhello\r\n0\r\n\r\n", BELL_HTTP_BODY_DONE, "hello", ""},
+        {"5;a;b;c=d\r\nhello\r\n0;a=\"\"\r\n\r\n", BELL_HTTP_BODY_DONE, "hello", ""},
+        {"0;a=\"\\\"\\\\;\t\xE4\";b\r\n\r\n", BELL_HTTP_BODY_DONE, "", ""},
         {"0\r\nA: b\r\nC-D:\r\n\r\nrest", BELL_HTTP_BODY_DONE, "", "rest"},
         {"0\r\nA: \xE4\t \r\n\r\n", BELL_HTTP_BODY_DONE, "", ""},
 
@@ -133,6 +134,18 @@ static void chunks(void **state) {
         {"5\nhello\r\n0\r\n\r\n", BELL_HTTP_BODY_ERROR, "", NULL},
         {"5\rhello", BELL_HTTP_BODY_ERROR, "", NULL},
         {"5\r\rhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;;a\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5; a\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a b\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;=b\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a=\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a=b=c\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a=b\"c\"\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a=\"b\"c\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a=\"b\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL}, /* a line end inside of quotes */
+        {"5;a=\"b\\\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
+        {"5;a\xE4\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
         {"5;a\nb\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
         {"5;a\rb\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
         {"5;a\x01\r\nhello", BELL_HTTP_BODY_ERROR, "", NULL},
@@ -211,9 +224,9 @@ static void framing_has_bounds(void **state) {
 
     (void)state;
     bell_buf_init(&bytes, 100000);
-    bell_buf_printf(&bytes, "0;%0200d\r\n\r\n", 0);
+    bell_buf_printf(&bytes, "0;a%0200d\r\n\r\n", 0);
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_DONE);
-    bell_buf_printf(&bytes, "0;%0300d\r\n\r\n", 0);
+    bell_buf_printf(&bytes, "0;a%0300d\r\n\r\n", 0);
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
     bell_buf_printf(&bytes, "%0300d\r\n\r\n", 0);
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
@@ -228,7 +241,7 @@ static void framing_has_bounds(void **state) {
     bell_buf_printf(&bytes, "\r\n");
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
     for (int i = 0; i < 30; i++) {
-        bell_buf_printf(&bytes, "1;%0200d\r\nx\r\n", 0);
+        bell_buf_printf(&bytes, "1;a%0200d\r\nx\r\n", 0);
     }
     bell_buf_printf(&bytes, "0\r\n\r\n");
     assert_int_equal(end_of(&bytes), BELL_HTTP_BODY_ERROR);
