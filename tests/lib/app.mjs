@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 export const checkout = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
-const build = process.env.FB_TEST_BUILD ?? 'build';
+/** Where the programs under test were built. */
+export const build = process.env.FB_TEST_BUILD ?? 'build';
 
 /** A directory that outlives the test run: the installed copy and the template of the database cluster. */
 export const cache = makeCache();

@@ -1,0 +1,90 @@
+#include "load/requests.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bell_buf.h"
+
+#define REQUEST_MAX_BYTES (1 << 20)
+
+static void add_header(bell_buf *b, bell_str header) {
+    bell_buf_add_str(b, header);
+    bell_buf_add_z(b, "\r\n");
+}
+
+/* false: the line is no request. */
+static bool make_request(bell_str line, load_request *out) {
+    bell_str what = bell_str_cut(&line, '\t'), body = BELL_STR_NULL;
+    bell_buf b;
+
+    if (memchr(what.p, ' ', what.len) == NULL) {
+        return false;
+    }
+    bell_buf_init(&b, REQUEST_MAX_BYTES);
+    bell_buf_add_str(&b, what);
+    bell_buf_add_z(&b, " HTTP/1.1\r\nHost: localhost\r\n");
+    while (line.len > 0 && line.p[0] != '=') {
+        add_header(&b, bell_str_cut(&line, '\t'));
+    }
+    if (line.len > 0) {
+        body = (bell_str){line.p + 1, line.len - 1};
+        bell_buf_printf(&b, "Content-Length: %zu\r\n", body.len);
+    }
+    bell_buf_add_z(&b, "\r\n");
+    bell_buf_add_str(&b, body);
+    *out = (load_request){b.p, b.len};
+    return !b.failed;
+}
+
+static bool add_line(load_requests *l, size_t *room, bell_str line) {
+    if (l->count == *room) {
+        *room = *room > 0 ? *room * 2 : 64;
+        load_request *more = realloc(l->requests, *room * sizeof(*more));
+        if (more == NULL) {
+            return false;
+        }
+        l->requests = more;
+    }
+    return make_request(line, &l->requests[l->count]) && ++l->count > 0;
+}
+
+bool load_requests_read(const char *path, load_requests *out, char *err, size_t err_len) {
+    FILE *f = fopen(path, "re");
+    char *line = NULL;
+    size_t line_room = 0, room = 0;
+    unsigned number = 0;
+    bool ok = f != NULL;
+
+    *out = (load_requests){0};
+    snprintf(err, err_len, "%s", ok ? "" : strerror(errno));
+    for (ssize_t n; ok && (n = getline(&line, &line_room, f)) > 0;) {
+        bell_str text = {line, (size_t)n - (line[n - 1] == '\n')};
+        number++;
+        if (text.len > 0 && text.p[0] != '#' && !add_line(out, &room, text)) {
+            snprintf(err, err_len, "line %u is no request; METHOD PATH and headers parted by tabs are expected", number);
+            ok = false;
+        }
+    }
+    if (ok && out->count == 0) {
+        snprintf(err, err_len, "there is no request in it");
+        ok = false;
+    }
+    free(line);
+    if (f != NULL) {
+        fclose(f);
+    }
+    if (!ok) {
+        load_requests_free(out);
+    }
+    return ok;
+}
+
+void load_requests_free(load_requests *l) {
+    for (size_t i = 0; i < l->count; i++) {
+        free(l->requests[i].bytes);
+    }
+    free(l->requests);
+    *l = (load_requests){0};
+}
