@@ -63,15 +63,15 @@ class Postgres {
     }
 
     /** Runs SQL as a role (fb_app, fb_operator, fb_owner, postgres); gives what psql prints: a line a row, fields parted by |. */
-    async sql(role, text, { database = 'firstbell' } = {}) {
-        const result = await this.trySql(role, text, { database });
+    async sql(role, text, { database = 'firstbell', port = 5432 } = {}) {
+        const result = await this.trySql(role, text, { database, port });
         if (result.code !== 0) throw new Error(`psql as ${role}: ${result.stderr.trim()}\n${text}`);
         return result.stdout.trimEnd();
     }
 
     /** The same for SQL that may be refused: {code, stdout, stderr}. */
-    trySql(role, text, { database = 'firstbell' } = {}) {
-        const psql = [`${postgresBin()}/psql`, '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', this.sockets, '-U', role, '-d', database];
+    trySql(role, text, { database = 'firstbell', port = 5432 } = {}) {
+        const psql = [`${postgresBin()}/psql`, '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', this.sockets, '-p', String(port), '-U', role, '-d', database];
         return run(psql, { input: text });
     }
 

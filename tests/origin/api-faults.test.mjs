@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { originClient } from '../lib/server-firstbell.mjs';
-import { itemsByTitle, openSchool, password } from './school.mjs';
+import { holdLock, itemsByTitle, openSchool, password } from './school.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 const place = newPlace();
@@ -70,7 +70,7 @@ test('a role that could look over the walls is not served with', async () => {
 test('a statement that waits too long ends at the deadline, and does not hold up others for ever', async () => {
     const items = await itemsByTitle(student, school.courseId);
     const path = `/api/v1/items/${items['How rain begins'].id}/progress`;
-    const held = holdLock("LOCK TABLE progress IN ACCESS EXCLUSIVE MODE");
+    const held = holdLock({ place, ...school }, "LOCK TABLE progress IN ACCESS EXCLUSIVE MODE");
     await held.ready;
     const reply = await student.put(path, { percent: 40 });
     assert.equal(reply.status, 503);
@@ -82,7 +82,7 @@ test('a statement that waits too long ends at the deadline, and does not hold up
 test('under pressure the lowest class is refused first, and a save still gets in', async () => {
     const items = await itemsByTitle(student, school.courseId);
     const path = `/api/v1/items/${items['How rain begins'].id}/progress`;
-    const held = holdLock('LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+    const held = holdLock({ place, ...school }, 'LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
     await held.ready;
     // A worker has at most 16 groups in flight on its one connection; the others wait, reads up to 30 percent of 20, saves up to 70.
     const clients = Array.from({ length: 86 }, () => {
@@ -129,7 +129,7 @@ test('SIGHUP brings new workers without a failed request', async () => {
 });
 
 test('new workers take requests when they have the database, not before', async () => {
-    const held = holdLock('LOCK TABLE users IN ACCESS EXCLUSIVE MODE'); // their statements cannot be prepared
+    const held = holdLock({ place, ...school }, 'LOCK TABLE users IN ACCESS EXCLUSIVE MODE'); // their statements cannot be prepared
     await held.ready;
     const old = workers();
     school.api.program.child.kill('SIGHUP');
@@ -152,7 +152,7 @@ test('SIGUSR1 opens the logs again', async () => {
 
 test('SIGTERM lets what is under way end, and takes nothing new', async () => {
     student.close();
-    const held = holdLock('LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE');
+    const held = holdLock({ place, ...school }, 'LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE');
     await held.ready;
     const client = originClient(school.api.socketPath, 1);
     client.cookies = new Map(student.cookies);
@@ -169,14 +169,3 @@ test('SIGTERM lets what is under way end, and takes nothing new', async () => {
     const end = await school.api.program.exited;
     assert.deepEqual(end, [0, null]);
 });
-
-/** Holds a lock in a session of its own until release() is called. */
-function holdLock(statement) {
-    const release = place.path(`release-${Math.random()}`);
-    const sql = `BEGIN; ${statement};\n\\echo held\n\\! while [ ! -e ${release} ]; do sleep 0.02; done\nCOMMIT;`;
-    const done = school.postgres.sql('postgres', sql);
-    const relation = statement.split(' ')[2];
-    const granted = `SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = '${relation}'::regclass`;
-    const ready = waitFor('the lock', async () => Number(await school.postgres.sql('postgres', granted)) > 0);
-    return { ready, release: () => place.write(release.slice(place.dir.length + 1), ''), done };
-}

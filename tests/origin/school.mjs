@@ -7,6 +7,7 @@ import path from 'node:path';
 import { app, checkout } from '../lib/app.mjs';
 import { mustFirstbell, originClient, startApi, writeSettings } from '../lib/server-firstbell.mjs';
 import { startPostgres } from '../lib/server-postgres.mjs';
+import { waitFor } from '../lib/wait.mjs';
 
 export const password = 'a long password for tests';
 
@@ -58,4 +59,16 @@ export async function itemsByTitle(client, courseId) {
     const { json } = await client.get(`/api/v1/courses/${courseId}`);
     const items = json.modules.flatMap((module) => module.lessons.flatMap((lesson) => lesson.items));
     return Object.fromEntries(items.map((item) => [item.title, item]));
+}
+
+/** Holds a lock in a session of its own until release() is called. */
+export function holdLock({ place, postgres }, statement) {
+    const release = place.path(`release-${Math.random()}`);
+    const sql = `BEGIN; ${statement};\n\\echo held\n\\! while [ ! -e ${release} ]; do sleep 0.02; done\nCOMMIT;`;
+    const done = postgres.sql('postgres', sql);
+    done.catch(() => {}); // PostgreSQL may be stopped meanwhile
+    const relation = statement.split(' ')[2];
+    const granted = `SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = '${relation}'::regclass`;
+    const ready = waitFor('the lock', async () => Number(await postgres.sql('postgres', granted)) > 0);
+    return { ready, release: () => place.write(release.slice(place.dir.length + 1), ''), done };
 }
