@@ -26,12 +26,18 @@ export async function startPostgres(place, { settings = '' } = {}) {
     return postgres;
 }
 
+/** A further server of the place, in folders of its own, which the caller fills: neither configured nor started. */
+export function postgresAt(place, { data, sockets, settings = '' }) {
+    return new Postgres(place, settings, { data, sockets });
+}
+
 class Postgres {
-    constructor(place, settings) {
+    constructor(place, settings, { data = 'pg', sockets = 'sock' } = {}) {
         this.place = place;
         this.settings = settings;
-        this.data = place.path('pg');
-        this.sockets = place.path('sock');
+        this.name = data;
+        this.data = place.path(data);
+        this.sockets = place.path(sockets);
     }
 
     configure() {
@@ -46,15 +52,15 @@ class Postgres {
             'shared_buffers = 16MB',
             this.settings,
         ];
-        this.place.write('pg/postgresql.conf', `${lines.join('\n')}\n`);
+        this.place.write(`${this.name}/postgresql.conf`, `${lines.join('\n')}\n`);
     }
 
     async start() {
-        const program = this.place.start('postgres', [`${postgresBin()}/postgres`, '-D', this.data], { stopSignal: 'SIGINT' });
+        const program = this.place.start(this.name === 'pg' ? 'postgres' : this.name, [`${postgresBin()}/postgres`, '-D', this.data], { stopSignal: 'SIGINT' });
         this.program = program;
         await waitFor('PostgreSQL to take connections', () => {
             this.place.assertRunning(program);
-            return this.place.read('pg/postmaster.pid').split('\n')[7]?.trim() === 'ready';
+            return this.place.read(`${this.name}/postmaster.pid`).split('\n')[7]?.trim().replace('standby', 'ready') === 'ready';
         });
     }
 

@@ -280,6 +280,22 @@ describe('the worker', () => {
         assert.equal(worker.log().trim().split('\n').length, 2, worker.log());
     });
 
+    test('does not wait for ever for a session that is stopped', async () => {
+        const worker = startWorker({ jobs_statement_timeout_s: 1 });
+        await listening(worker);
+        const pid = Number(await postgres.sql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'firstbell jobs'"));
+        process.kill(pid, 'SIGSTOP');
+        try {
+            worker.program.child.kill('SIGUSR1'); // which wakes it, and it looks at the queue
+            await waitFor('the worker to give it up', () => worker.log().includes('the connection to PostgreSQL is lost: no answer for 6 s'), 60);
+            await waitFor('the worker to come back', () => worker.log().includes('PostgreSQL is back'), 60);
+        } finally {
+            process.kill(pid, 'SIGCONT');
+        }
+        await addTenant('two');
+        await waitFor('the new district to be published', () => snapshot().tenants.length === 2);
+    });
+
     test('opens its log anew on SIGUSR1', async () => {
         const log = place.path('log/rotated.log');
         const worker = startWorker({ error_log: log });

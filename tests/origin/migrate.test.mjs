@@ -9,6 +9,7 @@ import { app } from '../lib/app.mjs';
 import { newPlace } from '../lib/place.mjs';
 import { firstbell, writeSettings } from '../lib/server-firstbell.mjs';
 import { startPostgres } from '../lib/server-postgres.mjs';
+import { waitFor } from '../lib/wait.mjs';
 
 let place;
 let postgres;
@@ -71,6 +72,26 @@ test('two that start at once take turns', async () => {
     const both = await Promise.all([it.migrate(), it.migrate()]);
     assert.deepEqual(both.map(({ code, stderr }) => [code, stderr]), [[0, ''], [0, '']]);
     assert.deepEqual(both.map(({ stdout }) => stdout).sort(), ['applied 0001_a.sql\napplied 0002_b.sql\n', 'the schema is up to date (version 2)\n']);
+});
+
+test('one that finds another at work waits for it, and then looks again at what there is to do', async () => {
+    const it = await newCase({ '0001_a.sql': 'SELECT pg_advisory_lock_shared(7); CREATE TABLE a (x int);', '0002_b.sql': 'CREATE TABLE b (x int);' });
+    const go = place.path(`go-${it.name}`);
+    const held = it.sql(`SELECT pg_advisory_lock(7) \\g /dev/null\n\\! while [ ! -e ${go} ]; do sleep 0.02; done`);
+    const waiting = (granted, n) =>
+        waitFor(`${n} with granted = ${granted}`, async () => {
+            const where = `locktype = 'advisory' AND granted = ${granted} AND database = (SELECT oid FROM pg_database WHERE datname = '${it.name}')`;
+            return Number(await postgres.sql('postgres', `SELECT count(*) FROM pg_locks WHERE ${where}`)) === n;
+        });
+    await waiting(true, 1);
+    const first = it.migrate();
+    await waiting(false, 1); // in its first file
+    const second = it.migrate();
+    await waiting(false, 2); // before the first look
+    place.write(`go-${it.name}`, '');
+    await held;
+    assert.deepEqual(await first, { code: 0, signal: null, stdout: 'applied 0001_a.sql\napplied 0002_b.sql\n', stderr: '' });
+    assert.deepEqual(await second, { code: 0, signal: null, stdout: 'the schema is up to date (version 2)\n', stderr: '' });
 });
 
 test('a failing file leaves nothing behind; those before it stay', async () => {
