@@ -19,6 +19,13 @@ make_session_key() {
     as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/session.pem"
 }
 
+# Under it one-time codes and links are stored.
+make_codes_key() {
+    [ -s "$S/keys/codes.key" ] && return
+    # shellcheck disable=SC2016 # expanded by the inner sh
+    as_owner sh -c 'umask 077; openssl rand -hex 32 >"$1.new" && mv "$1.new" "$1"' sh "$S/keys/codes.key"
+}
+
 # new_certificate NAME SUBJECT OPTIONS...: NAME.key and NAME.crt in S/tls
 new_certificate() {
     local name=$S/tls/$1 subject=$2

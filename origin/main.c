@@ -42,6 +42,12 @@ static const command commands[] = {
      false,
      "--tenant NAME USERNAME [--sourced-id ID] [--password-file FILE]",
      "sets a password, read from the file or from standard input"},
+    {{"user", "code"}, fb_cmd_user_code, false, "--tenant NAME USERNAME [--sourced-id ID]", "prints a one-time code for a person without a password"},
+    {{"user", "reset"},
+     fb_cmd_user_reset,
+     false,
+     "--tenant NAME USERNAME [--sourced-id ID]",
+     "makes a password void, ends all sessions, prints a one-time code"},
     {{"course", "import"}, fb_cmd_course_import, false, "--tenant NAME --course SOURCED_ID DIR", "replaces the content of a course"},
     {{"settings", NULL}, fb_cmd_settings, true, "", "prints every setting with its default and its bounds"},
 };

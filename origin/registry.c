@@ -42,6 +42,11 @@ const fb_route fb_routes[] = {
     FORM(         "/sign-out",                    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_form),
     ROUTE(GET,    "/api/v1/me",                   FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_me),
 
+    ROUTE(GET,    "/api/v1/account-rules",        FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_account_rules),
+    ROUTE(POST,   "/api/v1/activation/person",    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_activation_check),
+    ROUTE(POST,   "/api/v1/activation",           FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_activation_set),
+    ROUTE(POST,   "/api/v1/reset-links",          FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_reset_ask),
+
     ROUTE(GET,    "/api/v1/courses",              FB_SCOPE_CONTENT,   FB_SHED_BROWSING,       fb_courses_list),
     ROUTE(GET,    "/api/v1/courses/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_course_outline),
     ROUTE(GET,    "/api/v1/lessons/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_lesson),
@@ -52,6 +57,11 @@ const fb_route fb_routes[] = {
     HEAVY(GET,    "/api/v1/classes",              FB_SCOPE_CLASSES,   FB_SHED_DASHBOARD,      fb_classes_list),
     HEAVY(GET,    "/api/v1/classes/{id}/progress", FB_SCOPE_CLASSES,  FB_SHED_DASHBOARD,      fb_class_progress),
     HEAVY(GET,    "/api/v1/district",             FB_SCOPE_DISTRICT,  FB_SHED_DASHBOARD,      fb_district),
+    ROUTE(GET,    "/api/v1/classes/{id}/codes",   FB_SCOPE_CODES,     FB_SHED_DASHBOARD,      fb_class_codes_list),
+    ROUTE(POST,   "/api/v1/classes/{id}/codes",   FB_SCOPE_CODES,     FB_SHED_DASHBOARD,      fb_class_codes_make),
+    ROUTE(POST,   "/api/v1/classes/{id}/students/{id}/reset", FB_SCOPE_CODES, FB_SHED_SIGN_IN, fb_class_student_reset),
+    ROUTE(POST,   "/api/v1/people/search",        FB_SCOPE_PEOPLE,    FB_SHED_DASHBOARD,      fb_people_search),
+    ROUTE(POST,   "/api/v1/people/{id}/reset",    FB_SCOPE_PEOPLE,    FB_SHED_SIGN_IN,        fb_people_reset),
 
     ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
     ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
@@ -69,6 +79,8 @@ const fb_stmt *const fb_statements[] = {
     &fb_sql_tenant_enter, &fb_sql_session_enter,
     &fb_sql_account_by_login, &fb_sql_session_open, &fb_sql_sessions_end, &fb_sql_session_delete, &fb_sql_me,
     &fb_sql_throttle_take, &fb_sql_throttle_failed, &fb_sql_throttle_succeeded, &fb_sql_throttle_release, &fb_sql_throttle_forget,
+    &fb_sql_person_by_code, &fb_sql_person_by_link, &fb_sql_account_set, &fb_sql_reset_ask,
+    &fb_sql_codes_class, &fb_sql_codes_students, &fb_sql_codes_put, &fb_sql_codes_student_reset, &fb_sql_people_search, &fb_sql_people_reset,
     &fb_sql_courses_mine, &fb_sql_course_head, &fb_sql_course_items, &fb_sql_lesson_head, &fb_sql_lesson_items, &fb_sql_course_assets, &fb_sql_asset_open,
     &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,
     &fb_sql_classes_mine, &fb_sql_class_head, &fb_sql_class_items, &fb_sql_class_progress,

@@ -15,4 +15,22 @@ void fb_sign_out_form(fb_job *job);
 /* GET /api/v1/me */
 void fb_me(fb_job *job);
 
+extern const fb_stmt fb_sql_person_by_code, fb_sql_person_by_link, fb_sql_account_set, fb_sql_reset_ask;
+extern const fb_stmt fb_sql_codes_class, fb_sql_codes_students, fb_sql_codes_put, fb_sql_codes_student_reset, fb_sql_people_search, fb_sql_people_reset;
+
+/* POST /api/v1/activation/person: whose a code or a link is; POST /api/v1/activation: sets a password or pictures with it and opens a session */
+void fb_activation_check(fb_job *job);
+void fb_activation_set(fb_job *job);
+/* POST /api/v1/reset-links: a mail with a link, where there is a relay */
+void fb_reset_ask(fb_job *job);
+/* GET /api/v1/account-rules: what the pages before a sign-in have to know */
+void fb_account_rules(fb_job *job);
+/* GET and POST /api/v1/classes/{id}/codes, POST /api/v1/classes/{id}/students/{id}/reset: for the class's teachers */
+void fb_class_codes_list(fb_job *job);
+void fb_class_codes_make(fb_job *job);
+void fb_class_student_reset(fb_job *job);
+/* POST /api/v1/people/search, POST /api/v1/people/{id}/reset: for the operator */
+void fb_people_search(fb_job *job);
+void fb_people_reset(fb_job *job);
+
 #endif

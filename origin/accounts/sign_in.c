@@ -2,6 +2,7 @@
 
 #include "bell_url.h"
 #include "origin/accounts/accounts.h"
+#include "origin/accounts/activate.h"
 #include "origin/accounts/open.h"
 #include "origin/accounts/password.h"
 #include "origin/server/json_in.h"
@@ -9,10 +10,11 @@
 #include "origin/server/route.h"
 
 #define LOGIN_MAX_BYTES 256
+#define KIND_PICTURES   2 /* accounts.kind */
 
 const fb_stmt fb_sql_account_by_login = {
     "account_by_login",
-    "SELECT a.user_id, u.role, a.password_hash FROM accounts a "
+    "SELECT a.user_id, u.role, a.password_hash, a.kind FROM accounts a "
     "JOIN users u ON u.tenant_id = a.tenant_id AND u.id = a.user_id "
     "WHERE a.tenant_id = $1 AND a.login = lower($2::text COLLATE \"C\") AND u.enabled AND u.status = 1",
     2,
@@ -29,8 +31,9 @@ typedef struct {
 
 typedef struct {
     bool is_form;
-    const char *next; /* the page to go on to; NULL: the role's home */
-    bell_str login, password;
+    const char *next;         /* the page to go on to; NULL: the role's home */
+    bell_str login, password; /* or the text of the pictures */
+    bool by_pictures;
     check *check;
     fb_throttle try;
     fb_opening opening; /* user_id 0: there is no such account */
@@ -149,7 +152,8 @@ static void check_password(fb_job *job) {
         answer_wait(job, wait_s);
         return;
     }
-    if (PQntuples(r) == 1) {
+    /* Pictures are no password and a password is no pictures: each has tries of its own. */
+    if (PQntuples(r) == 1 && (fb_col_i64(r, 0, 3) == KIND_PICTURES) == s->by_pictures) {
         s->opening.user_id = (uint64_t)fb_col_i64(r, 0, 0);
         s->opening.role = (uint32_t)fb_col_i64(r, 0, 1);
         s->opening.password_hash = fb_text(job, fb_col(r, 0, 2));
@@ -169,7 +173,7 @@ static void look_up(fb_job *job) {
         return;
     }
     fb_call_add(job, &fb_sql_account_by_login, fb_text_i64(job, job->tenant_id), fb_text(job, s->login));
-    fb_throttle_check_call(job, &s->try, FB_THROTTLE_PASSWORD, s->login);
+    fb_throttle_check_call(job, &s->try, s->by_pictures ? FB_THROTTLE_PICTURES : FB_THROTTLE_PASSWORD, s->login);
     fb_await_db(job, check_password);
 }
 
@@ -184,8 +188,23 @@ static bool begin(fb_job *job, bool is_form) {
     return true;
 }
 
+/* "password" as text, or "pictures" as a list; nothing of pictures that are unknown or too few is somebody's. */
+static bool take_secret(fb_job *job, sign_in *s, const json_t *password, const json_t *pictures) {
+    fb_pictures_chosen chosen = {0};
+    if (json_is_string(password) && pictures == NULL) {
+        s->password = bell_str_of(fb_text(job, (bell_str){json_string_value(password), json_string_length(password)}));
+        return true;
+    }
+    s->by_pictures = true;
+    if (password == NULL && fb_pictures_of_json(job, pictures, &chosen)) {
+        s->password = chosen.text;
+        return true;
+    }
+    return false;
+}
+
 void fb_sign_in_api(fb_job *job) {
-    static const char *const names[] = {"username", "password", NULL};
+    static const char *const names[] = {"username", "password", "pictures", NULL};
     json_t *body = fb_json_body(job);
 
     if (body == NULL) {
@@ -196,17 +215,17 @@ void fb_sign_in_api(fb_job *job) {
         return;
     }
     sign_in *s = job->state;
-    json_t *username = json_object_get(body, "username"), *password = json_object_get(body, "password");
-    bool ok = json_is_string(username) && json_is_string(password);
+    json_t *username = json_object_get(body, "username");
+    bool ok = json_is_string(username) && take_secret(job, s, json_object_get(body, "password"), json_object_get(body, "pictures"));
     if (ok) {
         s->login = bell_str_of(fb_text(job, (bell_str){json_string_value(username), json_string_length(username)}));
-        s->password = bell_str_of(fb_text(job, (bell_str){json_string_value(password), json_string_length(password)}));
     }
     json_decref(body);
     if (ok) {
         look_up(job);
     } else {
-        fb_reply_problem(job, FB_PROBLEM_INVALID, "\"username\" and \"password\" are expected, both as text.");
+        fb_reply_problem(job, FB_PROBLEM_INVALID,
+                         "\"username\" and \"password\" are expected, both as text, or \"pictures\", a list of names, in place of the password.");
     }
 }
 

@@ -40,6 +40,7 @@ static const struct {
 } kinds[] = {
     [FB_THROTTLE_PASSWORD] = {"password", "true", "5", "2", "300", "86400"},
     [FB_THROTTLE_PICTURES] = {"pictures", "true", "5", "10", "3600", "172800"},
+    [FB_THROTTLE_MAIL] = {"mail", "false", "3", "60", "3600", "86400"},
     [FB_THROTTLE_CODE] = {"code", "false", "5", "2", "300", "86400"},
 };
 

@@ -22,6 +22,7 @@ extern const fb_stmt fb_sql_throttle_take, fb_sql_throttle_failed, fb_sql_thrott
 typedef enum {
     FB_THROTTLE_PASSWORD, /* subject: the login */
     FB_THROTTLE_PICTURES, /* subject: the login; few combinations, long waits */
+    FB_THROTTLE_MAIL,     /* subject: a user name or mail address; each asking for a mail counts */
     FB_THROTTLE_CODE,     /* subject: the code as it was typed; who tries many is counted by address */
 } fb_throttle_kind;
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "origin/accounts/password.h"
+#include "origin/accounts/user_cli.h"
 #include "origin/db/pg.h"
 #include "origin/server/commands.h"
 #include "origin/server/options.h"
@@ -186,8 +187,7 @@ static bool read_password(const char *file, char *out, size_t room, bell_str *pa
     return !problem;
 }
 
-/* The id of the one person meant, as text. */
-static bool find_user(PGconn *c, const char *tenant, const char *username, const char *sourced_id, char id[24]) {
+bool fb_user_find(PGconn *c, const char *tenant, const char *username, const char *sourced_id, char id[24]) {
     PGresult *r = fb_pg_exec(c,
                              "SELECT id, status, enabled FROM users WHERE tenant_id = $1::int AND lower(username) = lower($2::text COLLATE \"C\")"
                              " AND ($3::text IS NULL OR sourced_id = $3) ORDER BY status, id LIMIT 2 FOR UPDATE",
@@ -233,7 +233,7 @@ static bool set_password(PGconn *c, int32_t tenant_id, const char *username, con
     char tenant[16];
     char id[24];
     snprintf(tenant, sizeof tenant, "%d", tenant_id);
-    return fb_pg_begin_tenant(c, tenant_id) && find_user(c, tenant, username, sourced_id, id) && login_is_free(c, tenant, id, username) &&
+    return fb_pg_begin_tenant(c, tenant_id) && fb_user_find(c, tenant, username, sourced_id, id) && login_is_free(c, tenant, id, username) &&
            fb_pg_do(c,
                     "INSERT INTO accounts (tenant_id, user_id, login, password_hash) VALUES ($1, $2, lower($3::text COLLATE \"C\"), $4)"
                     " ON CONFLICT (tenant_id, user_id) DO UPDATE SET login = EXCLUDED.login, password_hash = EXCLUDED.password_hash,"

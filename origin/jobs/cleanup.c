@@ -33,6 +33,20 @@ bool fb_sessions_sweep(fb_queue_job *j) {
            put_next(j, full);
 }
 
+/* Codes and links that nobody used in time. */
+bool fb_codes_sweep(fb_queue_job *j) {
+    bool full = false;
+    return delete_batch(j,
+                        "DELETE FROM account_codes WHERE tenant_id = $1::int AND user_id IN (SELECT user_id FROM account_codes WHERE"
+                        " tenant_id = $1::int AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
+           delete_batch(j,
+                        "DELETE FROM reset_links WHERE tenant_id = $1::int AND user_id IN (SELECT user_id FROM reset_links WHERE"
+                        " tenant_id = $1::int AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
+           put_next(j, full);
+}
+
 /* Jobs that failed for good are kept as long as events are. */
 bool fb_outbox_trim(fb_queue_job *j) {
     char days[16];

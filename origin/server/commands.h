@@ -14,6 +14,8 @@ int fb_cmd_tenant_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_roster_import(const fb_settings *s, int argc, char **argv);
 int fb_cmd_user_add(const fb_settings *s, int argc, char **argv);
 int fb_cmd_user_passwd(const fb_settings *s, int argc, char **argv);
+int fb_cmd_user_code(const fb_settings *s, int argc, char **argv);
+int fb_cmd_user_reset(const fb_settings *s, int argc, char **argv);
 int fb_cmd_course_import(const fb_settings *s, int argc, char **argv);
 
 #endif

@@ -19,8 +19,8 @@ static const role_row roles[] = {
     {4, FB_SCOPE_SELF, "guardian", "/courses"}, /* parent */
     {6, FB_SCOPE_SELF, "guardian", "/courses"}, /* relative */
     {7, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS, "student", "/courses"},
-    {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "teacher", "/classes"},
-    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "operator", "/district"},
+    {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES | FB_SCOPE_CODES, "teacher", "/classes"},
+    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PEOPLE, "operator", "/district"},
 };
 
 static const role_row *role_find(uint32_t role) {

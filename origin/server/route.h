@@ -12,6 +12,8 @@ enum {
     FB_SCOPE_PROGRESS = 4,  /* saving one's own progress */
     FB_SCOPE_CLASSES = 8,   /* the progress of classes one teaches */
     FB_SCOPE_DISTRICT = 16, /* the district's figures */
+    FB_SCOPE_CODES = 32,    /* codes and resets for students of classes one teaches */
+    FB_SCOPE_PEOPLE = 64,   /* finding people and resetting them */
 };
 
 /* The order of shedding: the lowest goes first. */

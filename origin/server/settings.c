@@ -15,7 +15,9 @@ typedef enum {
     PATH,         /* absolute */
     PATH_OR_DASH, /* absolute, or "-" for a standard stream */
     LISTEN,       /* unix:PATH or ADDRESS:PORT */
-    SWITCH, /* on or off */
+    SWITCH,       /* on or off */
+    RELAY,        /* smtps://HOST[:PORT], smtp://HOST[:PORT], smtp+plain://HOST[:PORT], or "-" */
+    MAILBOX,      /* NAME@HOST, or "-" */
     NUMBER,
 } setting_type;
 
@@ -64,6 +66,18 @@ static const setting settings[] = {
     {NUMBER_AT(jobs_statement_timeout_s, 60, 1, 3600), "seconds a statement of the queue worker may take"},
     {NUMBER_AT(sessions_a_user_max, 10, 1, 1000), "open sessions of one person; one more ends the oldest"},
     {NUMBER_AT(outbox_keep_days, 14, 1, 3650), "days that events stay in the outbox"},
+    {TEXT_AT(codes_key, PATH, "/var/lib/firstbell/keys/codes.key"), "the keys under which one-time codes and links are stored, one a line"},
+    {NUMBER_AT(code_valid_days, 14, 1, 90), "days that a code of a class's sheet or of a reset may be used"},
+    {NUMBER_AT(password_min_length, 8, 8, 64), "characters that a new password must have"},
+    {NUMBER_AT(public_port, 443, 1, 65535), "the edge's port in the addresses that mails carry"},
+    {TEXT_AT(smtp_url, RELAY, "-"),
+     "the relay for mails about forgotten passwords: smtps://, smtp:// (STARTTLS) or smtp+plain://HOST:PORT; - is none"},
+    {TEXT_AT(smtp_from, MAILBOX, "-"), "the address that mails come from"},
+    {TEXT_AT(smtp_user, TEXT, "-"), "the user name for the relay; - is none"},
+    {TEXT_AT(smtp_password_file, PATH_OR_DASH, "-"), "the file with the password for the relay; - is none"},
+    {TEXT_AT(smtp_ca_file, PATH_OR_DASH, "-"), "the certificate authority of the relay, in PEM; - is those that the system trusts"},
+    {NUMBER_AT(smtp_timeout_ms, 15000, 100, 60000), "milliseconds that handing one mail to the relay may take"},
+    {NUMBER_AT(reset_link_ttl_s, 3600, 300, 86400), "seconds that the link in a mail may be used"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 
@@ -110,6 +124,59 @@ static const char *check_listen(bell_str v) {
     return NULL;
 }
 
+/* A host or an address in brackets, and perhaps a port: nothing that could be a path or a user. */
+static bool is_authority(bell_str v) {
+    const char *colon = v.len > 0 ? memrchr(v.p, ':', v.len) : NULL;
+    uint64_t port;
+    if (colon && colon[-1] != ']' && memchr(v.p, '[', v.len)) {
+        colon = NULL;
+    }
+    if (colon) {
+        if (!bell_str_to_u64((bell_str){colon + 1, (size_t)(v.p + v.len - colon - 1)}, 65535, &port) || port == 0) {
+            return false;
+        }
+        v.len = (size_t)(colon - v.p);
+    }
+    for (size_t i = 0; i < v.len; i++) {
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:", v.p[i]) || v.p[i] == 0) {
+            return false;
+        }
+    }
+    return v.len > 0;
+}
+
+static const char *check_relay(bell_str v) {
+    static const char *const schemes[] = {"smtps://", "smtp://", "smtp+plain://"};
+    if (bell_str_eq(v, BELL_STR("-"))) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t n = strlen(schemes[i]);
+        if (bell_str_starts(v, bell_str_of(schemes[i])) && is_authority((bell_str){v.p + n, v.len - n})) {
+            return NULL;
+        }
+    }
+    return "smtps://HOST:PORT, smtp://HOST:PORT (with STARTTLS), smtp+plain://HOST:PORT (without TLS), or -";
+}
+
+/* One mailbox as it stands in an envelope (RFC 5321, without quoted local parts). */
+static const char *check_mailbox(bell_str v) {
+    static const char expected[] = "an address like firstbell@example.org, or -";
+    const char *at = memchr(v.p, '@', v.len);
+    if (bell_str_eq(v, BELL_STR("-"))) {
+        return NULL;
+    }
+    if (!at || at == v.p || at == v.p + v.len - 1 || memchr(at + 1, '@', (size_t)(v.p + v.len - at - 1)) || v.len > 254) {
+        return expected;
+    }
+    for (size_t i = 0; i < v.len; i++) {
+        if ((unsigned char)v.p[i] <= 0x20 || (unsigned char)v.p[i] >= 0x7f || strchr("<>()[],;:\\\"", v.p[i])) {
+            return expected;
+        }
+    }
+    return NULL;
+}
+
 static const char *check_text(const setting *d, bell_str v) {
     if (v.len == 0) {
         return "a value";
@@ -126,7 +193,16 @@ static const char *check_text(const setting *d, bell_str v) {
     if (d->type == SWITCH) {
         return bell_str_eq(v, BELL_STR("on")) || bell_str_eq(v, BELL_STR("off")) ? NULL : "on or off";
     }
-    return d->type == LISTEN ? check_listen(v) : NULL;
+    switch (d->type) {
+    case LISTEN:
+        return check_listen(v);
+    case RELAY:
+        return check_relay(v);
+    case MAILBOX:
+        return check_mailbox(v);
+    default:
+        return NULL;
+    }
 }
 
 /* False: `expected` holds what the value should have been. */
@@ -223,6 +299,24 @@ static bool load_lines(fb_settings *s, FILE *f, const char *path, FILE *err) {
     return true;
 }
 
+/* What one setting asks of another. */
+static bool check_together(const fb_settings *s, const char *path, FILE *err) {
+    bool has_relay = strcmp(s->smtp_url, "-") != 0;
+    bool signs_in = strcmp(s->smtp_user, "-") != 0;
+    const char *wrong = NULL;
+    if (has_relay && strcmp(s->smtp_from, "-") == 0) {
+        wrong = "smtp_url needs smtp_from, the address that mails come from";
+    } else if (signs_in != (strcmp(s->smtp_password_file, "-") != 0)) {
+        wrong = "smtp_user and smtp_password_file go together";
+    } else if (signs_in && bell_str_starts(bell_str_of(s->smtp_url), BELL_STR("smtp+plain://"))) {
+        wrong = "smtp_user needs a relay with TLS: smtps:// or smtp://";
+    }
+    if (wrong) {
+        fprintf(err, "firstbell: %s: %s\n", path, wrong);
+    }
+    return !wrong;
+}
+
 bool fb_settings_load(fb_settings *s, const char *path, FILE *err) {
     set_defaults(s);
     FILE *f = fopen(path, "re");
@@ -230,7 +324,7 @@ bool fb_settings_load(fb_settings *s, const char *path, FILE *err) {
         fprintf(err, "firstbell: the settings file %s cannot be read: %s; name another with -c FILE or in FIRSTBELL_CONF\n", path, strerror(errno));
         return false;
     }
-    bool ok = load_lines(s, f, path, err);
+    bool ok = load_lines(s, f, path, err) && check_together(s, path, err);
     fclose(f);
     return ok;
 }

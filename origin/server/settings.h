@@ -24,7 +24,7 @@ typedef struct {
     char error_log[FB_SETTING_TEXT_MAX];  /* a path, or "-" for standard error */
     char pid_file[FB_SETTING_TEXT_MAX];
     char jobs_pid_file[FB_SETTING_TEXT_MAX];
-    long workers;         /* processes; 0: one a core */
+    long workers;                              /* processes; 0: one a core */
     char direct_database[FB_SETTING_TEXT_MAX]; /* the same without a pooler; "-": database */
     char db_prepared[FB_SETTING_TEXT_MAX];     /* "on" or "off" */
     long db_connections;                       /* a worker */
@@ -44,6 +44,17 @@ typedef struct {
     long sessions_a_user_max;
     long outbox_keep_days;
     long jobs_statement_timeout_s;
+    char codes_key[FB_SETTING_TEXT_MAX]; /* a file of keys, one a line */
+    long code_valid_days;
+    long password_min_length;           /* characters */
+    long public_port;                   /* of the addresses in mails */
+    char smtp_url[FB_SETTING_TEXT_MAX]; /* "-": the district gives no relay */
+    char smtp_from[FB_SETTING_TEXT_MAX];
+    char smtp_user[FB_SETTING_TEXT_MAX];          /* "-": without signing in */
+    char smtp_password_file[FB_SETTING_TEXT_MAX]; /* "-": none */
+    char smtp_ca_file[FB_SETTING_TEXT_MAX];       /* "-": the authorities that the system trusts */
+    long smtp_timeout_ms;
+    long reset_link_ttl_s;
 } fb_settings;
 
 /* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */

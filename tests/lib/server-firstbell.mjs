@@ -1,6 +1,7 @@
 // The program under test: its settings, its commands, its api and its jobs.
 
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -12,8 +13,9 @@ import { waitFor } from './wait.mjs';
 /** Writes firstbell.conf as auto/up does, with two workers; `settings` replaces or adds settings. Gives its path. */
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
     makeSessionKey(place);
+    if (!existsSync(place.path('keys/codes.key'))) place.write('keys/codes.key', `${randomBytes(32).toString('hex')}\n`, 0o600);
     const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
-    const text = fill(template, { STATE: place.dir, APP: app(), SOCK: place.path('sock') });
+    const text = fill(template, { STATE: place.dir, APP: app(), SOCK: place.path('sock'), PORT: 443 });
     place.folder('media');
     return place.write(name, replaceSettings(text, { workers: 2, ...settings }));
 }

@@ -163,6 +163,9 @@ const fixtures = {
     sessions: (t) => ({ sid: `lpad('${t}', 32, '0')`, user_id: id(t), expires_at: "now() + interval '1 hour'" }),
     account_sources: (t) => ({ user_id: id(t), source: `'a' || repeat('${t}', 32)` }),
     throttle_buckets: (t) => ({ bucket: `'b${t}'`, failures: 1, last_at: 'now()', expires_at: "now() + interval '1 hour'" }),
+    account_codes: (t) => ({ user_id: id(t), code_hash: `repeat('${t}', 64)`, expires_at: "now() + interval '1 hour'" }),
+    reset_links: (t) => ({ user_id: id(t), link_hash: `repeat('${t}', 64)`, expires_at: "now() + interval '1 hour'" }),
+    account_events: (t) => ({ id: id(t), action: 1, actor_id: id(t), class_id: id(t), codes: 1 }),
     queue: (t) => ({ id: id(t), kind: "'k'" }),
     outbox: (t) => ({ id: id(t), topic: "'t'", payload: "'{}'" }),
 };
