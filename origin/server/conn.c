@@ -77,6 +77,7 @@ static void end_exchange(fb_conn *c) {
     }
     free(x);
     c->x = NULL;
+    c->worker->nbusy--;
 }
 
 /* The one end of a connection. */
@@ -126,6 +127,7 @@ static void on_reply(fb_job *job, void *arg) {
 }
 
 static bool begin_exchange(fb_conn *c) {
+    fb_worker *w = c->worker;
     exchange *x = malloc(sizeof(*x));
     if (x == NULL) {
         return false;
@@ -137,10 +139,12 @@ static bool begin_exchange(fb_conn *c) {
     x->body_unread = false;
     x->started_us = clock_us(CLOCK_REALTIME);
     x->started_mono_us = clock_us(CLOCK_MONOTONIC);
-    fb_job_init(&x->job, c->worker, &x->request);
+    fb_job_init(&x->job, w, &x->request);
     x->job.on_reply = on_reply;
     x->job.on_reply_arg = c;
     c->x = x;
+    w->nbusy++;
+    w->busy_peak = w->busy_peak > w->nbusy ? w->busy_peak : w->nbusy;
     return true;
 }
 
@@ -165,11 +169,23 @@ static bool has_body(const bell_http_request *q) {
     return q->chunked || q->content_length > 0;
 }
 
+/* RFC 9110, 10.1.1: who asks before sending is spared a body that nothing here would take. Dispatching finds the same and says so. */
+static bool has_taker(fb_conn *c) {
+    unsigned allowed;
+    return fb_route_find(c->worker->routes, &c->x->job, &allowed) == FB_MATCH;
+}
+
 static void begin_body(fb_conn *c) {
     exchange *x = c->x;
 
     if (x->request.content_length > c->worker->settings->body_max_bytes) {
         refuse(c, FB_PROBLEM_TOO_LARGE, NULL);
+        return;
+    }
+    if (x->request.expect_continue && !has_taker(c)) {
+        x->keep_alive = false; /* whether the body still comes is not known */
+        x->body_unread = true;
+        start_job(c);
         return;
     }
     bell_http_body_init(&x->body, &x->request, (uint64_t)c->worker->settings->body_max_bytes);

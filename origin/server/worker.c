@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,12 +15,32 @@
 #include "origin/server/conn.h"
 #include "origin/server/log.h"
 
-#define ACCEPT_BATCH 64
-#define NPOOLS       2
+#define ACCEPT_BATCH    64
+#define BURST_MIN       64 /* requests at once: fewer leave nothing behind that is worth looking for */
+#define OWN_DESCRIPTORS 64 /* logs, pipes, the loop, and two a connection to PostgreSQL while one is cancelled */
+#define NPOOLS          2
+
+/* Every client is a descriptor, and one more while a file is sent. Distributions let 1024 be open and allow far more: we take what is allowed. */
+static void raise_open_files(const fb_settings *s) {
+    rlim_t wanted = (rlim_t)(2 * s->connections_max + 2 * s->db_connections + 2 * s->db_heavy_connections + OWN_DESCRIPTORS);
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= wanted) {
+        return;
+    }
+    l.rlim_cur = l.rlim_max < wanted ? l.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur < wanted) {
+        fb_log(FB_LOG_WARNING,
+               "%lu files may be open and connections_max = %ld may need %lu: raise the limit of open files (LimitNOFILE of systemd) or lower "
+               "connections_max; at the limit new connections wait",
+               (unsigned long)l.rlim_cur, s->connections_max, (unsigned long)wanted);
+    }
+}
 
 bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) {
     memset(w, 0, sizeof(*w));
     w->settings = s;
+    raise_open_files(s);
     if (!fb_static_load(&w->web, s->web_root, err, err_len)) {
         return false;
     }
@@ -119,11 +141,21 @@ static void on_signal(evutil_socket_t sig, short what, void *arg) {
     drain(w);
 }
 
+/* What a burst has freed lies between what stays, and the allocator keeps it for ever unless it is asked: at eight in the morning every connection
+ * has a request in hand, a minute later none. */
+static void give_back_memory(fb_worker *w) {
+    if (w->busy_peak >= BURST_MIN && w->nbusy <= w->busy_peak / 4) {
+        malloc_trim(0);
+        w->busy_peak = w->nbusy;
+    }
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg) {
     fb_worker *w = arg;
     (void)fd;
     (void)what;
     fb_access_log_flush(&w->access_log);
+    give_back_memory(w);
     if (w->npools_settled == NPOOLS && !w->draining && w->nconns < (unsigned)w->settings->connections_max) {
         set_accepting(w, true);
     }

@@ -32,7 +32,8 @@ struct fb_worker {
     struct event *drain_timer;
     struct fb_conn *conns; /* all open ones, a list */
     unsigned nconns;
-    unsigned npools_settled; /* of both lanes; nothing is accepted before */
+    unsigned nbusy, busy_peak; /* connections with a request in hand: now, and the most since memory was last given back */
+    unsigned npools_settled;   /* of both lanes; nothing is accepted before */
     bool accepting;
     bool draining;
 };

@@ -25,17 +25,19 @@ function makeCache() {
     return dir;
 }
 
-let installed;
+const installed = new Map();
 
-/** The prefix of the installed copy, brought up to date once a test file. Two test files that start at once wait for each other. */
-export function app() {
-    if (!installed) {
-        const name = `${checkout.replaceAll('/', '_')}-${build}`;
-        installed = path.join(cache, `app${name}`);
-        const install = ['auto/install', build, installed, 'build'];
+/** The prefix of the installed copy, brought up to date once a test file. Two test files that start at once wait for each other. `programs` names
+ *  another build than the one under test: what is said about memory holds for the release build alone. */
+export function app(programs = build) {
+    if (!installed.has(programs)) {
+        const name = `${checkout.replaceAll('/', '_')}-${programs}`;
+        const prefix = path.join(cache, `app${name}`);
+        const install = ['auto/install', programs, prefix, 'build'];
         execFileSync('flock', [path.join(cache, 'install.lock'), ...install], { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] });
+        installed.set(programs, prefix);
     }
-    return installed;
+    return installed.get(programs);
 }
 
 /** Puts values in the place of @NAME@; a name without a value is an error, so that a template and its users cannot drift apart. */

@@ -43,9 +43,10 @@ export async function mustFirstbell(place, args, options) {
     return result.stdout;
 }
 
-/** Starts `firstbell api` and waits until it is ready. Gives {program, client, socketPath}; client speaks to it as the edge would, for tenant 1. */
-export async function startApi(place, { conf = place.path('conf/firstbell.conf'), tenant = 1 } = {}) {
-    const program = place.start('api', [path.join(app(), 'bin/firstbell'), '-c', conf, 'api']);
+/** Starts `firstbell api` and waits until it is ready. Gives {program, client, socketPath}; client speaks to it as the edge would, for tenant 1.
+ *  Options: build (of the program, see app.mjs), under (a command before it, such as prlimit). */
+export async function startApi(place, { conf = place.path('conf/firstbell.conf'), tenant = 1, build, under = [] } = {}) {
+    const program = place.start('api', [...under, path.join(app(build), 'bin/firstbell'), '-c', conf, 'api']);
     const socketPath = place.path('sock/api.sock');
     await waitFor('the api to answer /readyz', async () => {
         place.assertRunning(program);
