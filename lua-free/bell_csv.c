@@ -228,7 +228,7 @@ static bool bom_end(bell_csv *c) {
     size_t seen = c->bom_seen;
 
     c->state = CSV_RECORD;
-    return seen == 3 || feed_text(c, bom, seen);
+    return seen >= sizeof(bom) - 1 || feed_text(c, bom, seen);
 }
 
 bool bell_csv_feed(bell_csv *c, const char *p, size_t len) {

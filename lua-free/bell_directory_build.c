@@ -119,7 +119,7 @@ static bell_str string_at(const json_t *object, const char *name) {
 
 static bool take_hosts(builder *b, const json_t *hosts) {
     char text[65];
-    uint32_t owner;
+    uint32_t owner = BELL_DIRECTORY_NO_TENANT;
 
     if (!json_is_array(hosts)) {
         return fail(b, "tenants[%u].hosts is not an array", b->ntenants);
@@ -146,7 +146,7 @@ static bool take_hosts(builder *b, const json_t *hosts) {
 
 static bool take_name(builder *b, bell_str name, image_tenant *t) {
     char text[65];
-    uint32_t owner;
+    uint32_t owner = BELL_DIRECTORY_NO_TENANT;
 
     if (!bell_directory_is_name(name)) {
         return fail(b, "tenants[%u].name: \"%s\" is not 1 to 63 of a-z, 0-9 and hyphen", b->ntenants, shown(name, text));
@@ -238,8 +238,12 @@ static json_t *next_value(bell_str *rest, json_error_t *error) {
     return v;
 }
 
+static bool is_space(char byte) {
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
 static void skip_space(bell_str *rest) {
-    while (rest->len > 0 && memchr(" \t\r\n", rest->p[0], 4) != NULL) {
+    while (rest->len > 0 && is_space(rest->p[0])) {
         rest->p++;
         rest->len--;
     }
@@ -363,7 +367,7 @@ static bool parse_header(builder *b, bell_str snapshot, bell_str *payload, bell_
 
 static bool parse_snapshot(builder *b, bell_str snapshot) {
     char actual[BELL_DIRECTORY_SHA256_DIGITS + 1];
-    bell_str payload, hash;
+    bell_str payload = BELL_STR_NULL, hash = BELL_STR_NULL;
 
     if (snapshot.len > UINT32_MAX / 4) {
         return fail(b, "the directory is larger than 1 GiB");

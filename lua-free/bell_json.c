@@ -180,15 +180,15 @@ void bell_json_fixed(bell_json *j, int64_t value, unsigned digits) {
         bell_buf_add_char(j->buf, '-');
     }
     bell_buf_add_u64(j->buf, u / scale);
-    u %= scale;
-    if (u == 0) {
+    uint64_t rest = u % scale;
+    if (rest == 0) {
         return;
     }
-    for (; u % 10 == 0; digits--) {
-        u /= 10;
+    for (; rest % 10 == 0; digits--) {
+        rest /= 10;
     }
-    for (unsigned i = digits; i > 0; i--, u /= 10) {
-        fraction[i] = (char)('0' + u % 10);
+    for (unsigned i = digits; i > 0; i--, rest /= 10) {
+        fraction[i] = (char)('0' + rest % 10);
     }
     fraction[0] = '.';
     bell_buf_add(j->buf, fraction, digits + 1);

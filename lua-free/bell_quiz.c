@@ -251,7 +251,7 @@ static void grade(const json_t *quiz, const json_t *answers, bell_quiz_result *r
         write_verdict(out, q, correct);
     }
     bell_json_array_close(out);
-    result->score_hundredths = (int32_t)((right * 10000 * 2 + total) / (total * 2));
+    result->score_hundredths = total > 0 ? (int32_t)((right * 10000 * 2 + total) / (total * 2)) : 0;
     /* compared exactly: a score that only rounding lifts to the mark has not reached it */
     result->passed = right * 100 >= json_integer_value(json_object_get(quiz, "pass_score")) * total;
 }

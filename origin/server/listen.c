@@ -33,7 +33,7 @@ static int listen_unix(const char *where, char *err, size_t err_len) {
     if (strlen(path) >= sizeof(a.sun_path)) {
         return fail(err, err_len, where, "the path of a socket may have 107 bytes at most; choose a shorter directory", -1);
     }
-    strcpy(a.sun_path, path);
+    memcpy(a.sun_path, path, strlen(path) + 1);
     if (somebody_listens(&a)) {
         return fail(err, err_len, where, "another process listens there; stop it first", -1);
     }

@@ -110,16 +110,13 @@ static void answer_method(fb_job *job, unsigned allowed) {
         const char *name;
     } names[] = {
         {BELL_HTTP_GET, "GET, HEAD"}, {BELL_HTTP_POST, "POST"}, {BELL_HTTP_PUT, "PUT"}, {BELL_HTTP_PATCH, "PATCH"}, {BELL_HTTP_DELETE, "DELETE"}};
-    char list[80] = "";
+    char list[80];
+    size_t len = 0;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!(allowed & names[i].bit)) {
-            continue;
+        if (allowed & names[i].bit) {
+            len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? ", " : "", names[i].name);
         }
-        if (list[0] != '\0') {
-            strcat(list, ", ");
-        }
-        strcat(list, names[i].name);
     }
     fb_reply_method_not_allowed(job, list);
 }

@@ -94,7 +94,7 @@ static void set_defaults(fb_settings *s) {
         if (d->type == NUMBER) {
             *(long *)(void *)text_of(s, d) = d->number;
         } else {
-            strcpy(text_of(s, d), d->text);
+            snprintf(text_of(s, d), FB_SETTING_TEXT_MAX, "%s", d->text);
         }
     }
 }
