@@ -28,7 +28,7 @@ typedef struct {
 
 /* NULL: *why is a static sentence (not a JSON object with "keys", more than BELL_JWKS_KEYS_MAX of them, out of memory). A set in which no key is of
  * use is a set of none. */
-bell_jwks *bell_jwks_parse(bell_str json, const char **why) __attribute__((warn_unused_result));
+bell_jwks *bell_jwks_parse(bell_str text, const char **why) __attribute__((warn_unused_result));
 void bell_jwks_free(bell_jwks *set);
 
 /* "RS256" and its like; BELL_JWA_NONE for what is not accepted here. */
