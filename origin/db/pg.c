@@ -106,7 +106,8 @@ bool fb_pg_is_direct(PGconn *c, char *err, size_t err_len) {
     if (!ok) {
         fb_pg_reason(c, err, err_len);
     } else if (atoi(PQgetvalue(r, 0, 0)) != PQbackendPID(c)) {
-        snprintf(err, err_len, "a pooler stands in between, and a session of its own is needed; name PostgreSQL itself in the setting direct_database");
+        snprintf(err, err_len,
+                 "a pooler stands in between, and a session of its own is needed; name PostgreSQL itself in the setting direct_database");
         ok = false;
     }
     PQclear(r);

@@ -66,19 +66,28 @@ void fb_ticket_end(fb_ticket *t, fb_group_outcome lost) {
     g->done(g, g->arg);
 }
 
+static fb_ticket *take_first(fb_ticket_list *l) {
+    fb_ticket *t = l->head;
+    l->head = t->next;
+    if (l->head != NULL) {
+        l->head->prev = NULL;
+    } else {
+        l->tail = NULL;
+    }
+    t->next = NULL;
+    l->n--;
+    return t;
+}
+
 /* First come, first served. Whoever is left when no connection is up would wait for nothing but a time-out. */
 void fb_pool_pump(fb_pool *p) {
     fb_pool_conn *c;
 
     while (p->waiting.head != NULL && (c = fb_pool_pick(p)) != NULL) {
-        fb_ticket *t = p->waiting.head;
-        fb_ticket_remove(&p->waiting, t);
-        fb_pool_conn_send(c, t);
+        fb_pool_conn_send(c, take_first(&p->waiting));
     }
     while (p->waiting.head != NULL && p->nready == 0) {
-        fb_ticket *t = p->waiting.head;
-        fb_ticket_remove(&p->waiting, t);
-        fb_ticket_end(t, FB_GROUP_LOST);
+        fb_ticket_end(take_first(&p->waiting), FB_GROUP_LOST);
     }
 }
 

@@ -393,7 +393,7 @@ void fb_pool_conn_send(fb_pool_conn *c, fb_ticket *t) {
     t->conn = c;
     fb_ticket_append(&c->flight, t);
     fb_pool_watch(c->pool);
-    for (unsigned i = 0; sent && i < t->ncalls; i++) {
+    for (unsigned i = 0; sent && g != NULL && i < t->ncalls; i++) { /* a probe has no group */
         sent = send_call(c, &g->calls[i]);
     }
     int left = sent && PQpipelineSync(c->pg) == 1 ? PQflush(c->pg) : -1;
