@@ -17,8 +17,8 @@
     { .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_) }
 #define HEAVY(methods_, pattern_, scope_, shed_class_, handler_) /* looks at many rows */                                                            \
     {                                                                                                                                                \
-        .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_HEAVY,   \
-        .timeout_ms = FB_HEAVY_TIMEOUT_MS                                                                                                             \
+        .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_HEAVY,  \
+        .timeout_ms = FB_HEAVY_TIMEOUT_MS                                                                                                            \
     }
 #define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                      \
     { .methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true }

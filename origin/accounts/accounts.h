@@ -16,7 +16,8 @@ void fb_sign_out_form(fb_job *job);
 void fb_me(fb_job *job);
 
 extern const fb_stmt fb_sql_person_by_code, fb_sql_person_by_link, fb_sql_account_set, fb_sql_reset_ask;
-extern const fb_stmt fb_sql_codes_class, fb_sql_codes_students, fb_sql_codes_put, fb_sql_codes_student_reset, fb_sql_people_search, fb_sql_people_reset;
+extern const fb_stmt fb_sql_codes_class, fb_sql_codes_students, fb_sql_codes_put, fb_sql_codes_student_reset, fb_sql_people_search,
+    fb_sql_people_reset;
 
 /* POST /api/v1/activation/person: whose a code or a link is; POST /api/v1/activation: sets a password or pictures with it and opens a session */
 void fb_activation_check(fb_job *job);

@@ -45,7 +45,7 @@ typedef void (*fb_group_done)(fb_group *g, void *arg);
 struct fb_group {
     fb_call calls[FB_GROUP_CALLS_MAX];
     unsigned ncalls;
-    unsigned timeout_ms;                    /* of each of its statements, as its first call tells PostgreSQL */
+    unsigned timeout_ms;                   /* of each of its statements, as its first call tells PostgreSQL */
     PGresult *results[FB_GROUP_CALLS_MAX]; /* one a call, in order, when OK; freed by fb_group_clear */
     fb_group_outcome outcome;
     char sqlstate[6];

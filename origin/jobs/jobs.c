@@ -125,8 +125,7 @@ static bool try_connect(worker *w, char *reason, size_t reason_len) {
     }
     char timeout[64];
     snprintf(timeout, sizeof timeout, "SET statement_timeout = '%lds'", w->settings->jobs_statement_timeout_s);
-    return run(w->c, timeout, reason, reason_len) &&
-           run(w->c, "LISTEN firstbell_queue", reason, reason_len);
+    return run(w->c, timeout, reason, reason_len) && run(w->c, "LISTEN firstbell_queue", reason, reason_len);
 }
 
 /* Until there is a connection, or the worker must stop (false). One line when PostgreSQL is away, one when it is back. */

@@ -62,8 +62,9 @@ static void open_group(fb_job *job) {
         return;
     }
     job->session_entered = true;
-    g->calls[0] = (fb_call){&fb_sql_session_enter,
-                            {tenant, job->session.sid, fb_text_i64(job, (int64_t)job->session.user_id), fb_text_i64(job, job->session.role), timeout}};
+    g->calls[0] =
+        (fb_call){&fb_sql_session_enter,
+                  {tenant, job->session.sid, fb_text_i64(job, (int64_t)job->session.user_id), fb_text_i64(job, job->session.role), timeout}};
 }
 
 void fb_call_add(fb_job *job, const fb_stmt *stmt, ...) {
