@@ -15,8 +15,9 @@ const LESSONS = 2; // of a module
 const ITEMS = 5; // of a lesson
 const KINDS = ['video', 'reading', 'quiz', 'assignment', 'reading'];
 
-/** Gives {postgres, courseId, students: [{id, sid, cookie}], publicKey}. `students` of them take the course and are signed in. */
-export async function openDistrict(place, { students = 512, schools = 4, pupils = 4000, settings = {} } = {}) {
+/** Gives {postgres, courseId, students: [{id, sid, cookie}], publicKey}. `students` of them take the course and are signed in;
+ *  with `progress` they have done something of every item. */
+export async function openDistrict(place, { students = 512, schools = 4, pupils = 4000, progress = true, settings = {} } = {}) {
     const postgres = await startPostgres(place, { settings: 'fsync = on\nshared_buffers = 128MB' });
     writeSettings(place, { settings });
     await mustFirstbell(place, ['tenant', 'add', 'demo', '--title', 'Northfield', '--host', 'demo.localhost']);
@@ -24,7 +25,7 @@ export async function openDistrict(place, { students = 512, schools = 4, pupils 
     await mustFirstbell(place, ['course', 'import', '--tenant', 'demo', '--course', 'course-demo', courseFolder(place)]);
     const courseId = Number(await postgres.sql('postgres', "SELECT id FROM courses WHERE sourced_id = 'course-demo'"));
     await enroll(postgres, students);
-    await postgres.sql('postgres', progressSql(courseId));
+    if (progress) await postgres.sql('postgres', progressSql(courseId));
     await postgres.sql('postgres', 'VACUUM (ANALYZE)');
     return { postgres, courseId, students: await signIn(place, postgres, courseId, students), publicKey: publicKey(place) };
 }

@@ -59,6 +59,6 @@ bool fb_json_number(fb_job *job, json_t *body, const char *name, double min, dou
         fb_reply_problem(job, FB_PROBLEM_INVALID, bell_arena_printf(&job->arena, "\"%s\" is a number from %.0f to %.0f.", name, min, max));
         return false;
     }
-    *out = (int64_t)(d * scale);
+    *out = (int64_t)(d * scale + 1e-6); /* 1.001 is 1001 thousandths, although its product falls a little short of that */
     return true;
 }

@@ -46,16 +46,17 @@ function demoCourse() {
     return folder;
 }
 
-/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1. */
-async function startEdge(place) {
+/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1. Gives {origin, spki, port, ca, restart}; restart() starts it again on its port. */
+export async function startEdge(place) {
     const port = await freePort();
     symlinkSync(app(), place.path('app'));
-    const { certificate } = makeCertificate(place);
+    const { certificate, ca } = makeCertificate(place);
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1 };
     const template = fill(readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8'), values);
     const conf = template.replace(/^(daemon|pid|error_log) .*\n/gm, ''); // the harness says these itself
-    await startNginx(place, { conf, port, level: 'notice', name: 'edge' });
-    return { origin: `https://demo.localhost:${port}`, spki: publicKeyHash(certificate) };
+    const restart = () => startNginx(place, { conf, port, level: 'notice', name: 'edge' });
+    const { program } = await restart();
+    return { origin: `https://demo.localhost:${port}`, spki: publicKeyHash(certificate), port, ca, program, restart };
 }
 
 /** The SHA-256 of the certificate's public key, by which Chromium is told to trust it and no other. */

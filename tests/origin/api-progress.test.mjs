@@ -122,6 +122,8 @@ test('saves move forward only, and the last position wins', async () => {
     assert.deepEqual([first.json.status, first.json.percent, first.json.position_s], ['in_progress', 42, 4.25]);
     const back = await save(VIDEO, { position_s: 1, percent: 10 });
     assert.deepEqual([back.json.percent, back.json.position_s], [42, 1]);
+    assert.equal((await save(VIDEO, { position_s: 1.001, percent: 10 })).json.position_s, 1.001, 'to the millisecond');
+    await save(VIDEO, { position_s: 1, percent: 10 });
     assert.equal(back.json.started_at, first.json.started_at);
     const again = await itemsByTitle(student, school.courseId);
     assert.deepEqual([again[VIDEO].percent, again[VIDEO].position_s], [42, 1], 'and is found again');
