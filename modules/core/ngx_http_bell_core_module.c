@@ -8,8 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_bell_core.h"
-#include "ngx_http_bell_directory.h"
+#include "ngx_http_bell_context.h"
 
 
 #define NGX_HTTP_BELL_TENANT_NAME    0
@@ -35,14 +34,12 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_bell_tenant_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_bell_tenant_find(ngx_http_request_t *r,
-    ngx_http_bell_directory_t *d, ngx_http_bell_ctx_t *ctx);
-static ngx_http_bell_ctx_t *ngx_http_bell_create_ctx(ngx_http_request_t *r);
-static void ngx_http_bell_ctx_cleanup(void *data);
 static void ngx_http_bell_drop_headers(ngx_http_request_t *r);
 static void ngx_http_bell_drop_header(ngx_table_elt_t *h);
 
 static ngx_int_t ngx_http_bell_tenant_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_bell_context_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_bell_directory_version_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
@@ -135,6 +132,18 @@ static ngx_http_variable_t  ngx_http_bell_core_vars[] = {
     { ngx_string("bell_directory_version"), NULL,
       ngx_http_bell_directory_version_variable, 0, 0, 0 },
 
+    { ngx_string("bell_subject"), NULL, ngx_http_bell_context_variable,
+      offsetof(ngx_http_bell_ctx_t, subject), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("bell_role"), NULL, ngx_http_bell_context_variable,
+      offsetof(ngx_http_bell_ctx_t, role), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("bell_class"), NULL, ngx_http_bell_context_variable,
+      offsetof(ngx_http_bell_ctx_t, class), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("bell_reason"), NULL, ngx_http_bell_context_variable,
+      offsetof(ngx_http_bell_ctx_t, reason), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
       ngx_http_null_variable
 };
 
@@ -162,123 +171,30 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
 
     ngx_http_bell_drop_headers(r);
 
-    ctx = ngx_http_bell_create_ctx(r);
+    ctx = ngx_http_bell_context(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_bell_tenant_find(r, bmcf->directory, ctx);
+    rc = ngx_http_bell_find_host(bmcf->directory, &r->headers_in.server,
+                                 &ctx->tenant, &ctx->directory_version);
 
     if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "host \"%V\" belongs to no tenant of directory version "
-                      "%uL", &r->headers_in.server, ctx->directory_version);
+        ngx_http_bell_reason(r, "host \"%V\" belongs to no tenant of "
+                             "directory version %uL",
+                             &r->headers_in.server, ctx->directory_version);
 
         return NGX_HTTP_NOT_FOUND;
     }
 
     if (ctx->tenant.status == BELL_TENANT_SUSPENDED) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "tenant \"%s\" is suspended", ctx->tenant.name);
+        ngx_http_bell_reason(r, "tenant \"%s\" is suspended",
+                             ctx->tenant.name);
 
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_bell_tenant_find(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
-    ngx_http_bell_ctx_t *ctx)
-{
-    char      name[BELL_HOST_MAX_BYTES + 1];
-    long      len;
-    bell_str  host;
-
-    host.p = (char *) r->headers_in.server.data;
-    host.len = r->headers_in.server.len;
-
-    /*
-     * No Host (HTTP/1.0), or one that no tenant can have: an empty name,
-     * which goes to the default tenant while there is one.
-     */
-
-    len = host.len ? bell_host_normalize(host, name) : 0;
-
-    host.p = name;
-    host.len = len > 0 ? (size_t) len : 0;
-
-    if (ngx_http_bell_directory_find(d, host, &ctx->tenant,
-                                     &ctx->directory_version)
-        == 0)
-    {
-        /* not even what a torn slot may have left there */
-        ngx_memzero(&ctx->tenant, sizeof(bell_tenant));
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_http_bell_ctx_t *
-ngx_http_bell_create_ctx(ngx_http_request_t *r)
-{
-    ngx_http_bell_ctx_t  *ctx;
-    ngx_pool_cleanup_t   *cln;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_bell_ctx_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-
-    ngx_memzero(ctx, sizeof(ngx_http_bell_ctx_t));
-
-    /* nothing to clean up: the handler is what the context is found by */
-    cln->handler = ngx_http_bell_ctx_cleanup;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_bell_core_module);
-
-    return ctx;
-}
-
-
-static void
-ngx_http_bell_ctx_cleanup(void *data)
-{
-    /* void */
-}
-
-
-ngx_http_bell_ctx_t *
-ngx_http_bell_core_get_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t   *cln;
-    ngx_http_bell_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_bell_core_module);
-
-    if (ctx == NULL) {
-
-        /* a subrequest, or r->ctx was zeroed by an internal redirect */
-
-        for (cln = r->pool->cleanup; cln; cln = cln->next) {
-            if (cln->handler == ngx_http_bell_ctx_cleanup) {
-                ctx = cln->data;
-                ngx_http_set_ctx(r, ctx, ngx_http_bell_core_module);
-                break;
-            }
-        }
-    }
-
-    if (ctx == NULL || ctx->tenant.id == 0) {
-        return NULL;
-    }
-
-    return ctx;
 }
 
 
@@ -333,13 +249,13 @@ static ngx_int_t
 ngx_http_bell_tenant_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char               *p;
-    const char           *text;
-    ngx_http_bell_ctx_t  *ctx;
+    u_char             *p;
+    const char         *text;
+    const bell_tenant  *tenant;
 
-    ctx = ngx_http_bell_core_get_ctx(r);
+    tenant = ngx_http_bell_context_tenant(r);
 
-    if (ctx == NULL) {
+    if (tenant == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -347,15 +263,15 @@ ngx_http_bell_tenant_variable(ngx_http_request_t *r,
     switch (data) {
 
     case NGX_HTTP_BELL_TENANT_NAME:
-        text = ctx->tenant.name;
+        text = tenant->name;
         break;
 
     case NGX_HTTP_BELL_TENANT_STATUS:
-        text = bell_tenant_status_name(ctx->tenant.status);
+        text = bell_tenant_status_name(tenant->status);
         break;
 
     case NGX_HTTP_BELL_TENANT_LOCALE:
-        text = ctx->tenant.locale;
+        text = tenant->locale;
         break;
 
     default: /* NGX_HTTP_BELL_TENANT_ID */
@@ -364,7 +280,7 @@ ngx_http_bell_tenant_variable(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
-        *ngx_sprintf(p, "%uD", ctx->tenant.id) = '\0';
+        *ngx_sprintf(p, "%uD", tenant->id) = '\0';
         text = (char *) p;
         break;
     }
@@ -374,6 +290,39 @@ ngx_http_bell_tenant_variable(ngx_http_request_t *r,
     v->no_cacheable = 0;
     v->not_found = 0;
     v->data = (u_char *) text;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_context_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t            *s;
+    ngx_http_bell_ctx_t  *ctx;
+
+    ctx = ngx_http_bell_get_context(r);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    s = (ngx_str_t *) ((char *) ctx + data);
+
+    if (s->len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    /* what is not known yet may be so later */
+
+    v->len = s->len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = s->data;
 
     return NGX_OK;
 }
@@ -395,9 +344,10 @@ ngx_http_bell_directory_version_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ctx = ngx_http_bell_core_get_ctx(r);
+    ctx = ngx_http_bell_get_context(r);
 
-    version = ctx ? ctx->directory_version
+    version = (ctx && ctx->tenant.id)
+                  ? ctx->directory_version
                   : ngx_http_bell_directory_version(bmcf->directory);
 
     p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
@@ -470,10 +420,22 @@ ngx_http_bell_core_init_module(ngx_cycle_t *cycle)
 }
 
 
+ngx_http_bell_directory_t *
+ngx_http_bell_cycle_directory(ngx_cycle_t *cycle)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_bell_core_module);
+
+    return bmcf ? bmcf->directory : NULL;
+}
+
+
 static ngx_int_t
 ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_bell_core_main_conf_t  *bmcf;
+    ngx_http_bell_directory_t  *d;
 
     /* cache manager and loader come here, too */
 
@@ -482,11 +444,10 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    bmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                               ngx_http_bell_core_module);
+    d = ngx_http_bell_cycle_directory(cycle);
 
-    if (bmcf && bmcf->directory) {
-        ngx_http_bell_directory_file_watch(bmcf->directory, cycle->log);
+    if (d) {
+        ngx_http_bell_directory_file_watch(d, cycle->log);
     }
 
     return NGX_OK;
@@ -696,7 +657,8 @@ ngx_http_bell_directory_interval(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
     d->interval = (ngx_msec_t) ngx_parse_time(&s, 0);
 
     if (d->interval == (ngx_msec_t) NGX_ERROR
-        || d->interval < 10 || d->interval > 3600 * 1000)
+        || d->interval < NGX_HTTP_BELL_INTERVAL_MIN_MS
+        || d->interval > NGX_HTTP_BELL_INTERVAL_MAX_MS)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"%V\": a time from 10ms to 1h is "

@@ -100,7 +100,13 @@ ngx_http_bell_directory_create(ngx_http_bell_directory_t *d)
         }
     }
 
-    /* the counters leave at 0: "nothing published" is a state like others */
+    /*
+     * The counters leave at 0: "nothing published" is a state like others.
+     * The last look was longer ago than any interval, also on a machine
+     * whose clock began a minute ago.
+     */
+
+    sh->polled_ms = ngx_current_msec - NGX_HTTP_BELL_INTERVAL_MAX_MS;
 
     d->sh = sh;
 

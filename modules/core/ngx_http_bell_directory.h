@@ -27,6 +27,9 @@
 /* room for a sentence that says why a snapshot is refused, NUL included */
 #define NGX_HTTP_BELL_REASON_LEN  512
 
+#define NGX_HTTP_BELL_INTERVAL_MIN_MS  10
+#define NGX_HTTP_BELL_INTERVAL_MAX_MS  (3600 * 1000)
+
 
 typedef struct {
     u_char                          *image;

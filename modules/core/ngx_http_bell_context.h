@@ -1,0 +1,51 @@
+
+/*
+ * The edge context of a request, for core's own files; other modules reach
+ * these functions through the table of ngx_http_bell_core.h.
+ */
+
+#ifndef _NGX_HTTP_BELL_CONTEXT_H_INCLUDED_
+#define _NGX_HTTP_BELL_CONTEXT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_core.h"
+#include "ngx_http_bell_directory.h"
+
+
+#pragma GCC visibility push(hidden)
+
+
+extern ngx_module_t  ngx_http_bell_core_module
+    __attribute__((visibility("default")));
+
+
+/* NULL: there is none yet */
+ngx_http_bell_ctx_t *ngx_http_bell_get_context(ngx_http_request_t *r);
+
+/* what the table calls context, tenant, identify, reason */
+ngx_http_bell_ctx_t *ngx_http_bell_context(ngx_http_request_t *r);
+const bell_tenant *ngx_http_bell_context_tenant(ngx_http_request_t *r);
+ngx_int_t ngx_http_bell_identify(ngx_http_request_t *r, ngx_str_t *subject,
+    ngx_str_t *role, ngx_str_t *class);
+void ngx_http_bell_reason(ngx_http_request_t *r, const char *fmt, ...);
+
+/*
+ * Looks up a host name as a client or another module wrote it: no name, or
+ * one that no tenant can have, can only be the default tenant's.
+ * NGX_DECLINED: it is nobody's, and *tenant is all zeros.
+ */
+ngx_int_t ngx_http_bell_find_host(ngx_http_bell_directory_t *d,
+    ngx_str_t *host, bell_tenant *tenant, uint64_t *version);
+
+/* NULL: "bell_directory" is not configured */
+ngx_http_bell_directory_t *ngx_http_bell_cycle_directory(ngx_cycle_t *cycle);
+
+
+#pragma GCC visibility pop
+
+
+#endif /* _NGX_HTTP_BELL_CONTEXT_H_INCLUDED_ */

@@ -1,0 +1,79 @@
+
+/*
+ * The table of core's functions, and who is given it.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_context.h"
+
+
+static ngx_int_t ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle,
+    ngx_str_t *host, bell_tenant *tenant, uint64_t *version);
+
+
+static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
+    NGX_HTTP_BELL_CORE_VERSION,
+    NGX_HTTP_BELL_CORE_OLDEST,
+    sizeof(ngx_http_bell_core_api_t),
+
+    ngx_http_bell_context,
+    ngx_http_bell_context_tenant,
+    ngx_http_bell_identify,
+    ngx_http_bell_reason,
+    ngx_http_bell_api_find_tenant
+};
+
+
+const ngx_http_bell_core_api_t *
+ngx_http_bell_core_api(ngx_conf_t *cf, ngx_module_t *module,
+    ngx_uint_t version)
+{
+    if (version > NGX_HTTP_BELL_CORE_VERSION) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "module \"%s\" is newer than the "
+                      "ngx_http_bell_core_module that is loaded: it needs "
+                      "version %ui of core's functions and this is %ui; "
+                      "install modules of one release and restart nginx (a "
+                      "reload keeps the old ones in memory)",
+                      module->name, version,
+                      (ngx_uint_t) NGX_HTTP_BELL_CORE_VERSION);
+        return NULL;
+    }
+
+    if (version < NGX_HTTP_BELL_CORE_OLDEST) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "module \"%s\" is too old for the "
+                      "ngx_http_bell_core_module that is loaded: it was made "
+                      "for version %ui of core's functions and %ui to %ui are "
+                      "served; install modules of one release and restart "
+                      "nginx",
+                      module->name, version,
+                      (ngx_uint_t) NGX_HTTP_BELL_CORE_OLDEST,
+                      (ngx_uint_t) NGX_HTTP_BELL_CORE_VERSION);
+        return NULL;
+    }
+
+    return &ngx_http_bell_api;
+}
+
+
+static ngx_int_t
+ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle, ngx_str_t *host,
+    bell_tenant *tenant, uint64_t *version)
+{
+    ngx_http_bell_directory_t  *d;
+
+    d = ngx_http_bell_cycle_directory(cycle);
+
+    if (d == NULL) {
+        *version = 0;
+        ngx_memzero(tenant, sizeof(bell_tenant));
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_bell_find_host(d, host, tenant, version);
+}

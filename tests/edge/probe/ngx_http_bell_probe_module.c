@@ -1,0 +1,355 @@
+
+/*
+ * A module that uses all of core's table, as the other modules of the edge
+ * do: what it finds goes into headers of the answer, and faults are provoked
+ * on request, for the harness to catch.  A test's only, never installed.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_core.h"
+
+
+#define NGX_HTTP_BELL_PROBE_BIT  5
+
+
+typedef struct {
+    const ngx_http_bell_core_api_t  *core;
+} ngx_http_bell_probe_main_conf_t;
+
+
+typedef struct {
+    ngx_str_t                        subject;  /* to identify, role r-, class c- */
+    ngx_str_t                        reason;   /* to refuse with */
+    ngx_str_t                        look_up;  /* a host */
+    ngx_str_t                        fault;    /* "heap", "shift", "leak" */
+} ngx_http_bell_probe_loc_conf_t;
+
+
+static ngx_int_t ngx_http_bell_probe_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_probe_identify(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *subject);
+static void ngx_http_bell_probe_fault(ngx_http_request_t *r,
+    ngx_str_t *fault);
+static ngx_int_t ngx_http_bell_probe_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_probe_look_up(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *host);
+static ngx_int_t ngx_http_bell_probe_add(ngx_http_request_t *r,
+    const char *name, const char *fmt, ...);
+static ngx_int_t ngx_http_bell_probe_load(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_probe_init(ngx_conf_t *cf);
+static void *ngx_http_bell_probe_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_bell_probe_create_loc_conf(ngx_conf_t *cf);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+static ngx_command_t  ngx_http_bell_probe_commands[] = {
+
+    { ngx_string("probe_identify"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, subject),
+      NULL },
+
+    { ngx_string("probe_refuse"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, reason),
+      NULL },
+
+    { ngx_string("probe_look_up"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, look_up),
+      NULL },
+
+    { ngx_string("probe_fault"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, fault),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_bell_probe_module_ctx = {
+    ngx_http_bell_probe_load,              /* preconfiguration */
+    ngx_http_bell_probe_init,              /* postconfiguration */
+
+    ngx_http_bell_probe_create_main_conf,  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_bell_probe_create_loc_conf,   /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_bell_probe_module = {
+    NGX_MODULE_V1,
+    &ngx_http_bell_probe_module_ctx,       /* module context */
+    ngx_http_bell_probe_commands,          /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/* In ACCESS, so that an internal redirect passes it again. */
+
+static ngx_int_t
+ngx_http_bell_probe_handler(ngx_http_request_t *r)
+{
+    ngx_http_bell_ctx_t              *ctx;
+    ngx_http_bell_probe_loc_conf_t   *plcf;
+    ngx_http_bell_probe_main_conf_t  *pmcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_probe_module);
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_probe_module);
+
+    ctx = pmcf->core->context(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* counts in the low bits how often a charge was due */
+
+    if (!(ctx->charged & (1 << NGX_HTTP_BELL_PROBE_BIT))) {
+        ctx->charged |= 1 << NGX_HTTP_BELL_PROBE_BIT;
+        ctx->charged++;
+    }
+
+    if (plcf->fault.len) {
+        ngx_http_bell_probe_fault(r, &plcf->fault);
+    }
+
+    if (plcf->subject.len
+        && ngx_http_bell_probe_identify(r, pmcf->core, &plcf->subject)
+           != NGX_OK)
+    {
+        pmcf->core->reason(r, "there is another subject than %V",
+                           &plcf->subject);
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    if (plcf->reason.len) {
+        pmcf->core->reason(r, "refused: %V", &plcf->reason);
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_identify(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *subject)
+{
+    ngx_str_t  role, class;
+
+    ngx_str_set(&role, "teacher");
+    ngx_str_set(&class, "7b");
+
+    return core->identify(r, subject, &role, &class);
+}
+
+
+static void
+ngx_http_bell_probe_fault(ngx_http_request_t *r, ngx_str_t *fault)
+{
+    u_char           *p;
+    volatile int      bits;
+    volatile u_char  *q;
+
+    switch (fault->data[0]) {
+
+    case 'h': /* one byte past an allocation of the pool */
+        q = ngx_pnalloc(r->pool, 32);
+        if (q) {
+            q[32] = 1;
+        }
+        break;
+
+    case 's':
+        bits = 40;
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "%d", 1 << bits);
+        break;
+
+    default: /* "leak" */
+        p = ngx_alloc(4321, r->connection->log);
+        if (p) {
+            p[0] = 1;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_header_filter(ngx_http_request_t *r)
+{
+    const bell_tenant                *tenant;
+    ngx_http_bell_ctx_t              *ctx;
+    const ngx_http_bell_core_api_t   *core;
+    ngx_http_bell_probe_loc_conf_t   *plcf;
+    ngx_http_bell_probe_main_conf_t  *pmcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_probe_module);
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_probe_module);
+
+    core = pmcf->core;
+
+    tenant = core->tenant(r);
+    ctx = core->context(r);
+
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_bell_probe_add(r, "Probe-Tenant", "%s",
+                                tenant ? tenant->name : "none")
+        != NGX_OK
+        || ngx_http_bell_probe_add(r, "Probe-Charged", "%uL",
+                                   ctx->charged & 3)
+           != NGX_OK
+        || ngx_http_bell_probe_add(r, "Probe-Subject", "%V %V %V",
+                                   &ctx->subject, &ctx->role, &ctx->class)
+           != NGX_OK
+        || ngx_http_bell_probe_look_up(r, core, &plcf->look_up) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_look_up(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *host)
+{
+    uint64_t     version;
+    ngx_int_t    rc;
+    bell_tenant  tenant;
+
+    if (host->len == 0) {
+        return NGX_OK;
+    }
+
+    rc = core->find_tenant((ngx_cycle_t *) ngx_cycle, host, &tenant,
+                           &version);
+
+    return ngx_http_bell_probe_add(r, "Probe-Found", "%s in %uL",
+                                   rc == NGX_OK ? tenant.name : "nobody",
+                                   version);
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_add(ngx_http_request_t *r, const char *name,
+    const char *fmt, ...)
+{
+    u_char           *p, *last;
+    va_list           args;
+    ngx_table_elt_t  *h;
+
+    p = ngx_pnalloc(r->pool, 256);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    va_start(args, fmt);
+    last = ngx_vslprintf(p, p + 256, fmt, args);
+    va_end(args);
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = p;
+    h->value.len = last - p;
+
+    return NGX_OK;
+}
+
+
+/* PROBE_VERSION stands for a module that was built with another header. */
+
+static ngx_int_t
+ngx_http_bell_probe_load(ngx_conf_t *cf)
+{
+    const char                       *version;
+    ngx_http_bell_probe_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_probe_module);
+
+    version = getenv("PROBE_VERSION");
+
+    if (version) {
+        pmcf->core = ngx_http_bell_core_load_version(cf,
+                                 &ngx_http_bell_probe_module, atoi(version));
+    } else {
+        pmcf->core = ngx_http_bell_core_load(cf, &ngx_http_bell_probe_module);
+    }
+
+    return pmcf->core ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_bell_probe_handler;
+
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_bell_probe_header_filter;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_bell_probe_create_main_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_probe_main_conf_t));
+}
+
+
+static void *
+ngx_http_bell_probe_create_loc_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_probe_loc_conf_t));
+}
