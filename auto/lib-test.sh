@@ -22,12 +22,18 @@ run_file() {
     valgrind*) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
     fuzz-long*) run_search "$name" "$out.log" "${bound[@]}" ;;
     fuzz*.c) run_corpus "$name" "${bound[@]}" ;;
+    edge*) FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;
     *) FB_TEST_BUILD=build-asan "${bound[@]}" node --test-reporter=tap "$file" ;;
     esac >"$out.out" 2>&1 </dev/null
     echo $? >"$out.code"
 }
 
 VALGRIND=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect)
+
+# The build whose nginx and modules tests/edge run on.
+edge_build() {
+    if [ -f build-asan/no-nginx ]; then echo build; else echo build-asan; fi
+}
 
 time_bound() {
     local own
@@ -119,11 +125,18 @@ run_part() {
     run_all "$part" "$@"
     kill "$ticker"
     wait "$ticker" 2>/dev/null || true
+    [ "$part" != edge ] || note_plain_nginx
     for line in "$@"; do
         read -r part name file <<<"$line"
         count_file "$part" "$name" "$file"
     done
     printf '  %-9s %5d passed, %d failed %11d s\n' "$part" $((passed - ${before% *})) $((failed - ${before#* })) $((SECONDS - begin))
+}
+
+note_plain_nginx() {
+    [ -f build-asan/no-nginx ] || return 0
+    skipped=$((skipped + 1))
+    printf '  skipped: edge: nginx with sanitizers, its tests run on the plain one: %s\n' "$(cat build-asan/no-nginx)"
 }
 
 # When auto/test is interrupted: what runs is under timeout, which hands the signal on; every test ends its servers. Bounded, then nothing is spared.

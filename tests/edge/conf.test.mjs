@@ -7,17 +7,17 @@ import http2 from 'node:http2';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { app, fill } from '../lib/app.mjs';
+import { app, fill, nginxProgram } from '../lib/app.mjs';
 import { canConnect, Client, raw } from '../lib/client.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
-import { mustRun, run } from '../lib/run.mjs';
-import { makeCertificate } from '../lib/server-nginx.mjs';
+import { children, mustRun, run } from '../lib/run.mjs';
+import { makeCertificate, noLeaks } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { lines, publish, snapshot, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
 const tenants = [tenant(1, 'demo', ['demo.localhost']), tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' })];
-const nginx = (...args) => ['nginx', '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
+const nginx = (...args) => [nginxProgram(), '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
 let port;
 let origin;
 let ca;
@@ -28,9 +28,11 @@ before(async () => {
     ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     port = await freePort();
-    const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 500ms');
+    const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 3s');
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: port, WORKERS: 2 };
-    place.write('conf/nginx.conf', fill(template, values));
+    // a binary upgrade hands on only the environment that is named
+    const environment = 'env ASAN_OPTIONS;\nenv LSAN_OPTIONS;\nenv UBSAN_OPTIONS;\n';
+    place.write('conf/nginx.conf', environment + fill(template, values));
     origin = await startOrigin(place.path('sock/api.sock'), answer);
     await mustRun(nginx());
     await waitFor('the edge to listen', () => canConnect(port));
@@ -107,7 +109,7 @@ function assertProblem(reply, status, type) {
 }
 
 test('nginx has nothing to remark about the configuration', async () => {
-    const { code, stderr } = await run(nginx('-t'));
+    const { code, stderr } = await run(nginx('-t'), { env: noLeaks });
     assert.equal(code, 0, stderr);
     // nginx 1.25 and later would have it written in a way that 1.22 does not know
     const remarks = lines(stderr, /\[(warn|error|crit|alert|emerg)\]/).filter((line) => !/"listen \.\.\. http2" directive is deprecated/.test(line));
@@ -297,4 +299,25 @@ test('the access log is one JSON object a line: with request id, tenant and time
     assert.match(line.upstream_seconds, /^\d+\.\d+$/);
     assert.doesNotMatch(place.read('log/edge-access.log'), /SECRET/);
     assert.ok(log.some(({ tenant: name, status }) => name === '' && status === 404));
+});
+
+test('a binary upgrade: the new master begins from the file, takes the ports over, and serves when the old one has gone', async () => {
+    const pidOf = (name) => existsSync(place.path(name)) && Number(place.read(name).trim());
+    const old = pidOf('pid/nginx.pid');
+    process.kill(old, 'SIGUSR2');
+    await waitFor('the old pid file', () => pidOf('pid/nginx.pid.oldbin') === old);
+    const successor = await waitFor('the new master', () => pidOf('pid/nginx.pid'));
+    assert.notEqual(successor, old);
+    await waitFor('its workers', () => children(successor).length === 2);
+    process.kill(old, 'SIGQUIT');
+    await waitFor('the old master to go', () => !existsSync(`/proc/${old}`));
+    const upgraded = new Client({ port, ca });
+    assert.equal((await upgraded.get('/courses')).status, 200);
+    publish(place, snapshot(4, tenants));
+    await waitFor('the new version', async () => {
+        const id = (await upgraded.get('/version')).headers['x-request-id'];
+        const line = place.read('log/edge-access.log').split('\n').find((text) => text.includes(id));
+        return line && JSON.parse(line).directory_version === '4';
+    });
+    upgraded.close();
 });

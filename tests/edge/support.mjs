@@ -1,9 +1,11 @@
 // What the tests of the edge share: snapshots of the directory, an nginx that tells what core found, an origin that echoes, requests of every kind.
 
 import { createHash } from 'node:crypto';
-import { chmodSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import http from 'node:http';
+import path from 'node:path';
 
+import { checkout, nginxBuild } from '../lib/app.mjs';
 import { freePort } from '../lib/place.mjs';
 import { modulePath, startNginx, tempPaths } from '../lib/server-nginx.mjs';
 
@@ -37,10 +39,11 @@ export const report =
 
 export const replyWithReport = `default_type application/json; return 200 '${report}';`;
 
-/** A whole configuration: one server, whose body is `server`. The bell_directory line is a parameter, because tests of start-up change it. */
-export function nginxConf(place, port, { server = `location / { ${replyWithReport} }`, workers = 2, main = '', http: httpLines = '', directory } = {}) {
+/** A whole configuration: one server, whose body is `server`. The bell_directory line is a parameter, because tests of start-up change it; so are the
+ *  load_module lines (`load`) and the build that the modules come from (`modules`). */
+export function nginxConf(place, port, { server = `location / { ${replyWithReport} }`, workers = 2, main = '', http: httpLines = '', directory, load, modules } = {}) {
     directory ??= `bell_directory zone=tenants:256k file=${place.path('directory.snapshot')} interval=50ms;`;
-    return `load_module ${modulePath()};
+    return `${load ?? `load_module ${modulePath(undefined, modules)};`}
 worker_processes ${workers};
 ${main}
 events { worker_connections 128; }
@@ -58,11 +61,23 @@ http {
 `;
 }
 
+/** The file of the module in tests/edge/probe, copied to the place once: who has it in memory would not survive another writing. `modules` as for
+ *  app(). */
+export function probePath(place, modules = nginxBuild) {
+    const name = 'ngx_http_bell_probe_module.so';
+    return existsSync(place.path(name)) ? place.path(name) : place.write(name, readFileSync(path.join(checkout, modules, 'probe', name)));
+}
+
+/** load_module lines of core and the probe, in the order that works. */
+export function loadProbe(place, modules) {
+    return `load_module ${modulePath(undefined, modules)};\nload_module ${probePath(place, modules)};`;
+}
+
 /** Starts an edge with a snapshot in place. `options` as nginxConf's, and version, tenants, defaultTenant. */
 export async function startEdge(place, { tenants = twoTenants, version = 1, defaultTenant, ...options } = {}) {
     publish(place, snapshot(version, tenants, defaultTenant));
     const port = await freePort();
-    const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port });
+    const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port, modules: options.modules });
     return { ...nginx, port, ask: (host, path) => ask(port, host, path) };
 }
 

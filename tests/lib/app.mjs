@@ -1,8 +1,9 @@
 // What is tested: an installed copy (bin, modules, schema, web, conf), as auto/up makes it, because a checkout below /root is unreadable to the
-// user who runs the servers. FB_TEST_BUILD names the build of the programs (default build), the modules always come from build.
+// user who runs the servers. FB_TEST_BUILD names the build of the programs, FB_TEST_MODULES that of the modules (and of nginx, where it was built from
+// source); build unless said otherwise.
 
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,19 +26,32 @@ function makeCache() {
     return dir;
 }
 
+/** The build of the modules under test. */
+export const nginxBuild = process.env.FB_TEST_MODULES ?? 'build';
+
 const installed = new Map();
 
 /** The prefix of the installed copy, brought up to date once a test file. Two test files that start at once wait for each other. `programs` names
- *  another build than the one under test: what is said about memory holds for the release build alone. */
-export function app(programs = build) {
-    if (!installed.has(programs)) {
-        const name = `${checkout.replaceAll('/', '_')}-${programs}`;
+ *  another build than the one under test: what is said about memory holds for the release build alone; `modules` another build of nginx's modules:
+ *  "build" has those that users run. */
+export function app(programs = build, modules = nginxBuild) {
+    const name = [checkout.replaceAll('/', '_'), programs, ...(modules === 'build' ? [] : [modules])].join('-');
+    if (!installed.has(name)) {
         const prefix = path.join(cache, `app${name}`);
-        const install = ['auto/install', programs, prefix, 'build'];
+        const install = ['auto/install', programs, prefix, modules];
         execFileSync('flock', [path.join(cache, 'install.lock'), ...install], { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] });
-        installed.set(programs, prefix);
+        installed.set(name, prefix);
     }
-    return installed.get(programs);
+    return installed.get(name);
+}
+
+/** The nginx that goes with those modules: one that was built from source, or the distribution's. By its whole path, because a binary upgrade starts
+ *  what it was started as. */
+export function nginxProgram(modules) {
+    const folders = [path.join(app(undefined, modules), 'sbin'), '/usr/local/sbin', '/usr/sbin', '/usr/local/bin', '/usr/bin'];
+    const found = folders.map((folder) => path.join(folder, 'nginx')).find((file) => existsSync(file));
+    if (!found) throw new Error(`nginx was found in none of ${folders.join(', ')}`);
+    return found;
 }
 
 /** Puts values in the place of @NAME@; a name without a value is an error, so that a template and its users cannot drift apart. */

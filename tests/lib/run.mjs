@@ -1,28 +1,44 @@
 // Commands and long-lived programs of a test, run as an ordinary user: PostgreSQL refuses root, and what root may do proves nothing.
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
+
+import { cache, checkout } from './app.mjs';
 
 const asRoot = process.getuid() === 0;
 
 /** Who runs the servers: the caller, or "nobody" when the caller is root. */
 export const testUser = asRoot ? { name: 'nobody', uid: 65534, gid: 65534 } : { name: os.userInfo().username, uid: process.getuid(), gid: process.getgid() };
 
-const environment = {
+/** A list of tests/lib where the servers can read it. */
+function suppressions(name) {
+    const file = path.join(cache, name);
+    writeFileSync(`${file}.${process.pid}`, readFileSync(path.join(checkout, 'tests/lib', name)));
+    renameSync(`${file}.${process.pid}`, file);
+    return file;
+}
+
+export const environment = {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
     HOME: '/nonexistent',
     TZ: 'UTC',
-    ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1',
-    UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'print_stacktrace=1',
+    // nginx and each of its modules have tables of one name, which is no violation of the one definition rule: nginx looks them up module by module.
+    ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_leaks=1:detect_odr_violation=0',
+    LSAN_OPTIONS: process.env.LSAN_OPTIONS ?? `print_suppressions=0:suppressions=${suppressions('nginx.lsan')}`,
+    UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? `print_stacktrace=1:suppressions=${suppressions('nginx.ubsan')}`,
 };
 
 function asTestUser(argv) {
     return asRoot ? ['setpriv', `--reuid=${testUser.uid}`, `--regid=${testUser.gid}`, '--clear-groups', '--', ...argv] : argv;
 }
 
-/** Runs a command to its end: {code, signal, stdout, stderr}. `input` goes to its standard input. Never throws for a failing command. */
+const SANITIZER = /ERROR: \w+Sanitizer|runtime error:/;
+
+/** Runs a command to its end: {code, signal, stdout, stderr}. `input` goes to its standard input. Never throws for a failing command, but for one in
+ *  which a sanitizer found something, because a command that is to be refused fails with the same exit code. */
 export function run(argv, { cwd = '/', input = '', env = {}, seconds = 60 } = {}) {
     const [file, ...args] = asTestUser(argv);
     return new Promise((resolve, reject) => {
@@ -37,7 +53,9 @@ export function run(argv, { cwd = '/', input = '', env = {}, seconds = 60 } = {}
         child.stdin.end(input);
         child.on('close', (code, signal) => {
             clearTimeout(timer);
-            resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+            const said = { code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+            if (SANITIZER.test(said.stderr)) reject(new Error(`${argv.join(' ')}: a sanitizer found something\n${said.stderr}`));
+            else resolve(said);
         });
     });
 }

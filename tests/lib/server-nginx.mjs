@@ -4,20 +4,21 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { app } from './app.mjs';
+import { app, nginxProgram } from './app.mjs';
 import { canConnect } from './client.mjs';
-import { children, run } from './run.mjs';
+import { children, environment, run } from './run.mjs';
 import { waitFor } from './wait.mjs';
 
-/** The module's file, for load_module. */
-export function modulePath(name = 'ngx_http_bell_core_module') {
-    return path.join(app(), 'modules', `${name}.so`);
+/** The module's file, for load_module; `modules` as for app(). */
+export function modulePath(name = 'ngx_http_bell_core_module', modules) {
+    return path.join(app(undefined, modules), 'modules', `${name}.so`);
 }
 
 /** Starts nginx with a whole configuration as text. It must listen on `port` (127.0.0.1), say nothing about "daemon", "pid" and the error log:
- *  they are given here (errors go to log/nginx.error.log at level `level`). Gives {program, port, reload, log}. */
-export async function startNginx(place, { conf, port, level = 'info', name = 'nginx' }) {
-    const { file, argv } = writeNginx(place, { conf, level, name });
+ *  they are given here (errors go to log/nginx.error.log at level `level`). `modules` names another build whose nginx it is, as for app(). Gives
+ *  {program, port, reload, log}. */
+export async function startNginx(place, { conf, port, level = 'info', name = 'nginx', modules }) {
+    const { file, argv } = writeNginx(place, { conf, level, name, modules });
     const program = place.start(name, argv, { stopSignal: 'SIGQUIT' });
     const errors = `log/${name}.error.log`;
     await waitFor('nginx to listen', () => {
@@ -29,17 +30,21 @@ export async function startNginx(place, { conf, port, level = 'info', name = 'ng
     return { program, port, file, log: () => place.read(errors), reload: () => program.child.kill('SIGHUP') };
 }
 
+/** Environment for `nginx -t`, which ends without giving anything back; what a server loses is seen when it ends. */
+export const noLeaks = { ASAN_OPTIONS: `${environment.ASAN_OPTIONS}:detect_leaks=0` };
+
 /** `nginx -t` with that configuration: {code, stdout, stderr}. */
-export function testNginx(place, { conf, level = 'info', name = 'nginx-t' }) {
-    const { argv } = writeNginx(place, { conf, level, name });
-    return run([...argv, '-t'], { cwd: place.dir });
+export function testNginx(place, { conf, level = 'info', name = 'nginx-t', modules, env }) {
+    const { argv } = writeNginx(place, { conf, level, name, modules });
+    return run([...argv, '-t'], { cwd: place.dir, env: { ...noLeaks, ...env } });
 }
 
-function writeNginx(place, { conf, level, name }) {
+function writeNginx(place, { conf, level, name, modules }) {
     const errors = place.path('log', `${name}.error.log`);
-    const head = `daemon off;\npid ${place.path('pid', `${name}.pid`)};\nerror_log ${errors} ${level};\n`;
+    // A binary upgrade hands on only the environment that is named.
+    const head = `env ASAN_OPTIONS;\nenv LSAN_OPTIONS;\nenv UBSAN_OPTIONS;\ndaemon off;\npid ${place.path('pid', `${name}.pid`)};\nerror_log ${errors} ${level};\n`;
     const file = place.write(`conf/${name}.conf`, head + conf);
-    return { file, argv: ['nginx', '-p', `${place.dir}/`, '-c', file, '-e', errors] };
+    return { file, argv: [nginxProgram(modules), '-p', `${place.dir}/`, '-c', file, '-e', errors] };
 }
 
 /** Lines for the http block: the distribution's folders for temporary files are not ours to write. */

@@ -1,0 +1,163 @@
+// The table of core's functions: what a module gets by it, and with which sentence it is refused. The module is tests/edge/probe.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { newPlace } from '../lib/place.mjs';
+import { modulePath, testNginx } from '../lib/server-nginx.mjs';
+import { waitFor } from '../lib/wait.mjs';
+import { lines, loadProbe, nginxConf, probePath, publish, report, snapshot, startEdge, tenant, twoTenants } from './support.mjs';
+
+const place = newPlace();
+place.expect(/\[emerg\]/); // refusals are half of this file
+let edge;
+
+const said = `default_type application/json; return 200 '{"subject":"$bell_subject","role":"$bell_role","class":"$bell_class","reason":"$bell_reason"}';`;
+// "return" answers before the access phase, where the probe is
+const server = `
+    access_log ${place.path('log/access.log')} why;
+    root ${place.dir};
+    location / { try_files /page =404; }
+    location /off { try_files /page =404; }
+    location /who { probe_identify u-17; error_page 404 = @said; }
+    location @said { ${said} }
+    location /twice { probe_identify u-17; error_page 404 /other; }
+    location /other { probe_identify u-18; error_page 401 = @said; }
+    location /same { probe_identify u-17; error_page 404 /again; }
+    location /again { probe_identify u-17; error_page 404 = @said; }
+    location /refused { probe_refuse "the exam is over"; error_page 403 = @said; }
+    location /refused-twice { probe_refuse "the exam is over"; error_page 403 /refused-again; }
+    location /refused-again { probe_refuse "another"; error_page 403 = @said; }
+    location /long { probe_refuse ${'x'.repeat(400)}; error_page 403 = @said; }
+    location /find-host { probe_look_up LEARN.south.example.; try_files /page =404; }
+    location /find-nobody { probe_look_up nobody.example; try_files /page =404; }
+    location /find-nonsense { probe_look_up "a b"; try_files /page =404; }
+    location /sub { add_before_body /page; add_after_body /page; try_files /page =404; }
+`;
+
+before(async () => {
+    place.write('page', 'page\n');
+    const http = `bell_tenant on; recursive_error_pages on; log_format why '$status $bell_tenant [$bell_reason]';`;
+    const tenants = [...twoTenants, tenant(3, 'closed', ['closed.example'], { status: 'suspended' })];
+    tenants[1].hosts.push('learn.south.example');
+    edge = await startEdge(place, { load: loadProbe(place), tenants, version: 3, server, http });
+});
+
+after(() => place.stop());
+
+test('a module sees the tenant', async () => {
+    const { headers, text } = await edge.ask('north.example');
+    assert.equal(text, 'page\n');
+    assert.equal(headers['probe-tenant'], 'north');
+    assert.equal((await edge.ask('south.example')).headers['probe-tenant'], 'south');
+});
+
+test('a request of nobody has a context without a tenant', async () => {
+    const { status, headers } = await edge.ask('nobody.example');
+    assert.equal(status, 404);
+    assert.equal(headers['probe-tenant'], 'none');
+});
+
+test('who asks is known to the variables, also after an internal redirect', async () => {
+    const { json, headers } = await edge.ask('north.example', '/who');
+    assert.deepEqual(json, { subject: 'u-17', role: 'teacher', class: '7b', reason: '' });
+    assert.equal(headers['probe-subject'], 'u-17 teacher 7b');
+});
+
+test('a request has one subject: another is refused, the same is not', async () => {
+    const other = await edge.ask('north.example', '/twice');
+    assert.equal(other.json.subject, 'u-17');
+    assert.equal(other.json.reason, 'there is another subject than u-18');
+    const same = await edge.ask('north.example', '/same');
+    assert.deepEqual(same.json, { subject: 'u-17', role: 'teacher', class: '7b', reason: '' });
+});
+
+test('what was charged stays charged through internal redirects and subrequests', async () => {
+    for (const path of ['/', '/who', '/same', '/refused-twice', '/sub']) {
+        const { headers } = await edge.ask('north.example', path);
+        assert.equal(headers['probe-charged'], '1', path);
+    }
+});
+
+test('a reason is in the variable and in the error log; the first one stays', async () => {
+    const { json } = await edge.ask('north.example', '/refused');
+    assert.equal(json.reason, 'refused: the exam is over');
+    assert.ok(lines(edge.log(), /\[info\].*refused: the exam is over.*host: "north\.example"/).length > 0);
+    assert.equal((await edge.ask('north.example', '/refused-twice')).json.reason, 'refused: the exam is over');
+    assert.ok(lines(edge.log(), /refused: another/).length > 0);
+});
+
+test('a long reason is cut', async () => {
+    const { json } = await edge.ask('north.example', '/long');
+    assert.equal(json.reason, `refused: ${'x'.repeat(400)}`.slice(0, 255));
+});
+
+test("core's own refusals have a reason in the access log", async () => {
+    await edge.ask('nobody.example', '/unknown');
+    await edge.ask('closed.example', '/closed');
+    const log = place.read('log/access.log');
+    assert.match(log, /^404 - \[host \\x22nobody\.example\\x22 belongs to no tenant of directory version 3\]$/m);
+    assert.match(log, /^503 closed \[tenant \\x22closed\\x22 is suspended\]$/m);
+});
+
+test('a module looks up any host', async () => {
+    assert.equal((await edge.ask('north.example', '/find-host')).headers['probe-found'], 'south in 3');
+    assert.equal((await edge.ask('north.example', '/find-nobody')).headers['probe-found'], 'nobody in 3');
+    assert.equal((await edge.ask('north.example', '/find-nonsense')).headers['probe-found'], 'nobody in 3');
+});
+
+test('where bell_tenant is off there is a context, and no directory has no tenant', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    own.write('page', 'page\n');
+    const location = `location / { root ${own.dir}; probe_identify u-17; probe_look_up north.example; try_files /page =404; }`;
+    const off = await startEdge(own, { load: loadProbe(own), directory: '', http: 'bell_tenant off;', server: location });
+    const { headers } = await off.ask('nobody.example');
+    assert.equal(headers['probe-tenant'], 'none');
+    assert.equal(headers['probe-subject'], 'u-17 teacher 7b');
+    assert.equal(headers['probe-found'], 'nobody in 0');
+});
+
+test('through reloads, also failed ones, the module keeps its table', async (t) => {
+    const own = newPlace();
+    own.expect(/unknown directive "no_such"/);
+    t.after(() => own.stop());
+    own.write('page', 'page\n');
+    const options = { load: loadProbe(own), server: `location / { root ${own.dir}; try_files /page =404; }` };
+    const again = await startEdge(own, options);
+    const head = own.read('conf/nginx.conf').split('load_module')[0];
+    own.write('conf/nginx.conf', head + nginxConf(own, again.port, { ...options, server: 'no_such;' }));
+    again.reload();
+    await waitFor('the refusal', () => /unknown directive "no_such"/.test(again.log()));
+    assert.equal((await again.ask('north.example')).headers['probe-tenant'], 'north');
+    own.write('conf/nginx.conf', head + nginxConf(own, again.port, options));
+    again.reload();
+    await waitFor('the reload', () => lines(again.log(), /gracefully shutting down/).length >= 2);
+    assert.equal((await again.ask('south.example')).headers['probe-tenant'], 'south');
+});
+
+// ---- refusals: `nginx -t` with load_module lines
+
+async function refused(load, pattern, { env } = {}) {
+    publish(place, snapshot(3, twoTenants));
+    const conf = nginxConf(place, 8080, { load, server: `location / { default_type text/plain; return 200 '${report}'; }` });
+    const { code, stderr } = await testNginx(place, { conf, env });
+    assert.notEqual(code, 0, stderr);
+    assert.match(stderr, pattern);
+}
+
+test('without core a module is refused and told to load it', async () => {
+    await refused(`load_module ${probePath(place)};`, /\[emerg\].*module "ngx_http_bell_probe_module" needs ngx_http_bell_core_module, which is not loaded: add "load_module modules\/ngx_http_bell_core_module\.so;" above the line that loads it/);
+});
+
+test('before core a module is refused and told the order', async () => {
+    await refused(`load_module ${probePath(place)};\nload_module ${modulePath()};`, /module "ngx_http_bell_probe_module" is loaded before ngx_http_bell_core_module, which it needs: load core first, its "load_module" belongs above the others/);
+});
+
+test('a module of a newer release is refused', async () => {
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 2 of core's functions and this is 1; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '2' } });
+});
+
+test('a module of a release that is too old is refused', async () => {
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 1 to 1 are served/, { env: { PROBE_VERSION: '0' } });
+});
