@@ -62,14 +62,18 @@ ticker() {
     done
 }
 
+SAYS_ALL='All there is to say: ' # a step's line with this at its head is shown alone when the step fails
+
 step_failed() {
+    local sentence
     if grep -s -m 3 'No space left on device' "$STEP_LOG" >&2; then
         rm -f "$STEP_LOG"
         fail "the disk became full during \"$1\"; make room (df -h shows where) and run it again."
     fi
-    tail -n 40 "$STEP_LOG" >&2
+    sentence=$(sed -n "s/^$SAYS_ALL//p" "$STEP_LOG" | tail -n 1)
+    [ -n "$sentence" ] || tail -n 40 "$STEP_LOG" >&2
     rm -f "$STEP_LOG"
-    fail "\"$1\" failed; the lines above say why."
+    fail "${sentence:-\"$1\" failed; the lines above say why.}"
 }
 
 # wait_until SECONDS COMMAND...: 1 when the command has not succeeded in time
@@ -79,6 +83,15 @@ wait_until() {
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || return 1
         sleep 0.1
+    done
+}
+
+# descendants PID: its children, theirs, and so on; what has left its parent is not among them
+descendants() {
+    local pid
+    for pid in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        descendants "$pid"
+        echo "$pid"
     done
 }
 
@@ -121,6 +134,11 @@ is_plain() {
 
 # nginx's configure and make take a path apart at its spaces.
 check_checkout() {
+    local folder
+    for folder in "$TOP" "$TOP/build" "$TOP/origin/web"; do
+        [ ! -e "$folder" ] || [ -w "$folder" ] ||
+            fail "$folder cannot be written to by $(id -un); what is built and fetched is kept in the clone. Clone it to a place of your own, or mount it writable."
+    done
     is_plain "$TOP" || fail "the path of this clone, $TOP, has a space or a special character; nginx's modules cannot be built there. Move the clone to a path of letters, digits and _ . / + @ -"
 }
 

@@ -1,8 +1,9 @@
 // The two commands of the README: auto/up with what it prints, a second auto/up, auto/status, auto/down, auto/reset. In a state directory of its own,
-// with the build of this checkout. time bound: 300 s
+// with the build of this checkout. time bound: 900 s
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -11,6 +12,8 @@ import { after, before, test } from 'node:test';
 
 import { app, cache, checkout } from '../lib/app.mjs';
 import { freePort } from '../lib/place.mjs';
+import { run } from '../lib/run.mjs';
+import { waitFor } from '../lib/wait.mjs';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'fb-'));
 const state = path.join(dir, 'state');
@@ -108,6 +111,19 @@ test('down leaves no process and no alarm in the logs', () => {
     }
 });
 
+test('an up that is ended half-way leaves nothing running', async () => {
+    const out = path.join(state, 'log/api.out');
+    rmSync(out);
+    execFileSync('mkfifo', ['-m', '666', out]); // nobody reads it: the api does not come
+    const up = spawn('auto/up', { cwd: checkout, env: { ...process.env, FIRSTBELL_STATE: state, FIRSTBELL_PORT: String(port) }, stdio: 'ignore' });
+    const ended = once(up, 'exit');
+    await waitFor('the jobs to run', () => /^jobs +\d+/m.test(auto('status').stdout), 120);
+    up.kill('SIGTERM');
+    assert.deepEqual(await ended, [null, 'SIGTERM']);
+    rmSync(out);
+    assert.deepEqual(processesOfState(), []);
+});
+
 test('a port in use is one sentence, with what to do', async () => {
     const server = net.createServer();
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -116,6 +132,30 @@ test('a port in use is one sentence, with what to do', async () => {
     server.close();
     assert.equal(up.code, 1);
     assert.match(up.stderr, new RegExp(`^auto/up: port ${taken} is in use by another process .*FIRSTBELL_PORT=\\d+ auto/up\n$`));
+});
+
+/** A clone's scripts and package lists alone, below the directory of this test. */
+function scripts(name) {
+    const clone = path.join(dir, name);
+    for (const part of ['auto', 'origin/web/package.json', 'origin/web/package-lock.json']) cpSync(path.join(checkout, part), path.join(clone, part), { recursive: true });
+    execFileSync('chmod', ['-R', 'a+rX', clone]);
+    return clone;
+}
+
+test('a clone that cannot be written to is one sentence', async () => {
+    const clone = scripts('theirs');
+    chmodSync(clone, 0o555);
+    const up = await run(['auto/up'], { cwd: clone });
+    assert.equal(up.code, 1);
+    assert.match(up.stderr, /^auto\/up: \S+theirs cannot be written to by \S+; .*\n$/);
+});
+
+test('a registry of npm that is away is one sentence, after some tries', () => {
+    const clone = scripts('offline');
+    const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:9/', npm_config_cache: path.join(dir, 'npm') }; // nobody listens there
+    const deps = spawnSync('auto/deps', ['run'], { cwd: clone, env, encoding: 'utf8', timeout: 240_000 });
+    assert.equal(deps.status, 1, deps.stdout);
+    assert.match(deps.stderr, /^auto\/deps: npm could not reach its registry, http:\/\/127\.0\.0\.1:9\/, for the packages of origin\/web \(ECONNREFUSED, 3 tries\); .*\n$/);
 });
 
 test('reset asks, and then removes everything', () => {
