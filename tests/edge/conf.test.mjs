@@ -298,7 +298,8 @@ test('the access log is one JSON object a line: with request id, tenant and time
     assert.equal(typeof line.seconds, 'number');
     assert.match(line.upstream_seconds, /^\d+\.\d+$/);
     assert.doesNotMatch(place.read('log/edge-access.log'), /SECRET/);
-    assert.ok(log.some(({ tenant: name, status }) => name === '' && status === 404));
+    assert.equal(line.reason, '');
+    assert.ok(log.some(({ tenant: name, status, reason }) => name === '' && status === 404 && /^host ".*" belongs to no tenant of directory version 3$/.test(reason)));
 });
 
 test('a binary upgrade: the new master begins from the file, takes the ports over, and serves when the old one has gone', async () => {
