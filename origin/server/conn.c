@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -450,6 +451,22 @@ void fb_conn_close_idle(fb_worker *w) {
             conn_close(c);
         } else if (c->state == CONN_IDLE) {
             set_timer(c, FIRST_REQUEST_MS);
+        }
+    }
+}
+
+/* A peer that has only ended its own side still listens. */
+static bool has_gone(const fb_conn *c) {
+    struct pollfd p = {.fd = c->fd};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+void fb_conn_drop_gone(fb_worker *w) {
+    for (fb_conn *c = w->conns, *next; c != NULL; c = next) {
+        next = c->next;
+        bool is_read = c->state == CONN_BUSY && (c->x->request.method & (BELL_HTTP_GET | BELL_HTTP_HEAD)) != 0;
+        if (is_read && has_gone(c)) {
+            conn_close(c);
         }
     }
 }

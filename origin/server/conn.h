@@ -10,6 +10,9 @@ typedef struct fb_conn fb_conn;
 bool fb_conn_open(fb_worker *w, int fd) __attribute__((warn_unused_result));
 /* Closes what waits for a request; the others close after their reply. */
 void fb_conn_close_idle(fb_worker *w);
+/* Ends the reads under way whose peers have gone, and with them their statements; a write is brought to its end, for it was meant to be done. To be
+ * called now and then: it asks the kernel about each such connection, in place of two more system calls a request. */
+void fb_conn_drop_gone(fb_worker *w);
 void fb_conn_close_all(fb_worker *w);
 
 #endif

@@ -156,6 +156,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg) {
     (void)what;
     fb_access_log_flush(&w->access_log);
     give_back_memory(w);
+    fb_conn_drop_gone(w);
     if (w->npools_settled == NPOOLS && !w->draining && w->nconns < (unsigned)w->settings->connections_max) {
         set_accepting(w, true);
     }

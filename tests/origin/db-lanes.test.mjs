@@ -1,6 +1,7 @@
 // What one request does to its neighbours: slow statements, heavy reads, cancels, errors. One worker, two connections.
 
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
@@ -96,6 +97,26 @@ test('an error undoes its own group and no neighbour', async () => {
     assert.deepEqual(replies.map((reply) => reply.status), Array.from({ length: 60 }, (_, i) => (i % 2 ? 401 : 200)));
     gone.close();
     other.close();
+});
+
+test('a read whose client has gone is cancelled on the server, and those behind it get their answers', async () => {
+    await restart({ db_connections: 1 });
+    const pids = await backends();
+    const held = lock('progress');
+    await held.ready;
+    const { cookie } = student.cookieHeader();
+    const request = http.get({ socketPath: school.api.socketPath, path: `/api/v1/courses/${school.courseId}`, headers: { cookie, 'bell-tenant': '1' } });
+    request.on('error', () => {});
+    const behind = manyReads(10);
+    await waitFor('the read to wait for the lock', async () => (await blocked()).length === 1);
+    request.destroy();
+    assert.deepEqual(await behind, Array(10).fill(200));
+    await waitFor('nothing to wait for the lock any more', async () => (await blocked()).length === 0);
+    const saving = save();
+    await waitFor('a save to wait for the lock', async () => (await blocked()).length === 1);
+    held.release();
+    assert.equal((await saving).status, 200);
+    assert.deepEqual(await backends(), pids, 'on the same connections');
 });
 
 test('at the deadline a statement is cancelled on the server, in both lanes', async () => {
