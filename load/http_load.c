@@ -31,7 +31,7 @@
 #define RATE_MAX        1000000
 #define IN_BYTES        16384
 #define EVENTS          256
-#define GRACE_US        2000000 /* for what is under way when the time is up */
+#define GRACE_US        15000000 /* for what is under way when the time is up */
 
 /* ---- what is asked for, what was seen ---- */
 

@@ -27,6 +27,25 @@ void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col) {
     fb_col_write_str_or_null(j, "completed_at", r, row, col + 6);
 }
 
+void fb_item_write_no_progress(bell_json *j) {
+    static const char *const zeros[] = {"position_s", "time_spent_s"}, *const nulls[] = {"started_at", "completed_at"};
+
+    bell_json_key(j, "status");
+    bell_json_z(j, fb_progress_status_name(0));
+    bell_json_key(j, "percent");
+    bell_json_int(j, 0);
+    bell_json_key(j, "score");
+    bell_json_null(j);
+    for (size_t i = 0; i < 2; i++) {
+        bell_json_key(j, zeros[i]);
+        bell_json_int(j, 0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        bell_json_key(j, nulls[i]);
+        bell_json_null(j);
+    }
+}
+
 void fb_item_write_lock(bell_json *j, const PGresult *r, int row, int col) {
     bool locked = !PQgetisnull(r, row, col);
     bell_json_key(j, "locked");

@@ -24,6 +24,8 @@ const char *fb_progress_status_name(int64_t status);
 
 /* "status", "percent", "score", … from the columns beginning at `col`. The object is the caller's. */
 void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col);
+/* The same for an item of which nothing was done. */
+void fb_item_write_no_progress(bell_json *j);
 /* "locked" and "missing" from the column with the array. */
 void fb_item_write_lock(bell_json *j, const PGresult *r, int row, int col);
 

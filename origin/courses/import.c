@@ -168,9 +168,15 @@ static bool put_assets(PGconn *c, const char *tenant, const char *course, const 
                           tenant, course, t->assets, "is the key of an asset of another course; a key belongs to one course of a tenant");
 }
 
+/* Workers keep what a course consists of by its version. */
+static bool new_version(PGconn *c, const char *tenant, const char *course) {
+    return fb_pg_do(c, "UPDATE courses SET content_version = content_version + 1 WHERE tenant_id = $1::int AND id = $2::bigint", 2,
+                    (const char *const[]){tenant, course});
+}
+
 static bool put_tree(PGconn *c, const char *tenant, const char *course, const fb_course_tree *t) {
     return put_modules(c, tenant, course, t) && put_lessons(c, tenant, course, t) && put_items(c, tenant, course, t) &&
-           put_prerequisites(c, tenant, course, t) && put_assets(c, tenant, course, t);
+           put_prerequisites(c, tenant, course, t) && put_assets(c, tenant, course, t) && new_version(c, tenant, course);
 }
 
 /* The media are in their place before the commit makes the new content visible; when the commit fails, the older ones come back. */

@@ -15,10 +15,11 @@
 #include "origin/server/conn.h"
 #include "origin/server/log.h"
 
-#define ACCEPT_BATCH    64
-#define BURST_MIN       64 /* requests at once: fewer leave nothing behind that is worth looking for */
-#define OWN_DESCRIPTORS 64 /* logs, pipes, the loop, and two a connection to PostgreSQL while one is cancelled */
-#define NPOOLS          2
+#define ACCEPT_BATCH      64
+#define RESULTS_MAX_BYTES (4 << 20) /* rows that many requests share, a worker */
+#define BURST_MIN         64        /* requests at once: fewer leave nothing behind that is worth looking for */
+#define OWN_DESCRIPTORS   64        /* logs, pipes, the loop, and two a connection to PostgreSQL while one is cancelled */
+#define NPOOLS            2
 
 /* Every client is a descriptor, and one more while a file is sent. Distributions let 1024 be open and allow far more: we take what is allowed. */
 static void raise_open_files(const fb_settings *s) {
@@ -237,6 +238,7 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements) {
     if (w->base == NULL || !set_up_events(w)) {
         return false;
     }
+    w->results = fb_result_cache_new(RESULTS_MAX_BYTES);
     w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
     return w->helper != NULL && set_up_pools(w, statements);
 }
@@ -246,6 +248,7 @@ static void tear_down(fb_worker *w) {
     fb_pool_free(w->pool);
     fb_pool_free(w->heavy_pool);
     fb_helper_free(w->helper);
+    fb_result_cache_free(w->results);
     for (size_t i = 0; i < 3; i++) {
         if (w->signal_events[i] != NULL) {
             event_free(w->signal_events[i]);

@@ -3,6 +3,7 @@
 #define FB_WORKER_H
 
 #include "origin/db/pool.h"
+#include "origin/db/result_cache.h"
 #include "origin/server/access_log.h"
 #include "origin/server/helper.h"
 #include "origin/server/route.h"
@@ -18,6 +19,7 @@ struct fb_worker {
     struct event_base *base;
     fb_pool *pool;       /* the fast lane */
     fb_pool *heavy_pool; /* the heavy lane */
+    fb_result_cache *results;
     fb_helper *helper;
     const fb_route *routes;
     fb_static_files web;
