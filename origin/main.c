@@ -8,9 +8,10 @@
 #define FB_VERSION      "0.1.0"
 #define FB_DEFAULT_CONF "/etc/firstbell/firstbell.conf"
 #define WRONG_USAGE     2
+#define WORDS_MAX       3
 
 typedef struct {
-    const char *words[2]; /* the second is NULL for a command of one word */
+    const char *words[WORDS_MAX]; /* NULL behind the last */
     int (*run)(const fb_settings *s, int argc, char **argv);
     bool without_settings;
     const char *arguments;
@@ -27,6 +28,23 @@ static const command commands[] = {
      "NAME --title TITLE --host HOST [--host HOST…] [--locale LOCALE]",
      "adds a district, or updates its title, locale and hosts"},
     {{"tenant", "list"}, fb_cmd_tenant_list, false, "", "shows the districts and their hosts"},
+    {{"tenant", "oidc", "add"},
+     fb_cmd_oidc_add,
+     false,
+     "--tenant NAME --title TITLE --issuer URL --client-id ID [--secret-file FILE] [--auth basic|post|none] --link-by email|username|sourced-id"
+     " [--claim CLAIM] [--scopes SCOPES] [--require CLAIM=VALUE]",
+     "adds an identity provider (OpenID Connect) to a district, or updates it; prints what to register there"},
+    {{"tenant", "oidc", "list"}, fb_cmd_oidc_list, false, "--tenant NAME", "shows the identity providers of a district"},
+    {{"tenant", "oidc", "remove"},
+     fb_cmd_oidc_remove,
+     false,
+     "--tenant NAME ID",
+     "removes an identity provider with its links to people and its secret"},
+    {{"tenant", "oidc", "unlink"},
+     fb_cmd_oidc_unlink,
+     false,
+     "--tenant NAME USERNAME",
+     "forgets which account elsewhere belongs to a person, and signs the person out"},
     {{"roster", "import"},
      fb_cmd_roster_import,
      false,
@@ -53,6 +71,13 @@ static const command commands[] = {
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
+static void print_words(FILE *out, const command *c) {
+    for (int i = 0; i < WORDS_MAX && c->words[i] != NULL; i++) {
+        fprintf(out, "%s%s", i > 0 ? " " : "", c->words[i]);
+    }
+    fprintf(out, "%s%s", *c->arguments ? " " : "", c->arguments);
+}
+
 static void print_help(FILE *out) {
     fputs("Usage: firstbell [-c FILE] COMMAND …\n"
           "\n"
@@ -64,8 +89,9 @@ static void print_help(FILE *out) {
           out);
     for (size_t i = 0; i < COMMANDS; i++) {
         const command *c = &commands[i];
-        fprintf(out, "  %s%s%s%s%s\n        %s\n", c->words[0], c->words[1] ? " " : "", c->words[1] ? c->words[1] : "", *c->arguments ? " " : "",
-                c->arguments, c->sentence);
+        fputs("  ", out);
+        print_words(out, c);
+        fprintf(out, "\n        %s\n", c->sentence);
     }
     fputs("\nExit codes: 0 done, 1 failed, 2 wrong usage.\n", out);
 }
@@ -85,15 +111,22 @@ static bool is_help(const char *word) {
     return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
 }
 
+/* How many words the command has when argv begins with them; otherwise 0. */
+static int words_of(const command *c, int argc, char **argv) {
+    int n = 0;
+    for (; n < WORDS_MAX && c->words[n] != NULL; n++) {
+        if (n == argc || strcmp(argv[n], c->words[n]) != 0) {
+            return 0;
+        }
+    }
+    return n;
+}
+
 static const command *find_command(int argc, char **argv, int *words) {
     for (size_t i = 0; i < COMMANDS; i++) {
-        const command *c = &commands[i];
-        if (strcmp(argv[0], c->words[0]) != 0) {
-            continue;
-        }
-        if (!c->words[1] || (argc > 1 && strcmp(argv[1], c->words[1]) == 0)) {
-            *words = c->words[1] ? 2 : 1;
-            return c;
+        *words = words_of(&commands[i], argc, argv);
+        if (*words > 0) {
+            return &commands[i];
         }
     }
     return NULL;
@@ -115,8 +148,9 @@ static int wrong_command(int argc, char **argv) {
 }
 
 static void print_usage(const command *c, FILE *out) {
-    fprintf(out, "Usage: firstbell [-c FILE] %s%s%s%s%s\n", c->words[0], c->words[1] ? " " : "", c->words[1] ? c->words[1] : "",
-            *c->arguments ? " " : "", c->arguments);
+    fputs("Usage: firstbell [-c FILE] ", out);
+    print_words(out, c);
+    fputs("\n", out);
 }
 
 static int run_command(const command *c, const char *path, int argc, char **argv) {

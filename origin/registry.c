@@ -1,6 +1,7 @@
 #include "origin/registry.h"
 
 #include "origin/accounts/accounts.h"
+#include "origin/accounts/oidc/oidc.h"
 #include "origin/accounts/open.h"
 #include "origin/classes/classes.h"
 #include "origin/courses/courses.h"
@@ -38,6 +39,9 @@ const fb_route fb_routes[] = {
 
     ROUTE(POST,   "/api/v1/sessions",             FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_api),
     FORM(         "/sign-in",                     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_form),
+    ROUTE(GET,    "/sign-in",                     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_in_page),
+    ROUTE(GET,    "/sign-in/oidc/{id}",           FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_oidc_start),
+    ROUTE(GET,    "/sign-in/oidc/{id}/callback",  FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_oidc_callback),
     ROUTE(DELETE, "/api/v1/sessions/current",     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_api),
     FORM(         "/sign-out",                    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_form),
     ROUTE(GET,    "/api/v1/me",                   FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_me),
@@ -65,7 +69,6 @@ const fb_route fb_routes[] = {
 
     ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
     ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
-    PAGE("/sign-in",                         FB_SCOPE_NONE,      "sign-in.html"),
     PAGE("/courses",                         FB_SCOPE_CONTENT,   "courses.html"),
     PAGE("/courses/{id}",                    FB_SCOPE_CONTENT,   "course.html"),
     PAGE("/lessons/{id}",                    FB_SCOPE_CONTENT,   "lesson.html"),
@@ -83,6 +86,8 @@ const fb_stmt *const fb_statements[] = {
     &fb_sql_codes_class, &fb_sql_codes_students, &fb_sql_codes_put, &fb_sql_codes_student_reset, &fb_sql_people_search, &fb_sql_people_reset,
     &fb_sql_courses_mine, &fb_sql_course_progress, &fb_sql_course_items, &fb_sql_course_prerequisites,
     &fb_sql_lesson_head, &fb_sql_lesson_items, &fb_sql_course_assets, &fb_sql_asset_open,
+    &fb_sql_oidc_providers, &fb_sql_oidc_provider, &fb_sql_oidc_state_use, &fb_sql_oidc_identity, &fb_sql_oidc_link,
+    &fb_sql_oidc_find_by_email, &fb_sql_oidc_find_by_username, &fb_sql_oidc_find_by_sourced_id,
     &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,
     &fb_sql_classes_mine, &fb_sql_class_head, &fb_sql_class_items, &fb_sql_class_progress,
     &fb_sql_district_counts, &fb_sql_district_imports, &fb_sql_district_queue,

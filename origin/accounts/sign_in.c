@@ -3,6 +3,7 @@
 #include "bell_url.h"
 #include "origin/accounts/accounts.h"
 #include "origin/accounts/activate.h"
+#include "origin/accounts/next.h"
 #include "origin/accounts/open.h"
 #include "origin/accounts/password.h"
 #include "origin/server/json_in.h"
@@ -229,14 +230,6 @@ void fb_sign_in_api(fb_job *job) {
     }
 }
 
-/* Only a page of ours: "/" and plain characters, no "//host", no dot segments. */
-static bool is_own_page(bell_str path) {
-    if (path.len < 2 || path.p[0] != '/') {
-        return false;
-    }
-    return bell_url_is_plain_path((bell_str){path.p + 1, path.len - 1});
-}
-
 /* The page that somebody wanted before they had to sign in: from the form, or, without a script, from the address that the form is on. */
 static const char *wanted_page(fb_job *job, bell_str form) {
     bell_str next = BELL_STR_NULL;
@@ -245,7 +238,7 @@ static const char *wanted_page(fb_job *job, bell_str form) {
         bell_form_get(&job->arena, job->request->query, BELL_STR("next"), &next) != 1) {
         return NULL;
     }
-    return is_own_page(next) ? fb_text(job, next) : NULL;
+    return fb_is_own_page(next) ? fb_text(job, next) : NULL;
 }
 
 void fb_sign_in_form(fb_job *job) {

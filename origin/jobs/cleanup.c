@@ -30,6 +30,10 @@ bool fb_sessions_sweep(fb_queue_job *j) {
                         "DELETE FROM sessions WHERE tenant_id = $1::int AND sid IN (SELECT sid FROM sessions WHERE tenant_id = $1::int"
                         " AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
                         1, (const char *const[]){j->tenant}, &full) &&
+           delete_batch(j,
+                        "DELETE FROM oidc_used_states WHERE tenant_id = $1::int AND state IN (SELECT state FROM oidc_used_states"
+                        " WHERE tenant_id = $1::int AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
            put_next(j, full);
 }
 

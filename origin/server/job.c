@@ -31,6 +31,10 @@ void fb_job_cancel(fb_job *job) {
         fb_helper_cancel(job->task);
     }
     job->task = NULL;
+    if (job->fetch != NULL) {
+        fb_fetch_cancel(job->fetch);
+    }
+    job->fetch = NULL;
     job->next = NULL;
 }
 
@@ -159,6 +163,26 @@ void fb_await_task(fb_job *job, fb_task *task, fb_step next) {
     if (!fb_try_task(job, task, next)) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
     }
+}
+
+static void on_fetch_done(fb_fetch *f, void *owner) {
+    fb_job *job = owner;
+    (void)f;
+    job->fetch = NULL;
+    resume(job);
+}
+
+void fb_await_fetch(fb_job *job, fb_fetch *fetch, fb_step next) {
+    fetch->tenant_id = job->tenant_id;
+    fetch->owner = job;
+    fetch->done = on_fetch_done;
+    if (!fb_fetch_start(job->worker->fetcher, fetch)) {
+        fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
+        return;
+    }
+    job->fetch = fetch;
+    job->next = next;
+    job->waits_for = "another server";
 }
 
 const char *fb_text_i64(fb_job *job, int64_t v) {

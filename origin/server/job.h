@@ -1,6 +1,7 @@
 /* A job is one request on its way through the origin: a handler of 3 to 7 named steps. A step adds statements and waits
- * (fb_await_db), hands work to the helper pool (fb_await_task), or replies; job_resume is the only way back. Locals live in the job's arena.
- * Whoever waits can be cancelled: a reply that comes late finds nobody. Each job has one deadline, kept by its connection. */
+ * (fb_await_db), hands work to the helper pool (fb_await_task), asks another server (fb_await_fetch), or replies; job_resume is the only way back.
+ * Locals live in the job's arena. Whoever waits can be cancelled: a reply that comes late finds nobody. Each job has one deadline, kept by its
+ * connection. */
 #ifndef FB_JOB_H
 #define FB_JOB_H
 
@@ -9,6 +10,7 @@
 #include "bell_json.h"
 #include "bell_token.h"
 #include "origin/db/pool.h"
+#include "origin/server/fetch.h"
 #include "origin/server/helper.h"
 #include "origin/server/problem.h"
 
@@ -55,6 +57,7 @@ struct fb_job {
     bool session_entered; /* the first group checks the session, the later ones set the tenant only */
     fb_step next;
     fb_task *task;
+    fb_fetch *fetch;
     const char *waits_for; /* named in the log when the deadline strikes */
     void *state;           /* the handler's own, in the arena */
 
@@ -83,6 +86,10 @@ const PGresult *fb_rows(const fb_job *job, unsigned i);
 bool fb_try_task(fb_job *job, fb_task *task, fb_step next) __attribute__((warn_unused_result));
 /* The same, but a full pool is answered with 503. */
 void fb_await_task(fb_job *job, fb_task *task, fb_step next);
+
+/* Starts the fetch, then runs `next` with what it brought, which is gone when `next` returns. tenant_id, done and owner are set here; the fetch lives
+ * in the job's arena. Answers 503 when there is no room. */
+void fb_await_fetch(fb_job *job, fb_fetch *fetch, fb_step next);
 
 /* Decimal text in the arena. Out of memory gives "", which no statement takes for a number. */
 const char *fb_text_i64(fb_job *job, int64_t v);

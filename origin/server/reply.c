@@ -87,21 +87,20 @@ static const fb_static_file *problem_page(const fb_job *job, fb_problem p) {
     return fb_static_find(&job->worker->web, bell_str_of(file));
 }
 
-/* The page with a token of its own in each form. */
-static bool fill_forms(fb_job *job, const fb_static_file *file) {
-    const char *token = fb_form_token_new(job);
-    const char *at = file->body.p, *end = at + file->body.len, *mark;
+/* The page with its marks filled in, and a token of its own in each form. */
+static bool fill(fb_job *job, const fb_static_file *file, const fb_page_mark *marks, size_t nmarks) {
+    fb_page_mark all[FB_PAGE_MARKS_MAX + 1];
+    const char *token = file->has_form ? fb_form_token_new(job) : "";
 
-    if (token == NULL) {
+    if (token == NULL || nmarks > FB_PAGE_MARKS_MAX) {
         return false;
     }
-    bell_buf_reset(&job->reply.body);
-    while ((mark = memmem(at, (size_t)(end - at), FB_FORM_MARK, sizeof(FB_FORM_MARK) - 1)) != NULL) {
-        bell_buf_add(&job->reply.body, at, (size_t)(mark - at));
-        bell_buf_add_z(&job->reply.body, token);
-        at = mark + sizeof(FB_FORM_MARK) - 1;
+    if (nmarks > 0) {
+        memcpy(all, marks, nmarks * sizeof(*marks));
     }
-    bell_buf_add(&job->reply.body, at, (size_t)(end - at));
+    all[nmarks] = (fb_page_mark){FB_FORM_MARK, bell_str_of(token), false};
+    bell_buf_reset(&job->reply.body);
+    fb_page_fill(&job->reply.body, file->body, all, nmarks + 1);
     return !job->reply.body.failed;
 }
 
@@ -113,7 +112,7 @@ void fb_reply_problem_after(fb_job *job, fb_problem p, const char *detail, unsig
     const fb_static_file *page = problem_page(job, p);
 
     problem_begin(job, p, detail, retry_after_s);
-    if (page != NULL && page->has_form && !fill_forms(job, page)) {
+    if (page != NULL && page->has_form && !fill(job, page, NULL, 0)) {
         page = NULL;
     }
     if (page != NULL) {
@@ -175,8 +174,8 @@ static bool etag_matches(bell_str list, const char *etag) {
     return false;
 }
 
-static void reply_form_page(fb_job *job, const fb_static_file *file, unsigned status) {
-    if (!fill_forms(job, file)) {
+void fb_reply_page(fb_job *job, const fb_static_file *file, unsigned status, const fb_page_mark *marks, size_t nmarks) {
+    if (!fill(job, file, marks, nmarks)) {
         fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
         return;
     }
@@ -189,7 +188,7 @@ void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status) {
     bell_str inm = bell_http_header_get(job->request, BELL_STR("If-None-Match"));
 
     if (file->has_form) {
-        reply_form_page(job, file, status);
+        fb_reply_page(job, file, status, NULL, 0);
         return;
     }
     fb_reply_header(job, "ETag: %s", file->etag);

@@ -3,6 +3,9 @@
 #define FB_REPLY_H
 
 #include "origin/server/job.h"
+#include "origin/server/page_fill.h"
+
+#define FB_PAGE_MARKS_MAX 7
 
 /* The JSON writer on the reply's body. */
 void fb_reply_json_begin(fb_job *job, bell_json *j);
@@ -25,6 +28,8 @@ void fb_reply_text(fb_job *job, unsigned status, const char *text);
 void fb_reply_not_modified(fb_job *job);
 /* A file of origin/web, by ETag or whole; one with a form gets its tokens and is stored by nobody. */
 void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status);
+/* A page with its marks (at most FB_PAGE_MARKS_MAX) and the tokens of its forms filled in; stored by nobody. */
+void fb_reply_page(fb_job *job, const fb_static_file *file, unsigned status, const fb_page_mark *marks, size_t nmarks);
 /* [first, first + bytes) of an open file, which the reply owns from here on. */
 void fb_reply_fd(fb_job *job, unsigned status, const char *content_type, int fd, uint64_t first, uint64_t bytes);
 

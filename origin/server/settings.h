@@ -19,6 +19,9 @@ typedef struct {
     char media_root[FB_SETTING_TEXT_MAX];
     char session_key[FB_SETTING_TEXT_MAX];
     char session_keys_dir[FB_SETTING_TEXT_MAX];
+    char fetch_ca_file[FB_SETTING_TEXT_MAX];
+    char fetch_private_hosts[FB_SETTING_TEXT_MAX]; /* words, or "-" */
+    char oidc_secrets_dir[FB_SETTING_TEXT_MAX];
     char directory_file[FB_SETTING_TEXT_MAX];
     char access_log[FB_SETTING_TEXT_MAX]; /* a path, or "-" for standard output */
     char error_log[FB_SETTING_TEXT_MAX];  /* a path, or "-" for standard error */
@@ -42,6 +45,13 @@ typedef struct {
     long helper_queue_max;
     long session_ttl_s;
     long sessions_a_user_max;
+    long fetches_max; /* transfers to other servers at a time, a worker */
+    long fetches_waiting_max;
+    long fetch_connect_timeout_ms;
+    long fetch_timeout_ms;
+    long oidc_attempt_s;
+    long oidc_cache_s;
+    long oidc_keys_again_s;
     long outbox_keep_days;
     long jobs_statement_timeout_s;
     char codes_key[FB_SETTING_TEXT_MAX]; /* a file of keys, one a line */

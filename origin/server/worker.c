@@ -195,6 +195,17 @@ static void on_pool_settled(void *arg) {
     }
 }
 
+static fb_fetcher *new_fetcher(fb_worker *w) {
+    const fb_settings *s = w->settings;
+    fb_fetcher_options o = {.ca_file = s->fetch_ca_file,
+                            .private_hosts = s->fetch_private_hosts,
+                            .connect_timeout_ms = s->fetch_connect_timeout_ms,
+                            .timeout_ms = s->fetch_timeout_ms,
+                            .running_max = (unsigned)s->fetches_max,
+                            .waiting_max = (unsigned)s->fetches_waiting_max};
+    return fb_fetcher_new(w->base, &o);
+}
+
 static bool set_up_pools(fb_worker *w, const fb_stmt *const *statements) {
     const fb_settings *s = w->settings;
     fb_pool_options o = {.name = "fast",
@@ -240,7 +251,8 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements) {
     }
     w->results = fb_result_cache_new(RESULTS_MAX_BYTES);
     w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
-    return w->helper != NULL && set_up_pools(w, statements);
+    w->fetcher = new_fetcher(w);
+    return w->helper != NULL && w->fetcher != NULL && set_up_pools(w, statements);
 }
 
 static void tear_down(fb_worker *w) {
@@ -249,6 +261,7 @@ static void tear_down(fb_worker *w) {
     fb_pool_free(w->heavy_pool);
     fb_helper_free(w->helper);
     fb_result_cache_free(w->results);
+    fb_fetcher_free(w->fetcher);
     for (size_t i = 0; i < 3; i++) {
         if (w->signal_events[i] != NULL) {
             event_free(w->signal_events[i]);

@@ -5,6 +5,7 @@
 #include "origin/db/pool.h"
 #include "origin/db/result_cache.h"
 #include "origin/server/access_log.h"
+#include "origin/server/fetch.h"
 #include "origin/server/helper.h"
 #include "origin/server/route.h"
 #include "origin/server/session_keys.h"
@@ -21,6 +22,7 @@ struct fb_worker {
     fb_pool *heavy_pool; /* the heavy lane */
     fb_result_cache *results;
     fb_helper *helper;
+    fb_fetcher *fetcher;
     const fb_route *routes;
     fb_static_files web;
     fb_session_keys session_keys;

@@ -13,10 +13,10 @@ import { startPostgres } from '../lib/server-postgres.mjs';
 export const password = 'correct horse battery';
 const LOGINS = ['student.demo', 'teacher.demo', 'operator.demo'];
 
-/** Starts everything in the place. Gives {origin, spki, postgres, api, stopApi, startApi, ids}: origin is the address for the browser. */
-export async function openStack(place) {
+/** Starts everything in the place. Gives {origin, spki, certificate, postgres, api, stopApi, startApi, ids}: origin is the address for the browser. */
+export async function openStack(place, { settings = {} } = {}) {
     const postgres = await startPostgres(place);
-    writeSettings(place);
+    writeSettings(place, { settings });
     await fillDistrict(place);
     const stack = { postgres, api: await startApi(place) };
     await startJobs(place);
@@ -46,17 +46,17 @@ function demoCourse() {
     return folder;
 }
 
-/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1. Gives {origin, spki, port, ca, restart}; restart() starts it again on its port. */
+/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1. Gives {origin, spki, certificate, port, ca, restart}; restart() starts it again on its port. */
 export async function startEdge(place) {
     const port = await freePort();
     symlinkSync(app(), place.path('app'));
-    const { certificate, ca } = makeCertificate(place);
+    const made = makeCertificate(place);
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1 };
     const template = fill(readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8'), values);
     const conf = template.replace(/^(daemon|pid|error_log) .*\n/gm, ''); // the harness says these itself
     const restart = () => startNginx(place, { conf, port, level: 'notice', name: 'edge' });
     const { program } = await restart();
-    return { origin: `https://demo.localhost:${port}`, spki: publicKeyHash(certificate), port, ca, program, restart };
+    return { origin: `https://demo.localhost:${port}`, spki: publicKeyHash(made.certificate), certificate: made, port, ca: made.ca, program, restart };
 }
 
 /** The SHA-256 of the certificate's public key, by which Chromium is told to trust it and no other. */

@@ -166,6 +166,9 @@ const fixtures = {
     account_codes: (t) => ({ user_id: id(t), code_hash: `repeat('${t}', 64)`, expires_at: "now() + interval '1 hour'" }),
     reset_links: (t) => ({ user_id: id(t), link_hash: `repeat('${t}', 64)`, expires_at: "now() + interval '1 hour'" }),
     account_events: (t) => ({ id: id(t), action: 1, actor_id: id(t), class_id: id(t), codes: 1 }),
+    identity_providers: (t) => ({ id: id(t), title: "'P'", issuer: "'https://p'", client_id: "'c'", token_auth: 3, scopes: "'openid'", link_by: 1, link_claim: "'email'" }),
+    user_identities: (t) => ({ provider_id: id(t), subject: "'s'", user_id: id(t) }),
+    oidc_used_states: (t) => ({ state: `repeat('${t}', 43)`, expires_at: "now() + interval '1 hour'" }),
     queue: (t) => ({ id: id(t), kind: "'k'" }),
     outbox: (t) => ({ id: id(t), topic: "'t'", payload: "'{}'" }),
 };
