@@ -38,7 +38,7 @@ bool fb_fetch_url_is_https(const char *url, char *host) {
         good = scheme != NULL && strcmp(scheme, "https") == 0 && name != NULL && strlen(name) <= HOST_MAX_BYTES && !has_part(u, CURLUPART_USER) &&
                !has_part(u, CURLUPART_PASSWORD) && !has_part(u, CURLUPART_FRAGMENT);
         if (good && host != NULL) {
-            strcpy(host, name);
+            memcpy(host, name, strlen(name) + 1);
         }
         curl_free(scheme);
         curl_free(name);

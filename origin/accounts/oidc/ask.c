@@ -82,23 +82,28 @@ static void use_metadata(fb_job *job, const fb_oidc_cached *c) {
     }
 }
 
-static void got_metadata(fb_job *job) {
+/* What was fetched, into the cache. false: answered. */
+static bool keep_metadata(fb_job *job, fb_oidc_cached *c) {
     fb_oidc_flow *f = job->state;
-    fb_oidc_cached *c = cached(job);
     const char *why;
 
-    if (c == NULL) {
-        return;
-    }
-    int64_t now_s = fb_oidc_now_s();
-    if (c->metadata_until_s > now_s) { /* somebody who waited for the same answer has read it */
-        use_metadata(job, c);
-    } else if (f->fetch.outcome != FB_FETCH_ANSWERED || f->fetch.status != 200) {
+    if (f->fetch.outcome != FB_FETCH_ANSWERED || f->fetch.status != 200) {
         remember_failure(job, c, fb_oidc_fetch_failed(job, "configuration"));
-    } else if (!fb_oidc_cache_put_metadata(c, f->fetch.body, now_s + job->worker->settings->oidc_cache_s, &why)) {
+        return false;
+    }
+    if (!fb_oidc_cache_put_metadata(c, f->fetch.body, fb_oidc_now_s() + job->worker->settings->oidc_cache_s, &why)) {
         fb_log(FB_LOG_WARNING, "request %s: identity provider %s: %s", job->request_id, c->issuer, why);
         remember_failure(job, c, FB_OIDC_BROKEN);
-    } else {
+        return false;
+    }
+    return true;
+}
+
+static void got_metadata(fb_job *job) {
+    fb_oidc_cached *c = cached(job);
+
+    /* Somebody who waited for the same answer may have read it. */
+    if (c != NULL && (c->metadata_until_s > fb_oidc_now_s() || keep_metadata(job, c))) {
         use_metadata(job, c);
     }
 }
@@ -122,24 +127,29 @@ void fb_oidc_need_metadata(fb_job *job, fb_step then) {
 
 /* ---- keys */
 
-static void got_keys(fb_job *job) {
+static bool keep_keys(fb_job *job, fb_oidc_cached *c) {
     fb_oidc_flow *f = job->state;
     const fb_settings *s = job->worker->settings;
-    fb_oidc_cached *c = cached(job);
+    int64_t now_s = fb_oidc_now_s();
     const char *why;
 
-    if (c == NULL) {
-        return;
-    }
-    int64_t now_s = fb_oidc_now_s();
-    if (c->keys != NULL && c->keys_version != f->keys_version) {
-        f->then(job);
-    } else if (f->fetch.outcome != FB_FETCH_ANSWERED || f->fetch.status != 200) {
+    if (f->fetch.outcome != FB_FETCH_ANSWERED || f->fetch.status != 200) {
         remember_failure(job, c, fb_oidc_fetch_failed(job, "keys"));
-    } else if (!fb_oidc_cache_put_keys(c, f->fetch.body, now_s + s->oidc_cache_s, now_s + s->oidc_keys_again_s, &why)) {
+        return false;
+    }
+    if (!fb_oidc_cache_put_keys(c, f->fetch.body, now_s + s->oidc_cache_s, now_s + s->oidc_keys_again_s, &why)) {
         fb_log(FB_LOG_WARNING, "request %s: identity provider %s: %s", job->request_id, c->issuer, why);
         remember_failure(job, c, FB_OIDC_BROKEN);
-    } else {
+        return false;
+    }
+    return true;
+}
+
+static void got_keys(fb_job *job) {
+    const fb_oidc_flow *f = job->state;
+    fb_oidc_cached *c = cached(job);
+
+    if (c != NULL && ((c->keys != NULL && c->keys_version != f->keys_version) || keep_keys(job, c))) {
         f->then(job);
     }
 }
@@ -211,7 +221,7 @@ static const char *basic_authorization(fb_job *job, const char *secret) {
         out = bell_arena_alloc(&job->arena, plain.len * 2 + 16);
     }
     if (out != NULL) {
-        strcpy(out, "Basic ");
+        memcpy(out, "Basic ", 6);
         EVP_EncodeBlock((unsigned char *)out + 6, (unsigned char *)plain.p, (int)plain.len);
         explicit_bzero(plain.p, plain.len);
     }

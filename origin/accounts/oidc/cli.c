@@ -141,7 +141,11 @@ static bool make_folder(const char *dir, struct stat *st) {
 
     if (made && slash != NULL && geteuid() == 0) {
         *(slash == parent ? slash + 1 : slash) = '\0';
-        made = stat(parent, st) == 0 && chown(dir, st->st_uid, st->st_gid) == 0;
+        if (stat(parent, st) != 0 || chown(dir, st->st_uid, st->st_gid) != 0) {
+            fprintf(stderr, "firstbell: the folder of secrets (oidc_secrets_dir) %s cannot be given to who runs the api: %s\n", dir, strerror(errno));
+            free(parent);
+            return false;
+        }
     }
     free(parent);
     if (stat(dir, st) != 0 || !S_ISDIR(st->st_mode)) {
