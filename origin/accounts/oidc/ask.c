@@ -221,7 +221,7 @@ static const char *basic_authorization(fb_job *job, const char *secret) {
         out = bell_arena_alloc(&job->arena, plain.len * 2 + 16);
     }
     if (out != NULL) {
-        memcpy(out, "Basic ", 6);
+        memcpy(out, "Basic ", sizeof("Basic "));
         EVP_EncodeBlock((unsigned char *)out + 6, (unsigned char *)plain.p, (int)plain.len);
         explicit_bzero(plain.p, plain.len);
     }
