@@ -1,4 +1,5 @@
-/* course.json as `firstbell course import` checks it: what is taken is whole, what is refused has a sentence. (longest input: 2048 bytes) */
+/* course.json as `firstbell course import` checks it: what is taken is whole, what is refused has a sentence.
+ * longest input: 1024 bytes */
 #include "origin/courses/import_check.h"
 
 #include "bell_url.h"

@@ -1,4 +1,5 @@
-/* A file read whole and in pieces: the same records, the same error. (longest input: 1024 bytes) */
+/* A file read whole and in pieces: the same records, the same error.
+ * longest input: 1024 bytes */
 #include "bell_csv.h"
 #include "fuzz.h"
 

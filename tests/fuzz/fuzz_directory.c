@@ -1,5 +1,5 @@
-/* The first byte says what the rest is: 's' a snapshot, 'i' an image in shared memory, anything else a payload, which gets a right header. (longest
- * input: 2048 bytes) */
+/* The first byte says what the rest is: 's' a snapshot, 'i' an image in shared memory, anything else a payload, which gets a right header.
+ * longest input: 2048 bytes */
 #include "bell_directory.h"
 #include "fuzz.h"
 

@@ -1,4 +1,5 @@
-/* What was normalized is normal, and is what it says. (longest input: 320 bytes) */
+/* What was normalized is normal, and is what it says.
+ * longest input: 320 bytes */
 #include "bell_host.h"
 #include "fuzz.h"
 

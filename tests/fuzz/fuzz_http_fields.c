@@ -1,4 +1,5 @@
-/* Ranges and cookies: the first byte chooses a size, the rest is the header's value. (longest input: 512 bytes) */
+/* Ranges and cookies: the first byte chooses a size, the rest is the header's value.
+ * longest input: 512 bytes */
 #include "bell_http.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
-/* A text from a stranger as JSON, against jansson alone: what is read is the same, and what is refused is over a bound or no JSON. (longest input:
- * 1024 bytes) */
+/* A text from a stranger as JSON, against jansson alone: what is read is the same, and what is refused is over a bound or no JSON.
+ * longest input: 512 bytes */
 #include "bell_json_in.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
-/* Rules of OneRoster over the cells of a file: the first byte chooses the file (or the manifest), line feeds part rows, tabs part cells. (longest
- * input: 1024 bytes) */
+/* Rules of OneRoster over the cells of a file: the first byte chooses the file (or the manifest), line feeds part rows, tabs part cells.
+ * longest input: 512 bytes */
 #include "bell_oneroster.h"
 #include "fuzz.h"
 

@@ -1,4 +1,5 @@
-/* Content and attempt, parted by the first line feed. (longest input: 2048 bytes) */
+/* Content and attempt, parted by the first line feed.
+ * longest input: 1024 bytes */
 #include "bell_quiz.h"
 #include "fuzz.h"
 

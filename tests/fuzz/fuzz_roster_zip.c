@@ -1,5 +1,5 @@
-/* A roster's zip, walked twice as an import walks it: names, sizes and the manifest are judged, and nothing inflates past its bounds. (longest input:
- * 2048 bytes) */
+/* A roster's zip, walked twice as an import walks it: names, sizes and the manifest are judged, and nothing inflates past its bounds.
+ * longest input: 2048 bytes */
 #include "origin/roster/zip.h"
 
 #include "fuzz.h"

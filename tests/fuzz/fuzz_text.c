@@ -1,4 +1,5 @@
-/* Bytes as UTF-8, as a JSON string and as base64url, each against another reader of the same. (longest input: 1024 bytes) */
+/* Bytes as UTF-8, as a JSON string and as base64url, each against another reader of the same.
+ * longest input: 1024 bytes */
 #include "bell_base64.h"
 #include "bell_json.h"
 #include "fuzz.h"

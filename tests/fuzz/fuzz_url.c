@@ -1,4 +1,5 @@
-/* Percent-encoding, forms and paths over the same bytes. (longest input: 512 bytes) */
+/* Percent-encoding, forms and paths over the same bytes.
+ * longest input: 512 bytes */
 #include "bell_url.h"
 #include "fuzz.h"
 

@@ -419,6 +419,65 @@ describe('a mistake is named with file and line', () => {
     });
 });
 
+describe('the bytes of a CSV file', () => {
+    before(twoTenants);
+
+    const present = (rows) => manifest(Object.fromEntries(Object.keys(rows).map((kind) => [kind, 'bulk'])));
+    /** A zip of school() whose files are made by `write` of [kind, lines]; the manifest too. */
+    const written = (write) => {
+        const rows = school();
+        const files = Object.entries(rows).map(([kind, lines]) => [`${kind}.csv`, write(kind, [headers[kind], ...lines])]);
+        const zip = place.path('bytes.zip');
+        writeFileSync(zip, makeZip([...files, ['manifest.csv', write('manifest', present(rows).trimEnd().split('\r\n'))]]), { mode: 0o644 });
+        return zip;
+    };
+    const usersWith = (line) => written((kind, lines) => Buffer.concat([Buffer.from(`${lines.join('\n')}\n`), kind === 'users' ? line : Buffer.alloc(0)]));
+
+    const line = 'u9,,,true,s,student,NAME,,Given,Family,,,,,,,,';
+    const faults = [
+        ['a field of 2 MB', line.replace('NAME', 'x'.repeat(2 << 20)), /^users\.csv:5: .*longer than/m],
+        ['a field of 2 MB in quotes', line.replace('NAME', `"${'x'.repeat(2 << 20)}"`), /^users\.csv:5: .*longer than/m],
+        ['a NUL', line.replace('NAME', 'a\0b'), /^users\.csv:5: .*NUL/m],
+        ['Latin-1', Buffer.from(line.replace('NAME', 'm\xfcller'), 'latin1'), /^users\.csv:5: .*UTF-8/m],
+        ['UTF-16', Buffer.from(line, 'utf16le'), /^users\.csv:5: .*NUL/m],
+        ['a quote that is not closed', line.replace('NAME', '"anna'), /^users\.csv:5: .*quote/m],
+        ['a quote in the middle', line.replace('NAME', 'an"na'), /^users\.csv:5: .*quote/m],
+        ['text behind a quote', line.replace('NAME', '"an"na'), /^users\.csv:5: .*quote/m],
+        ['a line end in quotes', line.replace('NAME', '"an\nna"'), /^users\.csv:5: .*line/m],
+        ['a bare carriage return', line.replace('NAME', 'an\rna'), /^users\.csv:5: /m],
+        ['a cell too many', `${line},x`, /^users\.csv:5: /m],
+        ['a cell too few', line.slice(0, -1), /^users\.csv:5: /m],
+    ];
+    for (const [what, bytes, pattern] of faults) {
+        test(`${what} is named with its line, and nothing is imported`, async () => {
+            await refused(usersWith(Buffer.from(bytes)), pattern);
+            assert.equal(await number('SELECT count(*) FROM users'), 0);
+        });
+    }
+
+    test('a zip that is cut off anywhere is refused', async () => {
+        const whole = readFileSync(await district('whole.zip', '--schools', '1', '--students', '60', '--seed', '3'));
+        const zip = place.path('cut.zip');
+        for (let i = 1; i <= 12; i++) {
+            writeFileSync(zip, whole.subarray(0, Math.floor((whole.length * i) / 13)), { mode: 0o644 });
+            await refused(zip, /cut\.zip: this is not a whole zip|the zip is damaged or cut off/);
+        }
+        writeFileSync(zip, whole.subarray(0, whole.length - 1), { mode: 0o644 });
+        await refused(zip, /not a whole zip|damaged or cut off/);
+        assert.equal(await number('SELECT count(*) FROM users'), 0);
+    });
+
+    test('a BOM, line ends of both kinds and none at the end, quotes where none are needed: the same roster', async () => {
+        await mustImport('a', roster(school()));
+        const was = await checksums();
+        const quoted = (line) => (line.includes('"') ? line : line.split(',').map((cell) => `"${cell}"`).join(','));
+        await mustImport('a', written((kind, lines) => `\ufeff${lines.join('\r\n')}\r\n`));
+        await mustImport('a', written((kind, lines) => `\ufeff${lines.join('\n')}`));
+        await mustImport('a', written((kind, lines) => `${lines.map(quoted).join('\r\n')}\r\n\r\n`));
+        assert.equal(await checksums(), was, 'nothing had to be written again');
+    });
+});
+
 describe('a zip that is not as it should be', () => {
     before(twoTenants);
 
