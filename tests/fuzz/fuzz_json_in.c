@@ -32,8 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_assert((ours == NULL) == (err[0] != '\0') && strlen(err) < sizeof(err) - 1);
     if (ours != NULL) {
         fuzz_assert(json_equal(ours, plain) && depth_of(ours) <= BELL_JSON_IN_DEPTH_MAX);
-    } else if (plain != NULL) { /* no text of this size has too many values */
-        fuzz_assert(depth_of(plain) > BELL_JSON_IN_DEPTH_MAX);
+    } else if (plain != NULL) { /* no text of this size has too many values; jansson passes over a NUL between values */
+        fuzz_assert(depth_of(plain) > BELL_JSON_IN_DEPTH_MAX || memchr(data, '\0', size) != NULL);
     }
     json_decref(ours);
     json_decref(plain);
