@@ -67,6 +67,8 @@ static const command commands[] = {
      "--tenant NAME USERNAME [--sourced-id ID]",
      "makes a password void, ends all sessions, prints a one-time code"},
     {{"course", "import"}, fb_cmd_course_import, false, "--tenant NAME --course SOURCED_ID DIR", "replaces the content of a course"},
+    {{"keys", "rotate"}, fb_cmd_keys_rotate, false, "", "makes the next key sign sessions; the one before counts until its last session ends"},
+    {{"keys", "list"}, fb_cmd_keys_list, false, "", "shows the keys of sessions and until when each counts"},
     {{"settings", NULL}, fb_cmd_settings, true, "", "prints every setting with its default and its bounds"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

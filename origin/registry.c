@@ -44,6 +44,10 @@ const fb_route fb_routes[] = {
     ROUTE(GET,    "/sign-in/oidc/{id}/callback",  FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_oidc_callback),
     ROUTE(DELETE, "/api/v1/sessions/current",     FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_api),
     FORM(         "/sign-out",                    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_sign_out_form),
+    ROUTE(GET,    "/api/v1/sessions",             FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_sessions_list),
+    ROUTE(DELETE, "/api/v1/sessions",             FB_SCOPE_SELF,      FB_SHED_SIGN_IN,        fb_sessions_end_all),
+    ROUTE(DELETE, "/api/v1/sessions/{id}",        FB_SCOPE_SELF,      FB_SHED_SIGN_IN,        fb_session_end_one),
+    ROUTE(PUT,    "/api/v1/me/password",          FB_SCOPE_SELF,      FB_SHED_SIGN_IN,        fb_password_change),
     ROUTE(GET,    "/api/v1/me",                   FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_me),
 
     ROUTE(GET,    "/api/v1/account-rules",        FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_account_rules),
@@ -69,6 +73,7 @@ const fb_route fb_routes[] = {
 
     ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
     ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
+    PAGE("/account",                         FB_SCOPE_SELF,      "account.html"),
     PAGE("/courses",                         FB_SCOPE_CONTENT,   "courses.html"),
     PAGE("/courses/{id}",                    FB_SCOPE_CONTENT,   "course.html"),
     PAGE("/lessons/{id}",                    FB_SCOPE_CONTENT,   "lesson.html"),
@@ -81,6 +86,7 @@ const fb_route fb_routes[] = {
 const fb_stmt *const fb_statements[] = {
     &fb_sql_tenant_enter, &fb_sql_session_enter,
     &fb_sql_account_by_login, &fb_sql_session_open, &fb_sql_sessions_end, &fb_sql_session_delete, &fb_sql_me,
+    &fb_sql_sessions_mine, &fb_sql_session_end_mine, &fb_sql_password_mine, &fb_sql_password_change,
     &fb_sql_throttle_take, &fb_sql_throttle_failed, &fb_sql_throttle_succeeded, &fb_sql_throttle_release, &fb_sql_throttle_forget,
     &fb_sql_person_by_code, &fb_sql_person_by_link, &fb_sql_account_set, &fb_sql_reset_ask,
     &fb_sql_codes_class, &fb_sql_codes_students, &fb_sql_codes_put, &fb_sql_codes_student_reset, &fb_sql_people_search, &fb_sql_people_reset,

@@ -4,7 +4,8 @@
 
 #include "origin/server/job.h"
 
-extern const fb_stmt fb_sql_account_by_login, fb_sql_session_delete, fb_sql_me;
+extern const fb_stmt fb_sql_account_by_login, fb_sql_session_delete, fb_sql_me, fb_sql_sessions_mine, fb_sql_session_end_mine, fb_sql_password_mine,
+    fb_sql_password_change;
 
 /* POST /api/v1/sessions (JSON) and its twin for a plain form, POST /sign-in */
 void fb_sign_in_api(fb_job *job);
@@ -12,6 +13,12 @@ void fb_sign_in_form(fb_job *job);
 /* DELETE /api/v1/sessions/current and POST /sign-out; both may be repeated */
 void fb_sign_out_api(fb_job *job);
 void fb_sign_out_form(fb_job *job);
+/* GET /api/v1/sessions: one's own that are open, newest first. DELETE: ends them all, and with ?others only the others. DELETE …/{id}: one. */
+void fb_sessions_list(fb_job *job);
+void fb_sessions_end_all(fb_job *job);
+void fb_session_end_one(fb_job *job);
+/* PUT /api/v1/me/password {"old", "new"}: ends all sessions and opens a new one here. */
+void fb_password_change(fb_job *job);
 /* GET /api/v1/me */
 void fb_me(fb_job *job);
 

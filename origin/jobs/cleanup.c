@@ -1,5 +1,5 @@
-/* What every tenant gets once an hour: expired sessions and old events go, in batches, so that no transaction is long. A job that found a full
- * batch puts its next run at once, otherwise in an hour; its row and the next one commit together. */
+/* What every tenant gets once an hour: expired sessions, wrong tries that no longer count and old events go, in batches, so that no transaction is
+ * long. A job that found a full batch puts its next run at once, otherwise in an hour; its row and the next one commit together. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,6 +47,19 @@ bool fb_codes_sweep(fb_queue_job *j) {
            delete_batch(j,
                         "DELETE FROM reset_links WHERE tenant_id = $1::int AND user_id IN (SELECT user_id FROM reset_links WHERE"
                         " tenant_id = $1::int AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
+           put_next(j, full);
+}
+
+bool fb_throttle_sweep(fb_queue_job *j) {
+    bool full = false;
+    return delete_batch(j,
+                        "DELETE FROM throttle_buckets WHERE tenant_id = $1::int AND bucket IN (SELECT bucket FROM throttle_buckets"
+                        " WHERE tenant_id = $1::int AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
+           delete_batch(j,
+                        "DELETE FROM account_sources WHERE tenant_id = $1::int AND (user_id, source) IN (SELECT user_id, source FROM account_sources"
+                        " WHERE tenant_id = $1::int AND seen_at < now() - interval '180 days' ORDER BY seen_at LIMIT " BATCH_TEXT ")",
                         1, (const char *const[]){j->tenant}, &full) &&
            put_next(j, full);
 }

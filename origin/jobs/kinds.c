@@ -10,6 +10,7 @@
 const fb_kind fb_kinds[] = {
     {"directory.publish", fb_directory_publish, 20, false},
     {"sessions.sweep", fb_sessions_sweep, 5, true},
+    {"throttle.sweep", fb_throttle_sweep, 5, true},
     {"outbox.trim", fb_outbox_trim, 5, true},
     {"codes.sweep", fb_codes_sweep, 5, true},
     {"mail.reset", fb_mail_reset, 12, false}, /* for about an hour; who still wants it asks again */

@@ -43,6 +43,7 @@ bool fb_queue_job_do(fb_queue_job *j, const char *sql, int nparams, const char *
 
 bool fb_directory_publish(fb_queue_job *j);
 bool fb_sessions_sweep(fb_queue_job *j);
+bool fb_throttle_sweep(fb_queue_job *j);
 bool fb_outbox_trim(fb_queue_job *j);
 bool fb_codes_sweep(fb_queue_job *j);
 bool fb_mail_reset(fb_queue_job *j);

@@ -9,6 +9,8 @@ int fb_cmd_api(const fb_settings *s, int argc, char **argv);
 int fb_cmd_jobs(const fb_settings *s, int argc, char **argv);
 int fb_cmd_migrate(const fb_settings *s, int argc, char **argv);
 int fb_cmd_settings(const fb_settings *s, int argc, char **argv);
+int fb_cmd_keys_rotate(const fb_settings *s, int argc, char **argv);
+int fb_cmd_keys_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_add(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_oidc_add(const fb_settings *s, int argc, char **argv);

@@ -33,6 +33,7 @@ typedef struct {
     unsigned wanted;
     slot slots[SLOTS];
     bool stopping;
+    bool reload_waits; /* for the workers of the last one to end */
     time_t respawn_not_before_s;
     int64_t kill_at_ms;
     sigset_t signals, before;
@@ -147,8 +148,12 @@ static void reload(master *m) {
     char err[512];
     fb_worker fresh;
 
-    if (m->stopping || count(m, true) > m->wanted) {
-        fb_log(FB_LOG_WARNING, "reload refused: the last one is not over yet");
+    if (m->stopping) {
+        return;
+    }
+    m->reload_waits = count(m, true) > m->wanted;
+    if (m->reload_waits) {
+        fb_log(FB_LOG_NOTICE, "the reload waits: the last one is not over yet");
         return;
     }
     if (!fb_worker_prepare(&fresh, m->settings, err, sizeof(err))) {
@@ -205,6 +210,9 @@ static void supervise(master *m) {
             on_signal(m, sig);
         }
         reap(m);
+        if (m->reload_waits && count(m, true) <= m->wanted) {
+            reload(m);
+        }
         if (m->stopping && now_ms() > m->kill_at_ms) {
             fb_log(FB_LOG_ERROR, "workers did not end in time and are killed");
             signal_all(m, SIGKILL);

@@ -33,6 +33,21 @@ int fb_pid_file_take(const char *path, char *err, size_t err_len) {
     return fd;
 }
 
+pid_t fb_pid_file_owner(const char *path) {
+    char text[24] = "";
+    long pid = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return 0;
+    }
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK && read(fd, text, sizeof(text) - 1) > 0) {
+        pid = strtol(text, NULL, 10);
+    }
+    close(fd);
+    return pid > 1 ? (pid_t)pid : 0;
+}
+
 void fb_pid_file_leave(int fd, const char *path) {
     unlink(path);
     close(fd);

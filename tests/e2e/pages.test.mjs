@@ -45,7 +45,7 @@ async function check(page, name) {
 test('sign-in in all its states', () =>
     withPage(null, async (page) => {
         page.allowed.push(/status of 401/);
-        for (const state of ['', '#wrong', '#busy', '#signed-out']) {
+        for (const state of ['', '#wrong', '#busy', '#wait', '#wait-long', '#signed-out']) {
             await page.goto('about:blank');
             await page.goto(`/sign-in${state}`);
             await check(page, `sign-in${state.replace('#', '-')}`);
@@ -71,6 +71,15 @@ test('the pages of a student', () =>
         await page.click('.play-button');
         await page.waitForSelector('video[controls]');
         await check(page, 'lesson-playing');
+    }));
+
+test('my account', () =>
+    withPage('student.demo', async (page) => {
+        await open(page, '/account');
+        await check(page, 'account');
+        await page.click('text=Change password >> nth=-1');
+        await page.waitForSelector('#old-password-error:not([hidden])');
+        await check(page, 'account-wrong');
     }));
 
 test('the pages of a teacher', () =>

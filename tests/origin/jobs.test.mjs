@@ -221,6 +221,21 @@ describe('what is cleaned up', () => {
         assert.equal(await postgres.sql('postgres', "SELECT run_at BETWEEN now() + interval '59 min' AND now() + interval '61 min' FROM queue"), 't');
     });
 
+    test('throttle.sweep deletes what no longer counts, and places that were not seen for half a year', async () => {
+        await postgres.sql('postgres', `
+            INSERT INTO users (tenant_id, sourced_id, role, username, given_name, family_name) SELECT t, 'u', 7, 'u', 'G', 'F' FROM generate_series(1, 2) t;
+            INSERT INTO throttle_buckets (tenant_id, bucket, failures, last_at, expires_at)
+            SELECT t, 'b' || n, 1, now(), now() + n * interval '1 minute' FROM generate_series(1, 2) t, generate_series(-3, 2) n;
+            INSERT INTO account_sources (tenant_id, user_id, source, seen_at)
+            SELECT u.tenant_id, u.id, 'a' || repeat(n::text, 32), now() - n * interval '100 days' FROM users u, generate_series(0, 3) n`);
+        await put(1, 'throttle.sweep', { key: 'hourly' });
+        assert.equal((await once()).code, 0);
+        const left = (table) => postgres.rows('postgres', `SELECT tenant_id AS t, count(*)::int AS n FROM ${table} GROUP BY 1 ORDER BY 1`);
+        assert.deepEqual(await left('throttle_buckets'), [{ t: 1, n: 2 }, { t: 2, n: 6 }]);
+        assert.deepEqual(await left('account_sources'), [{ t: 1, n: 2 }, { t: 2, n: 4 }]);
+        assert.deepEqual((await queue()).map(({ kind }) => kind), ['throttle.sweep']);
+    });
+
     test('outbox.trim deletes old events and old failures in batches', async () => {
         await postgres.sql('postgres', `
             INSERT INTO outbox (tenant_id, topic, payload, created_at)
@@ -251,10 +266,10 @@ describe('the worker', () => {
     test('keeps the hourly work of every district scheduled, once', async () => {
         await addTenant('two');
         await Promise.all([listening(startWorker()), listening(startWorker())]);
-        await waitFor('the schedule', async () => (await queue()).length === 6);
+        await waitFor('the schedule', async () => (await queue()).length === 8);
         assert.deepEqual(
             (await queue()).map(({ tenant_id: tenant, kind, dedupe_key: key }) => [tenant, kind, key]).sort(),
-            [1, 2].flatMap((tenant) => ['codes.sweep', 'outbox.trim', 'sessions.sweep'].map((kind) => [tenant, kind, 'hourly'])),
+            [1, 2].flatMap((tenant) => ['codes.sweep', 'outbox.trim', 'sessions.sweep', 'throttle.sweep'].map((kind) => [tenant, kind, 'hourly'])),
         );
         assert.equal(await postgres.sql('postgres', "SELECT bool_and(run_at BETWEEN now() AND now() + interval '1 hour') FROM queue"), 't');
     });
