@@ -12,16 +12,53 @@
 #include "origin/server/static_files.h"
 #include "origin/server/worker.h"
 
-/* hls.js plays through blob: URLs and a worker made from one. */
-#define CONTENT_SECURITY_POLICY                                                                                                                      \
+/* Pages, and the scripts that may become workers of theirs. hls.js plays through blob: URLs and a worker made from one. */
+#define PAGE_POLICY                                                                                                                                  \
     "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; style-src 'self'; "              \
     "script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+/* Everything else is no document: whoever makes a browser show it as one gets an inert one. */
+#define DATA_POLICY "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/* On every answer. The edge adds the same to its own (conf/nginx), and Strict-Transport-Security to all. */
+static const char *const headers_of_all[] = {
+    "X-Content-Type-Options: nosniff",
+    "Referrer-Policy: same-origin",
+    "Permissions-Policy: accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), "
+    "payment=(), usb=()",
+    "Cross-Origin-Opener-Policy: same-origin",
+    "Cross-Origin-Resource-Policy: same-origin",
+};
+
+static bool has_header(const fb_reply *r, const char *name) {
+    bell_str lines = bell_buf_str(&r->headers);
+
+    while (lines.len > 0) {
+        bell_str line = bell_str_cut(&lines, '\n');
+        if (bell_str_ieq(bell_str_cut(&line, ':'), bell_str_of(name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the handler did not say itself is said in the strictest way: nobody stores the answer, and it may do nothing in a browser. */
+static void add_defaults(fb_job *job, const char *content_type) {
+    bool is_page = content_type != NULL && (strncmp(content_type, "text/html", 9) == 0 || strncmp(content_type, "text/javascript", 15) == 0);
+
+    if (!has_header(&job->reply, "Cache-Control")) {
+        fb_reply_header(job, "Cache-Control: no-store");
+    }
+    if (!has_header(&job->reply, "Content-Security-Policy")) {
+        fb_reply_header(job, "Content-Security-Policy: %s", is_page ? PAGE_POLICY : DATA_POLICY);
+    }
+}
 
 static void finish(fb_job *job, unsigned status, const char *content_type) {
     if (job->replied) { /* a second answer to one question: a programmer's error, harmless to the client */
         fb_log(FB_LOG_ERROR, "request %s was answered twice", job->request_id);
         return;
     }
+    add_defaults(job, content_type);
     job->replied = true;
     job->reply.status = status;
     job->reply.content_type = content_type;
@@ -59,7 +96,6 @@ static void problem_begin(fb_job *job, fb_problem p, const char *detail, unsigne
     drop_body(&job->reply);
     fb_reply_json_begin(job, &j);
     fb_problem_write(&j, p, detail, bell_str_of(job->request_id));
-    fb_reply_header(job, "Cache-Control: no-store");
     if (retry_after_s > 0) {
         fb_reply_header(job, "Retry-After: %u", retry_after_s);
     }
@@ -117,7 +153,6 @@ void fb_reply_problem_after(fb_job *job, fb_problem p, const char *detail, unsig
     }
     if (page != NULL) {
         job->reply.file = page->has_form ? NULL : page;
-        fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
     }
     finish(job, fb_problem_status(p), page != NULL ? page->content_type : "application/problem+json");
 }
@@ -143,18 +178,15 @@ void fb_reply_sign_in(fb_job *job) {
 
 void fb_reply_redirect(fb_job *job, const char *location) {
     fb_reply_header(job, "Location: %s", location);
-    fb_reply_header(job, "Cache-Control: no-store");
     finish(job, 303, NULL);
 }
 
 void fb_reply_empty(fb_job *job, unsigned status) {
-    fb_reply_header(job, "Cache-Control: no-store");
     finish(job, status, NULL);
 }
 
 void fb_reply_text(fb_job *job, unsigned status, const char *text) {
     bell_buf_add_z(&job->reply.body, text);
-    fb_reply_header(job, "Cache-Control: no-store");
     finish(job, status, "text/plain; charset=utf-8");
 }
 
@@ -179,8 +211,6 @@ void fb_reply_page(fb_job *job, const fb_static_file *file, unsigned status, con
         fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
         return;
     }
-    fb_reply_header(job, "Cache-Control: no-store");
-    fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
     finish(job, status, file->content_type);
 }
 
@@ -193,7 +223,6 @@ void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status) {
     }
     fb_reply_header(job, "ETag: %s", file->etag);
     fb_reply_header(job, "Cache-Control: no-cache");
-    fb_reply_header(job, "Content-Security-Policy: " CONTENT_SECURITY_POLICY);
     if (status == 200 && inm.p != NULL && etag_matches(inm, file->etag)) {
         fb_reply_not_modified(job);
         return;
@@ -250,7 +279,10 @@ void fb_reply_head(const fb_job *job, bool keep_alive, bell_buf *out) {
     if (r->status != 204 && r->status != 304) {
         bell_buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)fb_reply_body_bytes(r));
     }
-    bell_buf_printf(out, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n", job->request_id);
+    bell_buf_printf(out, "X-Request-Id: %s\r\n", job->request_id);
+    for (size_t i = 0; i < sizeof(headers_of_all) / sizeof(headers_of_all[0]); i++) {
+        bell_buf_printf(out, "%s\r\n", headers_of_all[i]);
+    }
     bell_buf_add(out, r->headers.p, r->headers.len);
     bell_buf_add_z(out, keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
 }

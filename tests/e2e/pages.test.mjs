@@ -1,4 +1,5 @@
 // Every page in every state, on a phone and a Chromebook, light and dark: axe finds nothing, nothing scrolls sideways, no console error.
+// time bound: 900 s
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import http2 from 'node:http2';
 import path from 'node:path';
@@ -28,7 +29,8 @@ before(async () => {
     ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     port = await freePort();
-    const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 3s');
+    const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 3s')
+        .replace(/(map \$host \$bell_strict_transport \{\n\s+default) "";/, '$1 ""; closed.localhost "max-age=31536000";');
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: port, WORKERS: 2 };
     // a binary upgrade hands on only the environment that is named
     const environment = 'env ASAN_OPTIONS;\nenv LSAN_OPTIONS;\nenv UBSAN_OPTIONS;\n';
@@ -57,6 +59,10 @@ function answer(request, response, seen) {
     if (seen.url === '/media/1/all.mp4') return sendRange(request, response);
     if (seen.url === '/slow') return true;
     if (seen.url === '/text') return send(response, 200, 'text/css', 'p { margin: 0 }\n'.repeat(200));
+    if (seen.url === '/guarded') {
+        for (const [name, value] of [['x-content-type-options', 'nosniff'], ['cache-control', 'private'], ['content-security-policy', "default-src 'self'"]]) response.setHeader(name, value);
+        return send(response, 503, 'text/plain', 'busy');
+    }
     if (seen.url === '/api/v1/none') return send(response, 404, 'application/problem+json', '{"type":"/problems/not-found"}');
     if (seen.url.startsWith('/drop') && origin.requests.filter((other) => other.url === seen.url).length === 1) {
         request.socket.destroy();
@@ -89,13 +95,25 @@ async function withoutOrigin(body) {
     }
 }
 
+/** Headers of the edge's own answers. */
+function assertSafe(reply) {
+    const { headers } = reply;
+    assert.deepEqual([headers['cache-control'], headers['x-content-type-options'], headers['referrer-policy']], ['no-store', 'nosniff', 'same-origin']);
+    assert.deepEqual([headers['cross-origin-opener-policy'], headers['cross-origin-resource-policy']], ['same-origin', 'same-origin']);
+    assert.match(headers['permissions-policy'], /camera=\(\)/);
+    assert.match(headers['content-security-policy'], /^default-src 'none'.*frame-ancestors 'none'$/);
+    assert.doesNotMatch(headers['content-security-policy'], /unsafe/);
+}
+
 function assertPage(reply, status, heading) {
     assert.equal(reply.status, status);
     assert.equal(reply.headers['content-type'], 'text/html; charset=utf-8');
     assert.match(reply.text, new RegExp(`<h1>${heading}</h1>`));
     assert.match(reply.text, /<html lang="en">/);
     assert.match(reply.headers['content-security-policy'], /^default-src 'none'/);
-    assert.equal(reply.headers['cache-control'], 'no-store');
+    assertSafe(reply);
+    const style = createHash('sha256').update(/<style>([^]*?)<\/style>/.exec(reply.text)[1]).digest('base64');
+    assert.ok(reply.headers['content-security-policy'].includes(`style-src 'sha256-${style}'`), 'the style of the page is the one that is allowed');
     assert.match(reply.headers['x-request-id'], /^[0-9a-f]{32}$/);
 }
 
@@ -103,6 +121,7 @@ function assertProblem(reply, status, type) {
     assert.equal(reply.status, status);
     assert.equal(reply.headers['content-type'].split(';')[0], 'application/problem+json');
     assert.equal(reply.json.type, `/problems/${type}`);
+    assertSafe(reply);
     assert.equal(reply.json.status, status);
     assert.equal(reply.json.request_id, reply.headers['x-request-id']);
     assert.ok(reply.json.title && reply.json.detail);
@@ -114,6 +133,19 @@ test('nginx has nothing to remark about the configuration', async () => {
     // nginx 1.25 and later would have it written in a way that 1.22 does not know
     const remarks = lines(stderr, /\[(warn|error|crit|alert|emerg)\]/).filter((line) => !/"listen \.\.\. http2" directive is deprecated/.test(line));
     assert.deepEqual(remarks, []);
+});
+
+test('what the origin says about itself is not said twice', async () => {
+    const own = { 'x-content-type-options': 'nosniff', 'cache-control': 'private', 'content-security-policy': "default-src 'self'" };
+    const reply = await client.get('/guarded');
+    for (const [name, value] of Object.entries(own)) assert.equal(reply.headers[name], value, name);
+    assert.equal(reply.headers['retry-after'], undefined);
+});
+
+test('Strict-Transport-Security is sent where the operator says so, on every answer', async () => {
+    const host = `closed.localhost:${port}`;
+    for (const path of ['/courses', '/api/v1/me']) assert.equal((await client.get(path, { host })).headers['strict-transport-security'], 'max-age=31536000');
+    for (const path of ['/courses', '/guarded']) assert.equal((await client.get(path)).headers['strict-transport-security'], undefined);
 });
 
 test('a request reaches the origin over verified HTTPS with exactly the headers of the contract', async () => {

@@ -12,7 +12,7 @@ import { waitFor } from '../lib/wait.mjs';
 const place = newPlace();
 let school, at;
 before(async () => {
-    school = await openSchool(place, { settings: { body_max_bytes: 65536, head_max_bytes: 8192, request_deadline_ms: 1500, idle_timeout_ms: 2500 } });
+    school = await openSchool(place, { settings: { body_max_bytes: 65536, head_max_bytes: 8192, request_deadline_ms: 5000, idle_timeout_ms: 2500 } });
     at = { socketPath: school.api.socketPath };
 });
 after(() => place.stop());

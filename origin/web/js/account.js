@@ -8,12 +8,12 @@ const NEW_MIN = 10; // as the origin asks
 const ROLES = { student: "Student", teacher: "Teacher", operator: "Operator", school_admin: "School administrator", guardian: "Parent or guardian" };
 
 function section(id, title, ...content) {
-  return el("section", { class: "card section", "aria-labelledby": id }, el("h2", { id }, title), content);
+  return el("section", { class: "card section account-part", "aria-labelledby": id }, el("h2", { id }, title), content);
 }
 
 function who(me) {
   const row = (label, value) => el("div", {}, el("dt", { class: "muted" }, label), el("dd", {}, value));
-  return section("who-title", "Who you are", el("dl", {}, row("Name", `${me.given_name} ${me.family_name}`), row("User name", me.username), row("Role", ROLES[me.role] || "Member")));
+  return section("who-title", "Who you are", el("dl", { class: "facts" }, row("Name", `${me.given_name} ${me.family_name}`), row("User name", me.username), row("Role", ROLES[me.role] || "Member")));
 }
 
 function sentence(error) {
