@@ -82,7 +82,6 @@ static void open_routes_are_these(void **state) {
                                        "/",
                                        "/web/{path}"};
     const unsigned of_account = BELL_HTTP_GET | BELL_HTTP_DELETE; /* /api/v1/sessions is open to who signs in, and nothing else of it */
-    const unsigned of_account = BELL_HTTP_GET | BELL_HTTP_DELETE; /* /api/v1/sessions is open to who signs in, and nothing else of it */
     (void)state;
     for (const fb_route *r = fb_routes; r->pattern != NULL; r++) {
         bool listed = false;
