@@ -24,6 +24,8 @@ static void answer(fb_job *job) {
     bell_json_z(&j, fb_role_name(role));
     bell_json_key(&j, "home");
     bell_json_z(&j, fb_role_home(role));
+    bell_json_key(&j, "makes_codes"); /* aides are called teachers too, and make none */
+    bell_json_bool(&j, (fb_role_scopes(role) & FB_SCOPE_CODES) != 0);
     bell_json_key(&j, "tenant");
     bell_json_object_open(&j);
     fb_col_write_int(&j, "id", r, 0, 5);

@@ -13,14 +13,16 @@ import { startPostgres } from '../lib/server-postgres.mjs';
 export const password = 'correct horse battery';
 const LOGINS = ['student.demo', 'teacher.demo', 'operator.demo'];
 
-/** Starts everything in the place. Gives {origin, spki, certificate, postgres, api, stopApi, startApi, ids}: origin is the address for the browser. */
+/** Starts everything in the place; `settings` are firstbell's. Gives {origin, spki, certificate, postgres, api, stopApi, startApi, ids}: origin is the
+ *  address for the browser. */
 export async function openStack(place, { settings = {} } = {}) {
     const postgres = await startPostgres(place);
-    writeSettings(place, { settings });
+    const port = await freePort();
+    writeSettings(place, { settings: { public_port: port, ...settings } });
     await fillDistrict(place);
     const stack = { postgres, api: await startApi(place) };
     await startJobs(place);
-    Object.assign(stack, await startEdge(place));
+    Object.assign(stack, await startEdge(place, port));
     stack.stopApi = () => place.stopProgram(stack.api.program);
     stack.startApi = async () => (stack.api = await startApi(place));
     stack.ids = await demoIds(postgres);
@@ -46,9 +48,10 @@ function demoCourse() {
     return folder;
 }
 
-/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1. Gives {origin, spki, certificate, port, ca, restart}; restart() starts it again on its port. */
-export async function startEdge(place) {
-    const port = await freePort();
+/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1 or the one given. Gives {origin, spki, certificate, port, ca, restart}; restart()
+ *  starts it again on its port. */
+export async function startEdge(place, port) {
+    port ??= await freePort();
     symlinkSync(app(), place.path('app'));
     const made = makeCertificate(place);
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1 };

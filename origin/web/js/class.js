@@ -94,8 +94,9 @@ page(async (me, get) => {
   const data = await get(`/api/v1/classes/${idFromAddress()}/progress`);
   setTitle(data.title);
   setCrumbs([["My classes", "/classes"], [data.course.title, null]]);
+  const codes = me.makes_codes ? el("p", { class: "button-row" }, el("a", { class: "button", href: `/classes/${data.id}/codes` }, icon("lock"), "Sign-in codes")) : null;
   if (!data.students.length) return emptyState("No students yet", "When your school puts students in this class, they appear here.", "info");
   const table = new ProgressTable(data, contentLanguage(me)).table;
   const lessons = data.items.length > 0;
-  return [lessons ? figures(data) : noLessons(), el("section", { class: "section", "aria-labelledby": "list-title" }, el("h2", { id: "list-title" }, "Students"), lessons ? legend() : null, el("div", { class: "table-scroll", role: "region", tabindex: "0", "aria-labelledby": "table-caption" }, table))];
+  return [codes, lessons ? figures(data) : noLessons(), el("section", { class: "section", "aria-labelledby": "list-title" }, el("h2", { id: "list-title" }, "Students"), lessons ? legend() : null, el("div", { class: "table-scroll", role: "region", tabindex: "0", "aria-labelledby": "table-caption" }, table))];
 });

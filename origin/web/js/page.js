@@ -7,7 +7,7 @@ import { errorState, skeleton, waitingState } from "./states.js";
 const NAV = {
   student: [["My courses", "/courses"]],
   teacher: [["My classes", "/classes"], ["Courses", "/courses"]],
-  operator: [["District", "/district"]],
+  operator: [["District", "/district"], ["People", "/people"]],
 };
 const PAGE_LANGUAGES = ["en"]; // languages the words of these pages exist in
 const RIGHT_TO_LEFT = ["ar", "fa", "he", "ps", "ur", "yi"];

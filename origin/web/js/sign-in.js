@@ -1,9 +1,15 @@
 // The sign-in form works as plain HTML; this adds errors beside the fields and keeps the page when something is wrong.
 import { ApiError, request, safeNext } from "./api.js";
+import { CHOSEN, PicturePad } from "./pictures.js";
 
 const form = document.getElementById("sign-in-form");
 const button = form.querySelector("button[type=submit]");
 const message = document.getElementById("message");
+const passwordPart = document.getElementById("password-part");
+const picturesPart = document.getElementById("pictures-part");
+const otherWay = document.getElementById("other-way");
+const WRONG = { password: "The user name or the password is not right. Check both and try again.", pictures: "The user name or the pictures are not right. Check both and try again." };
+let pad = null; // while one signs in with pictures
 const EMPTY = { username: "Enter your user name.", password: "Enter your password." };
 
 function fieldError(name, text) {
@@ -34,18 +40,39 @@ function dropPlainMessage() {
 
 function valid() {
   let first = null;
-  for (const name of ["username", "password"]) {
+  for (const name of pad ? ["username"] : ["username", "password"]) {
     const empty = form.elements[name].value.trim() === "";
     fieldError(name, empty ? EMPTY[name] : "");
     if (empty && !first) first = form.elements[name];
+  }
+  if (!first && pad && pad.chosen.length < CHOSEN) {
+    say("error", "Choose your four pictures.");
+    first = pad.buttons[0];
   }
   first?.focus();
   return first === null;
 }
 
+/** Everybody is offered both ways: which of them an account has is nobody's business before it has signed in. */
+function switchWay() {
+  pad = pad ? null : new PicturePad({ label: "Your four pictures, in order", shown: false });
+  passwordPart.hidden = pad !== null;
+  form.elements.password.disabled = pad !== null;
+  picturesPart.hidden = pad === null;
+  picturesPart.replaceChildren(...(pad ? [pad.node] : []));
+  otherWay.textContent = pad ? "Sign in with a password" : "Sign in with pictures";
+  say("info", "");
+  (form.elements.username.value === "" ? form.elements.username : pad ? pad.buttons[0] : form.elements.password).focus();
+}
+
 function explain(error) {
   if (error.status === 401) {
-    say("error", "The user name or the password is not right. Check both and try again.");
+    say("error", pad ? WRONG.pictures : WRONG.password);
+    if (pad) {
+      pad.clear();
+      pad.buttons[0].focus();
+      return;
+    }
     form.elements.password.setAttribute("aria-invalid", "true");
     form.elements.password.setAttribute("aria-describedby", "message");
     form.elements.password.select();
@@ -70,7 +97,8 @@ async function signIn(event) {
   button.setAttribute("aria-disabled", "true");
   button.textContent = "Signing in…";
   try {
-    const body = { username: form.elements.username.value.trim(), password: form.elements.password.value };
+    const username = form.elements.username.value.trim();
+    const body = pad ? { username, pictures: pad.chosen } : { username, password: form.elements.password.value };
     const session = await request("POST", "/api/v1/sessions", { body });
     const next = safeNext(new URLSearchParams(location.search).get("next"));
     location.assign(next || safeNext(session.home) || "/");
@@ -83,6 +111,7 @@ async function signIn(event) {
 }
 
 form.noValidate = true;
+otherWay.addEventListener("click", switchWay);
 form.addEventListener("submit", signIn);
 form.addEventListener("input", (event) => {
   if (event.target.name) fieldError(event.target.name, "");
