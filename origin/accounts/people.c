@@ -11,16 +11,17 @@
 #define QUERY_MAX_BYTES 100
 #define FOUND_MAX       "50"
 
-/* Prefixes of the user name, or of the family name, and behind a comma of the given name. One row more than is shown says that there are more. */
+/* Prefixes of the user name or of the family name; or, with a comma ($3 and $4 are not NULL), the family name before and a prefix of the given name
+ * behind it: a family name may have a comma itself ("King, Jr."). One row more than is shown says that there are more. */
 const fb_stmt fb_sql_people_search = {
     "people_search",
     "WITH found AS ("
-    "(SELECT u.id FROM users u WHERE u.tenant_id = $1 AND u.status = 1 AND u.login_key ^@ lower($2::text COLLATE \"C\") AND $3::text IS NULL "
+    "(SELECT u.id FROM users u WHERE u.tenant_id = $1 AND u.status = 1 AND u.login_key ^@ lower($2::text COLLATE \"C\") "
     " ORDER BY u.login_key LIMIT " FOUND_MAX " + 1) UNION "
     "(SELECT u.id FROM users u WHERE u.tenant_id = $1 AND u.status = 1 AND u.family_key ^@ lower($2::text COLLATE \"default\") "
-    " AND ($3::text IS NULL OR (u.family_key = lower($2::text COLLATE \"default\") "
-    " AND starts_with(lower(u.given_name COLLATE \"default\"), lower($3::text COLLATE \"default\")))) "
-    " ORDER BY u.family_key LIMIT " FOUND_MAX " + 1)) "
+    " ORDER BY u.family_key LIMIT " FOUND_MAX " + 1) UNION "
+    "(SELECT u.id FROM users u WHERE u.tenant_id = $1 AND u.status = 1 AND u.family_key = lower($3::text COLLATE \"default\") "
+    " AND starts_with(lower(u.given_name COLLATE \"default\"), lower($4::text COLLATE \"default\")) LIMIT " FOUND_MAX " + 1)) "
     "SELECT u.id, u.given_name, u.family_name, u.username, u.role, coalesce(a.kind, 0), " FB_SQL_TIME(
         "c.expires_at") ", "
                         "(SELECT string_agg(o.name, ', ' ORDER BY o.name) FROM user_orgs l JOIN orgs o ON o.tenant_id = $1 AND o.id = l.org_id "
@@ -29,7 +30,7 @@ const fb_stmt fb_sql_people_search = {
                         "LEFT JOIN accounts a ON a.tenant_id = $1 AND a.user_id = u.id "
                         "LEFT JOIN account_codes c ON c.tenant_id = $1 AND c.user_id = u.id AND c.expires_at > now() "
                         "ORDER BY u.family_name, u.given_name, u.id LIMIT " FOUND_MAX " + 1",
-    3,
+    4,
 };
 
 const fb_stmt fb_sql_people_reset = {
@@ -80,18 +81,17 @@ static void answer_search(fb_job *job) {
     fb_reply_json(job, &j, 200);
 }
 
-/* "lopez, an" → the family name "lopez" and the beginning "an" of a given name. */
 static void search(fb_job *job, bell_str query) {
-    bell_str rest = query;
-    bell_str first = bell_str_trim(bell_str_cut(&rest, ','));
-    bool has_comma = first.len != bell_str_trim(query).len;
+    bell_str given = query = bell_str_trim(query);
+    bell_str family = bell_str_trim(bell_str_cut(&given, ','));
+    bool has_comma = family.len < query.len;
 
-    if (first.len < QUERY_MIN_BYTES || query.len > QUERY_MAX_BYTES) {
+    if (family.len < QUERY_MIN_BYTES || query.len > QUERY_MAX_BYTES) {
         fb_reply_problem(job, FB_PROBLEM_INVALID, "Type at least two letters of a family name or a user name.");
         return;
     }
-    fb_call_add(job, &fb_sql_people_search, fb_text_i64(job, job->tenant_id), fb_text(job, first),
-                has_comma ? fb_text(job, bell_str_trim(rest)) : NULL);
+    fb_call_add(job, &fb_sql_people_search, fb_text_i64(job, job->tenant_id), fb_text(job, query), has_comma ? fb_text(job, family) : NULL,
+                has_comma ? fb_text(job, bell_str_trim(given)) : NULL);
     fb_await_db(job, answer_search);
 }
 

@@ -292,6 +292,9 @@ describe('a reset', () => {
         assert.deepEqual(await found(student.username.slice(0, -1).toUpperCase()).then((names) => names.includes(student.username)), true);
         assert.ok((await found(student.family_name)).includes(student.username));
         assert.ok((await found(`${student.family_name}, ${student.given_name.slice(0, 2)}`)).includes(student.username));
+        await sql(`UPDATE users SET family_name = 'Ørsted, Jr.' WHERE tenant_id = 1 AND id = ${student.id}`);
+        for (const query of ['ØRST', 'ørsted, jr.', `Ørsted, Jr.`]) assert.deepEqual(await found(query), [student.username], query);
+        await sql(`UPDATE users SET family_name = '${student.family_name.replaceAll("'", "''")}' WHERE tenant_id = 1 AND id = ${student.id}`);
         assert.deepEqual(await found('operator.demo'), []);
         assert.deepEqual(await found("x' OR true --"), []);
         await refused(operator.post('/api/v1/people/search', { query: 'a' }), 422, 'invalid', /two letters/);

@@ -37,7 +37,7 @@ function slip(one, until) {
   return el(
     "li",
     { class: "slip", "data-user": one.id },
-    el("div", { class: "slip-text" }, el("h3", { class: "slip-name" }, name), el("dl", {}, el("dt", {}, "Open"), el("dd", { class: "slip-address" }, address.replace(/^https:\/\//, "")), el("dt", {}, "Your code"), el("dd", { class: "slip-code" }, one.code), el("dt", {}, "Your user name"), el("dd", {}, one.username)), el("p", { class: "slip-until" }, `Works once, until ${day(until)}. Keep it to yourself.`)),
+    el("div", { class: "slip-text" }, el("h3", { class: "slip-name" }, name), el("dl", {}, el("dt", {}, "Open"), el("dd", { class: "slip-address" }, location.host, el("wbr"), "/activate"), el("dt", {}, "Your code"), el("dd", { class: "slip-code" }, one.code), el("dt", {}, "Your user name"), el("dd", {}, one.username)), el("p", { class: "slip-until" }, `Works once, until ${day(until)}. Keep it to yourself.`)),
     qr(`${address}#${one.code}`, `QR code for ${name}: opens ${address} with this code`),
   );
 }
