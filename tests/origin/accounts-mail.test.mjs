@@ -157,12 +157,15 @@ describe('a mail', () => {
         const next = async (n) => {
             await sql("UPDATE reset_links SET created_at = created_at - interval '3 min'");
             await ask('ana.lopez');
-            await work();
-            return (await mailbox.waitForMail(n)).text.match(/reset#(\S+)/)[1];
+            await work({ reset_link_ttl_s: 600 });
+            const { text } = await mailbox.waitForMail(n);
+            assert.match(text, /within 10 minutes/);
+            return text.match(/reset#(\S+)/)[1];
         };
         const [first, second] = [await next(1), await next(2)];
         const status = async (link) => (await stranger().post('/api/v1/activation/person', { link })).status;
         assert.deepEqual([await status(first), await status(second)], [403, 200]);
+        assert.equal(await sql("SELECT expires_at BETWEEN now() + interval '5 min' AND now() + interval '10 min' FROM reset_links"), 't');
         await sql("UPDATE reset_links SET expires_at = now() - interval '1 s'");
         assert.equal(await status(second), 403);
     });
