@@ -17,7 +17,8 @@ const fb_stmt fb_sql_password_mine = {
 /* Only over the password that was checked; of two changes at once one finds another. */
 const fb_stmt fb_sql_password_change = {
     "password_change",
-    "UPDATE accounts SET password_hash = $4, password_changed_at = now() WHERE tenant_id = $1 AND user_id = $2 AND password_hash = $3 RETURNING 1",
+    "UPDATE accounts SET password_hash = $4, kind = 1, password_changed_at = now() WHERE tenant_id = $1 AND user_id = $2 AND password_hash = $3 "
+    "RETURNING 1",
     4,
 };
 

@@ -236,7 +236,7 @@ static bool set_password(PGconn *c, int32_t tenant_id, const char *username, con
     return fb_pg_begin_tenant(c, tenant_id) && fb_user_find(c, tenant, username, sourced_id, id) && login_is_free(c, tenant, id, username) &&
            fb_pg_do(c,
                     "INSERT INTO accounts (tenant_id, user_id, login, password_hash) VALUES ($1, $2, lower($3::text COLLATE \"C\"), $4)"
-                    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET login = EXCLUDED.login, password_hash = EXCLUDED.password_hash,"
+                    " ON CONFLICT (tenant_id, user_id) DO UPDATE SET login = EXCLUDED.login, password_hash = EXCLUDED.password_hash, kind = 1,"
                     " password_changed_at = now()",
                     4, (const char *const[]){tenant, id, username, hash}) &&
            fb_pg_do(c, "DELETE FROM sessions WHERE tenant_id = $1::int AND user_id = $2::bigint", 2, (const char *const[]){tenant, id}) &&

@@ -233,6 +233,13 @@ describe('pictures', () => {
         await refused(stranger().post('/api/v1/sessions', { username: 'student.demo', pictures: chosen, password }), 422, 'invalid');
     });
 
+    test('end with a password that the command line sets', async () => {
+        await activate({ code: await codeOf(), pictures: chosen });
+        await mustFirstbell(place, ['user', 'passwd', '--tenant', 'demo', student.username], { input: password });
+        await stranger().signIn(student.username, password);
+        await refused(stranger().post('/api/v1/sessions', { username: student.username, pictures: chosen }), 401, 'credentials');
+    });
+
     test('for nobody look as for somebody', async () => {
         const nobody = await stranger().post('/api/v1/sessions', { username: 'nobody', pictures: chosen });
         const somebody = await stranger().post('/api/v1/sessions', { username: 'teacher.demo', pictures: chosen });
