@@ -35,8 +35,11 @@ class Place {
         this.programs = [];
         this.expected = [];
         for (const folder of ['log', 'sock', 'conf', 'pid']) this.folder(folder);
-        this.killAll = () => this.programs.forEach((program) => program.child.kill('SIGKILL'));
-        process.on('exit', this.killAll);
+        this.abandon = () => {
+            this.programs.forEach((program) => program.child.kill('SIGKILL'));
+            if (!process.env.FB_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
+        };
+        process.on('exit', this.abandon);
         process.once('SIGTERM', () => process.exit(143)); // the time bound of auto/test
     }
 
@@ -103,7 +106,7 @@ class Place {
         for (const program of [...this.programs].reverse()) {
             await this.stopProgram(program).catch((error) => problems.push(error.message));
         }
-        process.off('exit', this.killAll);
+        process.off('exit', this.abandon);
         problems.push(...this.alarms(), ...leftProcesses(this.dir), ...coreFiles(this.dir));
         if (process.env.FB_TEST_KEEP) console.error(`# kept: ${this.dir}`);
         else rmSync(this.dir, { recursive: true, force: true });
