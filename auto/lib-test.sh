@@ -122,9 +122,9 @@ run_part() {
     shift
     ticker "$part" &
     ticker=$!
+    disown "$ticker"
     run_all "$part" "$@"
-    kill "$ticker"
-    wait "$ticker" 2>/dev/null || true
+    kill -s KILL "$ticker" 2>/dev/null || true
     [ "$part" != edge ] || note_plain_nginx
     for line in "$@"; do
         read -r part name file <<<"$line"

@@ -22,14 +22,15 @@ fail() {
 # ---- steps
 
 STEP_LOG=
-trap 'is_child || rm -f "$STEP_LOG"' EXIT # when it is interrupted; whoever sets another trap says this again
+trap '! is_main || rm -f "$STEP_LOG"' EXIT # when it is interrupted; whoever sets another trap says this again
 STEP_ALWAYS=no # yes: steps that took no time are shown as well
 TICK_FIRST_S=5 # a step is told to be alive after so long, and then again and again
 TICK_S=15
 
-# A child that is ended before it has put the traps off would run them in place of its parent: every trap asks this first.
-is_child() {
-    [ "$BASHPID" != $$ ]
+# A child that is ended before it has put the traps off would run them in place of its parent: every trap asks this first. Such a child may not even
+# be able to tell; then it is not the main one.
+is_main() {
+    [ "$BASHPID" = $$ ]
 }
 
 # step TITLE COMMAND...: runs it with its output kept, says how long it took, and keeps the terminal alive when it is long. When it fails,
@@ -40,12 +41,12 @@ step() {
     STEP_LOG=$(mktemp "${TMPDIR:-/tmp}/firstbell-step.XXXXXX")
     ticker "$title" 9>&- &
     ticker=$!
+    disown "$ticker"
     set +e
     (set -e; "$@") >"$STEP_LOG" 2>&1
     code=$?
     set -e
-    kill "$ticker" 2>/dev/null
-    wait "$ticker" 2>/dev/null || true
+    kill -s KILL "$ticker" 2>/dev/null || true # a gentler signal could meet it while the traps of this shell are still its own
     took=$((SECONDS - begin))
     [ "$code" = 0 ] || step_failed "$title" "$code"
     [ "$took" -lt 1 ] && [ "$STEP_ALWAYS" = no ] || printf '  %-42s %4d s\n' "$title" "$took"
