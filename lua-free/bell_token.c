@@ -299,7 +299,7 @@ static bool parse_claims(bell_str encoded, bell_token_claims *c) {
     return good;
 }
 
-static bell_token_verdict judge(const bell_token_claims *c, uint32_t tenant_id, int64_t now_s) {
+bell_token_verdict bell_token_judge(const bell_token_claims *c, uint32_t tenant_id, int64_t now_s) {
     if (c->tenant_id != tenant_id) {
         return BELL_TOKEN_WRONG_TENANT;
     }
@@ -336,7 +336,7 @@ bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t n
     if (!parse_claims(claims, &c)) {
         return BELL_TOKEN_MALFORMED;
     }
-    verdict = judge(&c, tenant_id, now_s);
+    verdict = bell_token_judge(&c, tenant_id, now_s);
     if (verdict == BELL_TOKEN_OK) {
         *out = c;
     }

@@ -48,6 +48,8 @@ long bell_token_mint(const bell_token_key *k, const bell_token_claims *c, char *
 
 bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t nkeys, bell_str token, uint32_t tenant_id, int64_t now_s,
                                      bell_token_claims *out) __attribute__((warn_unused_result));
+/* What bell_token_verify says of claims whose signature holds: OK, WRONG_TENANT, NOT_YET or EXPIRED. */
+bell_token_verdict bell_token_judge(const bell_token_claims *c, uint32_t tenant_id, int64_t now_s) __attribute__((warn_unused_result));
 /* A sentence for logs: "the signature does not match". */
 const char *bell_token_verdict_text(bell_token_verdict v);
 

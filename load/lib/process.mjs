@@ -13,9 +13,20 @@ export function family(pid) {
     }
 }
 
-/** Microseconds of CPU that these processes have used, all their threads together. */
+/** Microseconds of CPU that these processes have used, all their threads together, and those of their children that have ended. */
 export function cpuMicroseconds(pids) {
-    return pids.reduce((sum, pid) => sum + threads(pid).reduce((s, thread) => s + onCpu(`/proc/${pid}/task/${thread}/schedstat`), 0), 0) / 1000;
+    return pids.reduce((sum, pid) => sum + ofEndedChildren(pid), 0) + pids.reduce((sum, pid) => sum + threads(pid).reduce((s, thread) => s + onCpu(`/proc/${pid}/task/${thread}/schedstat`), 0), 0) / 1000;
+}
+
+const TICK_US = 10_000; // of /proc/PID/stat
+
+function ofEndedChildren(pid) {
+    try {
+        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' '); // from the third on
+        return (Number(fields[13]) + Number(fields[14])) * TICK_US;
+    } catch {
+        return 0;
+    }
 }
 
 function threads(pid) {

@@ -16,16 +16,33 @@ bell_str fb_cookie(const bell_http_request *q, bell_str name) {
     return bell_http_cookie(header, name);
 }
 
+/* Only what was found right is kept; whose time has come or whose tenant is another is asked anew of each. */
+static bell_token_verdict verify(fb_worker *w, bell_str token, uint32_t tenant_id, int64_t now_s, bell_token_claims *out) {
+    const bell_token_claims *known = fb_token_cache_get(w->tokens, token);
+
+    if (known != NULL) {
+        bell_token_verdict judged = bell_token_judge(known, tenant_id, now_s);
+        if (judged == BELL_TOKEN_OK) {
+            *out = *known;
+        }
+        return judged;
+    }
+    const fb_session_keys *k = &w->session_keys;
+    bell_token_verdict v = bell_token_verify((const bell_token_key *const *)k->keys, k->nkeys, token, tenant_id, now_s, out);
+    if (v == BELL_TOKEN_OK) {
+        fb_token_cache_put(w->tokens, token, out);
+    }
+    return v;
+}
+
 void fb_session_read(fb_job *job) {
-    const fb_session_keys *k = &job->worker->session_keys;
     bell_str token = fb_cookie(job->request, BELL_STR(FB_SESSION_COOKIE));
 
     job->has_session = false;
     if (token.p == NULL || token.len == 0) {
         return;
     }
-    bell_token_verdict v =
-        bell_token_verify((const bell_token_key *const *)k->keys, k->nkeys, token, (uint32_t)job->tenant_id, (int64_t)time(NULL), &job->session);
+    bell_token_verdict v = verify(job->worker, token, (uint32_t)job->tenant_id, (int64_t)time(NULL), &job->session);
     job->has_session = v == BELL_TOKEN_OK;
     if (v != BELL_TOKEN_OK && v != BELL_TOKEN_EXPIRED) {
         fb_log(FB_LOG_WARNING, "request %s: session refused: %s", job->request_id, bell_token_verdict_text(v));

@@ -250,9 +250,11 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements) {
         return false;
     }
     w->results = fb_result_cache_new(RESULTS_MAX_BYTES);
+    w->tokens = fb_token_cache_new();
     w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
     w->fetcher = new_fetcher(w);
-    return w->helper != NULL && w->fetcher != NULL && set_up_pools(w, statements);
+    bool made = w->helper != NULL && w->fetcher != NULL && w->results != NULL && w->tokens != NULL;
+    return made && set_up_pools(w, statements);
 }
 
 static void tear_down(fb_worker *w) {
@@ -262,6 +264,7 @@ static void tear_down(fb_worker *w) {
     fb_helper_free(w->helper);
     fb_result_cache_free(w->results);
     fb_fetcher_free(w->fetcher);
+    fb_token_cache_free(w->tokens);
     for (size_t i = 0; i < 3; i++) {
         if (w->signal_events[i] != NULL) {
             event_free(w->signal_events[i]);

@@ -11,6 +11,7 @@
 #include "origin/server/session_keys.h"
 #include "origin/server/settings.h"
 #include "origin/server/static_files.h"
+#include "origin/server/token_cache.h"
 
 struct event;
 struct fb_conn;
@@ -26,6 +27,7 @@ struct fb_worker {
     const fb_route *routes;
     fb_static_files web;
     fb_session_keys session_keys;
+    fb_token_cache *tokens; /* verified with them */
     fb_access_log access_log;
 
     int listen_fd;

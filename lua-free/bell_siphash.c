@@ -1,0 +1,53 @@
+#include "bell_siphash.h"
+
+typedef struct {
+    uint64_t a, b, c, d;
+} state;
+
+static uint64_t rotate(uint64_t x, unsigned by) {
+    return x << by | x >> (64 - by);
+}
+
+static uint64_t read_le(const unsigned char *p, size_t n) {
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        v |= (uint64_t)p[i] << (8 * i);
+    }
+    return v;
+}
+
+static void mix(state *s, unsigned rounds) {
+    while (rounds-- > 0) {
+        s->a += s->b;
+        s->c += s->d;
+        s->b = rotate(s->b, 13) ^ s->a;
+        s->d = rotate(s->d, 16) ^ s->c;
+        s->a = rotate(s->a, 32);
+        s->c += s->b;
+        s->a += s->d;
+        s->b = rotate(s->b, 17) ^ s->c;
+        s->d = rotate(s->d, 21) ^ s->a;
+        s->c = rotate(s->c, 32);
+    }
+}
+
+static void take(state *s, uint64_t word) {
+    s->d ^= word;
+    mix(s, 2);
+    s->a ^= word;
+}
+
+uint64_t bell_siphash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], bell_str str) {
+    uint64_t k0 = read_le(key, 8), k1 = read_le(key + 8, 8);
+    state s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+    const unsigned char *p = (const unsigned char *)str.p;
+    size_t left = str.len;
+
+    for (; left >= 8; left -= 8, p += 8) {
+        take(&s, read_le(p, 8));
+    }
+    take(&s, read_le(p, left) | (uint64_t)str.len << 56);
+    s.c ^= 0xff;
+    mix(&s, 4);
+    return s.a ^ s.b ^ s.c ^ s.d;
+}
