@@ -59,7 +59,7 @@ commands_are_documented() {
     while IFS= read -r command; do
         grep -qE "firstbell( -c [A-Z]+)? $command( |\`|$)" docs/commands.md || echo "docs/commands.md does not know the command firstbell $command"
         grep -rqE --include='*.mjs' "'${command// /\', \'}'" tests/origin tests/e2e tests/lib tests/chaos 2>/dev/null || echo "no test runs firstbell $command"
-    done < <(tr '\n' ' ' <origin/main.c | grep -oE '\{\{"[a-z]+", *(NULL|"[a-z-]+")' | sed -E 's/^\{\{"//; s/", *NULL$//; s/", *"/ /; s/"$//')
+    done < <(tr '\n' ' ' <origin/main.c | grep -oE '\{\{"[a-z]+"(, *"[a-z-]+")*' | sed -E 's/^\{\{"//; s/", *"/ /g; s/"$//')
 }
 
 # A route's pattern as a test writes it: up to the first {, which a number or a template's ${ stands for.

@@ -122,7 +122,7 @@ stamp() {
 }
 
 hash_of() {
-    find "$@" -type f -print0 2>/dev/null | sort -z | xargs -0 -r sha256sum | sha256sum | cut -c 1-16
+    { find "$@" -type f -print0 2>/dev/null || true; } | sort -z | xargs -0 -r sha256sum | sha256sum | cut -c 1-16
 }
 
 # ---- the state: where it is, whose it is

@@ -4,8 +4,8 @@
 
 #include "origin/server/job.h"
 
-extern const fb_stmt fb_sql_courses_mine, fb_sql_course_progress, fb_sql_course_items, fb_sql_course_prerequisites, fb_sql_lesson_head, fb_sql_lesson_items, fb_sql_course_assets,
-    fb_sql_asset_open;
+extern const fb_stmt fb_sql_courses_mine, fb_sql_course_progress, fb_sql_course_items, fb_sql_course_prerequisites, fb_sql_lesson_head,
+    fb_sql_lesson_items, fb_sql_course_assets, fb_sql_asset_open;
 
 /* GET /api/v1/courses */
 void fb_courses_list(fb_job *job);

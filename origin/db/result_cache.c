@@ -74,11 +74,12 @@ static bool copy(entry *e, const PGresult *const results[FB_RESULT_CACHE_RESULTS
     return true;
 }
 
+/* Of those in use; when none is, any. */
 static entry *longest_unused(fb_result_cache *c) {
-    entry *oldest = NULL;
-    for (unsigned i = 0; i < ENTRIES_MAX; i++) {
+    entry *oldest = &c->entries[0];
+    for (unsigned i = 1; i < ENTRIES_MAX; i++) {
         entry *e = &c->entries[i];
-        if (e->key.owner != NULL && (oldest == NULL || e->used < oldest->used)) {
+        if (e->key.owner != NULL && (oldest->key.owner == NULL || e->used < oldest->used)) {
             oldest = e;
         }
     }

@@ -151,7 +151,7 @@ static bool rotate(const fb_settings *s, int64_t now_s) {
     if ((!key_id(next, next_id) || strcmp(id, next_id) == 0) && !make_key(next)) {
         return false;
     }
-    snprintf(old, sizeof old, "%s/%s.%lld.pem", dir, id, (long long)(now_s + s->session_ttl_s + GRACE_S));
+    snprintf(old, sizeof old, "%s/%s.%lld.pem", dir, id, (long long)now_s + s->session_ttl_s + GRACE_S);
     snprintf(parent, sizeof parent, "%s", s->session_key);
     *strrchr(parent, '/') = 0;
     bool ok = copy_key(s->session_key, old) && sync_dir(dir) && copy_key(next, s->session_key) && sync_dir(*parent ? parent : "/") &&

@@ -41,10 +41,14 @@ static bool has_header(const fb_reply *r, const char *name) {
     return false;
 }
 
-/* What the handler did not say itself is said in the strictest way: nobody stores the answer, and it may do nothing in a browser. */
-static void add_defaults(fb_job *job, const char *content_type) {
+/* What the handler did not say itself is said in the strictest way: nobody stores the answer, and it may do nothing in a browser. A 304 says
+ * nothing: its headers take the place of those that were stored with the body (RFC 9111 section 3.2). */
+static void add_defaults(fb_job *job, unsigned status, const char *content_type) {
     bool is_page = content_type != NULL && (strncmp(content_type, "text/html", 9) == 0 || strncmp(content_type, "text/javascript", 15) == 0);
 
+    if (status == 304) {
+        return;
+    }
     if (!has_header(&job->reply, "Cache-Control")) {
         fb_reply_header(job, "Cache-Control: no-store");
     }
@@ -58,7 +62,7 @@ static void finish(fb_job *job, unsigned status, const char *content_type) {
         fb_log(FB_LOG_ERROR, "request %s was answered twice", job->request_id);
         return;
     }
-    add_defaults(job, content_type);
+    add_defaults(job, status, content_type);
     job->replied = true;
     job->reply.status = status;
     job->reply.content_type = content_type;

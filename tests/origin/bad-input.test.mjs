@@ -67,10 +67,15 @@ describe('an id of another district', () => {
         'PAGE /courses/{id}': { role: 'student', ids: [courseId] },
         'PAGE /lessons/{id}': { role: 'student', ids: [lessonId] },
         'PAGE /classes/{id}': { role: 'teacher', ids: [classId] },
+        'PAGE /classes/{id}/codes': { role: 'teacher', ids: [classId] },
     };
 
     /** Ways to a district's own sign-in provider need one: their walls are watched in the file named. */
-    const elsewhere = { 'GET /sign-in/oidc/{id}': 'tests/origin/oidc.test.mjs', 'GET /sign-in/oidc/{id}/callback': 'tests/origin/oidc.test.mjs' };
+    const elsewhere = {
+        'GET /sign-in/oidc/{id}': 'tests/origin/oidc.test.mjs',
+        'GET /sign-in/oidc/{id}/callback': 'tests/origin/oidc.test.mjs',
+        'DELETE /api/v1/sessions/{id}': 'tests/origin/api-account.test.mjs', // a session of anybody else
+    };
 
     const ask = async (who, route, ids) => {
         const [method, pattern] = route.split(' ');
@@ -130,6 +135,7 @@ describe('a body that is no good', () => {
         'POST /api/v1/activation': ['student', () => '/api/v1/activation'],
         'POST /api/v1/reset-links': ['student', () => '/api/v1/reset-links'],
         'POST /api/v1/people/search': ['operator', () => '/api/v1/people/search'],
+        'PUT /api/v1/me/password': ['student', () => '/api/v1/me/password'],
         'PUT /api/v1/items/{id}/progress': ['student', async () => `/api/v1/items/${await anItem()}/progress`],
         'POST /api/v1/items/{id}/attempts': ['student', async () => `/api/v1/items/${await anItem()}/attempts`],
     };
