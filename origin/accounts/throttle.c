@@ -6,20 +6,20 @@
 
 const fb_stmt fb_sql_throttle_take = {
     "throttle_take",
-    "SELECT wait_s, pair, count_account, count_address FROM throttle_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    "SELECT wait_s, pair, is_first, account_bucket, source_bucket FROM throttle_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     10,
 };
 
 const fb_stmt fb_sql_throttle_failed = {
     "throttle_failed",
-    "SELECT throttle_failed($1, $2, $3, $4, $5, $6)",
-    6,
+    "SELECT throttle_failed($1, $2, $3)",
+    3,
 };
 
 const fb_stmt fb_sql_throttle_succeeded = {
     "throttle_succeeded",
-    "SELECT throttle_succeeded($1, $2, $3, $4)",
-    4,
+    "SELECT throttle_succeeded($1, $2, $3)",
+    3,
 };
 
 const fb_stmt fb_sql_throttle_release = {
@@ -57,18 +57,25 @@ static const char *read_device(fb_job *job) {
 }
 
 void fb_throttle_check_call(fb_job *job, fb_throttle *t, fb_throttle_kind kind, bell_str subject) {
-    *t = (fb_throttle){.kind = kind, .subject = fb_text(job, subject)};
-    fb_client_source(job->request, t->address);
-    fb_call_add(job, &fb_sql_throttle_take, fb_text_i64(job, job->tenant_id), kinds[kind].name, t->subject, kinds[kind].by_login, read_device(job),
-                t->address, kinds[kind].free, kinds[kind].base_s, kinds[kind].most_s, kinds[kind].keep_s);
+    char address[FB_SOURCE_BYTES + 1];
+
+    *t = (fb_throttle){0};
+    fb_client_source(job->request, address);
+    fb_call_add(job, &fb_sql_throttle_take, fb_text_i64(job, job->tenant_id), kinds[kind].name, fb_text(job, subject), kinds[kind].by_login,
+                read_device(job), fb_text(job, bell_str_of(address)), kinds[kind].free, kinds[kind].base_s, kinds[kind].most_s, kinds[kind].keep_s);
+}
+
+static const char *text_or_null(fb_job *job, const PGresult *r, int col) {
+    return PQgetisnull(r, 0, col) ? NULL : fb_text(job, fb_col(r, 0, col));
 }
 
 unsigned fb_throttle_admits(fb_job *job, fb_throttle *t, unsigned i) {
     const PGresult *r = fb_rows(job, i);
 
     t->pair = fb_text(job, fb_col(r, 0, 1));
-    t->count_account = bell_str_eq(fb_col(r, 0, 2), BELL_STR("t"));
-    t->count_address = bell_str_eq(fb_col(r, 0, 3), BELL_STR("t"));
+    t->is_first = bell_str_eq(fb_col(r, 0, 2), BELL_STR("t"));
+    t->account_bucket = text_or_null(job, r, 3);
+    t->source_bucket = text_or_null(job, r, 4);
     return (unsigned)fb_col_i64(r, 0, 0);
 }
 
@@ -79,17 +86,18 @@ void fb_throttle_refuse(fb_job *job, unsigned wait_s) {
 }
 
 void fb_throttle_failed(fb_job *job, fb_throttle *t, fb_step next) {
-    if (!t->count_account && !t->count_address) {
+    const char *source = t->is_first ? t->source_bucket : NULL;
+
+    if (t->account_bucket == NULL && source == NULL) {
         next(job);
         return;
     }
-    fb_call_add(job, &fb_sql_throttle_failed, fb_text_i64(job, job->tenant_id), kinds[t->kind].name, t->subject, t->address,
-                t->count_account ? "true" : "false", t->count_address ? "true" : "false");
+    fb_call_add(job, &fb_sql_throttle_failed, fb_text_i64(job, job->tenant_id), t->account_bucket, source);
     fb_await_db(job, next);
 }
 
 void fb_throttle_succeeded_call(fb_job *job, const fb_throttle *t) {
-    fb_call_add(job, &fb_sql_throttle_succeeded, fb_text_i64(job, job->tenant_id), kinds[t->kind].name, t->pair, t->address);
+    fb_call_add(job, &fb_sql_throttle_succeeded, fb_text_i64(job, job->tenant_id), t->pair, t->source_bucket);
 }
 
 void fb_throttle_release(fb_job *job, const fb_throttle *t, fb_step next) {

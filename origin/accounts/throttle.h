@@ -3,9 +3,10 @@
  *
  *   - the source is the device, when its cookie is one on which somebody of this district has signed in; else the address (/64 of an IPv6).
  *     So who guesses at somebody's password makes their own device or address wait, and not the person.
- *   - from all sources that an account does not know (devices and addresses it has signed in from are known), wrong tries are also counted a
- *     subject, and first ones an address, both in wide bounds: they slow down who guesses from many addresses, or at many accounts. An
- *     account's own devices and places never feel them. The bound of an address grows with the accounts that sign in from it.
+ *   - where the account is not known (its devices and addresses are those it has signed in from), wrong tries are also counted a subject; at an
+ *     address that it is known at, but on a device that is not its own, a subject and that address; and first ones a source. These bounds are
+ *     wide: they slow down who guesses from many addresses, on many devices, or at many accounts or codes. An account's own devices never feel
+ *     them, and its places only what is done there. The bound of a source grows with the accounts that sign in from it.
  *
  * A try is charged before it is made and given back when it was right: many at once are not more than many in a row. The order in a handler:
  * fb_throttle_check_call in the group that looks the subject up; fb_throttle_admits in the next step; then either fb_throttle_failed or, in the group
@@ -23,16 +24,14 @@ typedef enum {
     FB_THROTTLE_PASSWORD, /* subject: the login */
     FB_THROTTLE_PICTURES, /* subject: the login; few combinations, long waits */
     FB_THROTTLE_MAIL,     /* subject: a user name or mail address; each asking for a mail counts */
-    FB_THROTTLE_CODE,     /* subject: the code as it was typed; who tries many is counted by address */
+    FB_THROTTLE_CODE,     /* subject: the code as it was typed; who tries many is counted by source */
 } fb_throttle_kind;
 
 /* One try, in the arena. */
 typedef struct {
-    fb_throttle_kind kind;
-    const char *subject;
-    char address[FB_SOURCE_BYTES + 1];
     const char *pair;
-    bool count_account, count_address;
+    bool is_first;                              /* of this subject from this source, and so of those that count against the source */
+    const char *account_bucket, *source_bucket; /* where a wrong one counts besides; NULL: nowhere */
 } fb_throttle;
 
 /* Adds the statement that asks and charges. */

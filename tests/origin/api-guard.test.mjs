@@ -136,6 +136,45 @@ test('a mistyped password that is put right does not count against the address',
     assert.equal((await sql("SELECT failures FROM throttle_buckets WHERE bucket LIKE 'password:a%'")).trim(), '0');
 });
 
+test('who has signed in somewhere has no free tries at codes and at other accounts from that device', async () => {
+    const insider = browserAt('203.0.113.1');
+    await statuses(insider, [right()]);
+    const code = (last) => insider.post('/api/v1/activation/person', { code: `CDF-HJK-MN${last}` });
+    for (const last of ['2', '3', '4']) assert.equal((await code(last)).status, 403);
+    await statuses(insider, ['a', 'b', 'a'].map((name) => wrong(name)));
+    assert.match(await sql("SELECT string_agg(left(bucket, position(':' in bucket) + 1) || failures, ' ' ORDER BY bucket) FROM throttle_buckets WHERE bucket ~ '^[a-z]+:[ad][0-9a-f]{32}$'"), /^code:d3 password:d2\s*$/);
+    await sql("UPDATE throttle_buckets SET failures = 230, last_at = now() WHERE bucket ~ '^[a-z]+:d[0-9a-f]{32}$'");
+    assert.equal((await code('6')).status, 429);
+    assert.deepEqual(await statuses(insider, [wrong('c')]), [429]);
+    assert.deepEqual(await statuses(insider, [right()]), [201], 'the own account on the own device');
+});
+
+test('devices that are made new by signing in do not give new tries at an account of the same school', async () => {
+    const school1 = '198.51.100.7';
+    const owner = browserAt(school1);
+    await statuses(owner, [right()]);
+    for (let i = 0; i < 3; i++) {
+        const device = browserAt(school1);
+        assert.deepEqual(await statuses(device, [right('teacher.demo'), wrong()]), [201, 401]);
+    }
+    const bucket = (await sql("SELECT bucket || ' ' || failures FROM throttle_buckets WHERE bucket ~ '^password:[0-9a-f]{32}[+]a[0-9a-f]{32}$'")).trim();
+    assert.match(bucket, / 3$/, 'counted together');
+    await sql(`UPDATE throttle_buckets SET failures = 1050, last_at = now() WHERE bucket = '${bucket.split(' ')[0]}'`);
+    const device = browserAt(school1);
+    assert.deepEqual(await statuses(device, [right('teacher.demo'), wrong()]), [201, 429]);
+    assert.deepEqual(await statuses(owner, [right()]), [201], 'the own device');
+    assert.deepEqual(await statuses(browserAt('203.0.113.9'), [right()]), [201], 'elsewhere');
+});
+
+test('right tries at an own account do not take back wrong ones at others', async () => {
+    const at = browserAt('203.0.113.1');
+    await statuses(at, [wrong('a'), wrong('b'), right()]);
+    const stranger = () => browserAt('203.0.113.1');
+    await statuses(stranger(), [wrong()]);
+    await statuses(stranger(), [right()]);
+    assert.equal((await sql("SELECT failures FROM throttle_buckets WHERE bucket LIKE 'password:a%'")).trim(), '2');
+});
+
 test('of an IPv6 address the network counts, of a list what the edge wrote, and a mapped IPv4 address is that address', async () => {
     const same = [['2001:db8:1:2::1', '2001:db8:1:2:ffff::9'], ['10.9.9.9, 192.0.2.77', '192.0.2.77'], ['::ffff:192.0.2.5', '192.0.2.5']];
     for (const [one, other] of same) {
