@@ -80,6 +80,8 @@ static void open_routes_are_these(void **state) {
                                        "/api/v1/activation",
                                        "/api/v1/reset-links",
                                        "/",
+                                       "/activate",
+                                       "/reset",
                                        "/web/{path}"};
     const unsigned of_account = BELL_HTTP_GET | BELL_HTTP_DELETE; /* /api/v1/sessions is open to who signs in, and nothing else of it */
     (void)state;
