@@ -181,7 +181,18 @@ test('a user who was disabled or has changed role is out at once', async () => {
         const reply = await client.get('/api/v1/courses');
         await school.postgres.sql('postgres', "UPDATE users SET enabled = true, status = 1, role = 7 WHERE tenant_id = 1 AND username = 'student.demo'");
         assert.equal(reply.status, 401, change);
+        assert.equal((await client.get('/api/v1/courses')).status, 401, `${change}, and back`);
     }
+});
+
+test('a session that was just being opened when its person was disabled does not come back with the person', async () => {
+    const set = (enabled, more = '') =>
+        school.postgres.sql('postgres', `UPDATE users SET enabled = ${enabled} WHERE tenant_id = 1 AND username = 'student.demo'${more}`);
+    const client = await school.signIn('student.demo');
+    const [kept] = await school.postgres.rows('postgres', 'SELECT * FROM sessions ORDER BY id DESC LIMIT 1');
+    await set(false, `; INSERT INTO sessions (tenant_id, sid, user_id, expires_at) VALUES (1, '${kept.sid}', ${kept.user_id}, now() + interval '1 hour')`);
+    await set(true);
+    assert.equal((await client.get('/api/v1/courses')).status, 401);
 });
 
 test('each role may do its own and no more', async () => {

@@ -272,6 +272,27 @@ describe('a small roster', () => {
         assert.equal(await active('enrollments'), 'e1 e2 e3 e4');
     });
 
+    test('ends the sessions of people who are disabled, leave or change role, and of nobody else', async () => {
+        await mustImport('a', roster(school()));
+        await mustImport('b', roster(school()));
+        await postgres.sql('postgres', `INSERT INTO sessions (tenant_id, sid, user_id, expires_at)
+            SELECT tenant_id, rpad(sourced_id || tenant_id, 32, '0'), id, now() + interval '1 hour' FROM users`);
+        const open = () => postgres.sql('postgres', "SELECT string_agg(rtrim(sid, '0'), ' ' ORDER BY sid) FROM sessions");
+        const changed = (change) => mustImport('a', roster({ ...school(), users: school().users.map(change) }));
+        assert.equal(await open(), 't11 t12 u11 u12 u21 u22');
+        await changed((row) => row.replace('Anna', 'Hannah'));
+        assert.equal(await open(), 't11 t12 u11 u12 u21 u22', 'a new name signs nobody out');
+        await changed((row) => row.replace(/^(u1.*),true,/, '$1,false,'));
+        await mustImport('a', roster(school()));
+        assert.equal(await open(), 't11 t12 u12 u21 u22', 'enabled again, and the old session is gone');
+        const left = { users: ['u2,tobedeleted,2026-09-01T08:00:00.000Z,,,,,,,,,,,,,,,'] };
+        await mustImport('a', roster(left, { modes: { users: 'delta' } }));
+        await mustImport('a', roster(school()));
+        assert.equal(await open(), 't11 t12 u12 u22', 'left and came back');
+        await changed((row) => row.replace(',teacher,', ',student,'));
+        assert.equal(await open(), 't12 u12 u22', 'another role');
+    });
+
     test('records made in Firstbell itself are left alone', async () => {
         await mustImport('a', roster(school()));
         await mustFirstbell(place, ['user', 'add', '--tenant', 'a', '--username', 'op', '--role', 'operator', '--given', 'O', '--family', 'P']);
