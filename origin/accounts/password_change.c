@@ -14,11 +14,13 @@ const fb_stmt fb_sql_password_mine = {
     2,
 };
 
-/* Only over the password that was checked; of two changes at once one finds another. */
+/* Only over the password that was checked; of two changes at once one finds another. A link that somebody had sent to the mailbox is void with it. */
 const fb_stmt fb_sql_password_change = {
     "password_change",
-    "UPDATE accounts SET password_hash = $4, kind = 1, password_changed_at = now() WHERE tenant_id = $1 AND user_id = $2 AND password_hash = $3 "
-    "RETURNING 1",
+    "WITH changed AS (UPDATE accounts SET password_hash = $4, kind = 1, password_changed_at = now() "
+    "  WHERE tenant_id = $1 AND user_id = $2 AND password_hash = $3 RETURNING user_id), "
+    "void AS (DELETE FROM reset_links l USING changed WHERE l.tenant_id = $1 AND l.user_id = changed.user_id) "
+    "SELECT 1 FROM changed",
     4,
 };
 

@@ -228,7 +228,7 @@ static bool login_is_free(PGconn *c, const char *tenant, const char *id, const c
     return free;
 }
 
-/* A new password ends every session of the person, in the same transaction. */
+/* A new password ends every session of the person and makes a link to set one void, in the same transaction. */
 static bool set_password(PGconn *c, int32_t tenant_id, const char *username, const char *sourced_id, const char *hash) {
     char tenant[16];
     char id[24];
@@ -239,6 +239,7 @@ static bool set_password(PGconn *c, int32_t tenant_id, const char *username, con
                     " ON CONFLICT (tenant_id, user_id) DO UPDATE SET login = EXCLUDED.login, password_hash = EXCLUDED.password_hash, kind = 1,"
                     " password_changed_at = now()",
                     4, (const char *const[]){tenant, id, username, hash}) &&
+           fb_pg_do(c, "DELETE FROM reset_links WHERE tenant_id = $1::int AND user_id = $2::bigint", 2, (const char *const[]){tenant, id}) &&
            fb_pg_do(c, "DELETE FROM sessions WHERE tenant_id = $1::int AND user_id = $2::bigint", 2, (const char *const[]){tenant, id}) &&
            fb_pg_do(c, "COMMIT", 0, NULL);
 }

@@ -151,6 +151,28 @@ describe('a mail', () => {
         assert.deepEqual(await rows('SELECT action, user_id FROM account_events ORDER BY id'), [{ action: 5, user_id: id }, { action: 6, user_id: id }]);
     });
 
+    test('carries a link that a new password makes void, from the command line and from my account', async () => {
+        await open();
+        await person('ana.lopez', 'ana@example.org');
+        const passwd = (input) => mustFirstbell(place, ['user', 'passwd', '--tenant', 'one', 'ana.lopez'], { input });
+        const link = async (n) => {
+            await ask('ana.lopez');
+            await work();
+            return (await mailbox.waitForMail(n)).text.match(/reset#(\S+)/)[1];
+        };
+        const status = async (text) => (await stranger().post('/api/v1/activation', { link: text, password: fresh })).status;
+        const first = await link(1);
+        await passwd('an old long password');
+        assert.equal(await status(first), 403);
+        const second = await link(2);
+        const client = stranger();
+        await client.signIn('ana.lopez', 'an old long password');
+        const change = { old: 'an old long password', new: 'another long password' };
+        assert.ok((await client.put('/api/v1/me/password', change)).status < 300);
+        assert.equal(await status(second), 403);
+        await stranger().signIn('ana.lopez', 'another long password');
+    });
+
     test('carries a link that ends after its time, and a newer one makes the older void', async () => {
         await open();
         await person('ana.lopez', 'ana@example.org');

@@ -179,13 +179,15 @@ describe('with a real provider', () => {
         assert.equal(await sql('SELECT count(*) FROM user_identities'), '0');
     });
 
-    test('who was disabled, has left or stopped at the provider is told so', async () => {
+    test('who was disabled, has left, became an operator or stopped at the provider is told so', async () => {
         assert.equal((await signIn(browser(), id)).status, 303);
         await people({ set: 'enabled = false', where: "tenant_id = 1 AND username = 'student.demo'" });
         refused(await signIn(browser(), id), 403, /Your account here is not active/);
         await people({ set: 'enabled = true, status = 2', where: "tenant_id = 1 AND username = 'student.demo'" });
         refused(await signIn(browser(), id), 403, /Your account here is not active/);
-        await people({ set: 'status = 1', where: "tenant_id = 1 AND username = 'student.demo'" });
+        await people({ set: 'status = 1, role = 20', where: "tenant_id = 1 AND username = 'student.demo'" });
+        refused(await signIn(browser(), id), 403, /Your account here is not active/);
+        await people({ set: 'role = 7', where: "tenant_id = 1 AND username = 'student.demo'" });
         provider.autoLogin = 'nobody';
         refused(await signIn(browser(), id), 403, /School ID did not sign you in/);
     });

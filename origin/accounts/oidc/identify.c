@@ -6,14 +6,14 @@
 #include "origin/server/route.h"
 #include "origin/server/session.h"
 
+/* Operators (role 20) are above the district: its provider does not vouch for them, nor for who was linked before becoming one. */
 const fb_stmt fb_sql_oidc_identity = {
     "oidc_identity",
-    "SELECT u.id, u.role, u.enabled AND u.status = 1 FROM user_identities i "
+    "SELECT u.id, u.role, u.enabled AND u.status = 1 AND u.role <> 20 FROM user_identities i "
     "JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.user_id WHERE i.tenant_id = $1 AND i.provider_id = $2 AND i.subject = $3",
     3,
 };
 
-/* Operators (role 20) are above the district: its provider does not vouch for them. */
 const fb_stmt fb_sql_oidc_find_by_email = {
     "oidc_find_by_email",
     "SELECT id FROM users WHERE tenant_id = $1 AND email_key = lower($2::text COLLATE \"default\") AND status = 1 AND enabled AND role <> 20 LIMIT 2",
