@@ -29,13 +29,26 @@ static bool fail(const char *path, const char *what) {
     return false;
 }
 
-/* Bytes into a file of ours alone, whole or not at all. */
+/* What root makes belongs to the owner of the folder, who runs the api and has to read it. */
+static bool give_to_owner(int fd, const char *path) {
+    char folder[PATH_BYTES];
+    struct stat st;
+
+    if (geteuid() != 0) {
+        return true;
+    }
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = 0;
+    return stat(folder[0] ? folder : "/", &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0;
+}
+
+/* Bytes into a file of its owner alone, whole or not at all. */
 static bool put_file(const char *path, const char *bytes, size_t len) {
     char fresh[PATH_BYTES + 8];
     snprintf(fresh, sizeof fresh, "%s.new", path);
     unlink(fresh);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len && fsync(fd) == 0;
+    bool ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len && give_to_owner(fd, path) && fsync(fd) == 0;
     if (fd >= 0 && close(fd) != 0) {
         ok = false;
     }
@@ -104,11 +117,17 @@ static bool sync_dir(const char *path) {
 
 /* The folder of the other keys, locked: one rotation at a time. -1: a sentence was written. */
 static int lock_dir(const char *dir) {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+    bool made = mkdir(dir, 0700) == 0;
+    if (!made && errno != EEXIST) {
         fail(dir, "session_keys_dir cannot be made");
         return -1;
     }
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && made && !give_to_owner(fd, dir)) {
+        fail(dir, "session_keys_dir cannot be given to who runs the api");
+        close(fd);
+        return -1;
+    }
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
         fail(dir, errno == EWOULDBLOCK ? "another rotation is under way" : "session_keys_dir cannot be opened");
         if (fd >= 0) {

@@ -1,11 +1,14 @@
 // One's own sessions and password, and the keys that sign sessions.
 
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, readdirSync, renameSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, readFileSync, readdirSync, renameSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 
+import { app } from '../lib/app.mjs';
 import { newPlace } from '../lib/place.mjs';
-import { firstbell, mustFirstbell, originClient, startApi } from '../lib/server-firstbell.mjs';
+import { firstbell, mustFirstbell, originClient, startApi, writeSettings } from '../lib/server-firstbell.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { openSchool, password } from './school.mjs';
 
@@ -126,6 +129,17 @@ test('a rotated key signs after a reload; sessions of the old one go on, those o
     assert.equal(keyFiles().some((file) => file.startsWith(kid(first))), false, 'a key that has ended is removed');
     const logged = () => place.read('log/api.out') + place.read('log/error.log');
     await waitFor('the refusal in the log', () => /session refused: the token names a key that is not known here/.test(logged()));
+});
+
+test('keys that root rotates belong to who runs the api', { skip: process.getuid() !== 0 && 'only root can give files away' }, async () => {
+    const folder = place.folder('foreign');
+    copyFileSync(`${place.dir}/keys/session.pem`, `${folder}/session.pem`);
+    for (const name of [folder, `${folder}/session.pem`]) chownSync(name, 65534, 65534);
+    const conf = writeSettings(place, { settings: { session_key: `${folder}/session.pem`, session_keys_dir: `${folder}/old`, pid_file: `${folder}/api.pid` }, name: 'conf/foreign.conf' });
+    execFileSync(path.join(app(), 'bin/firstbell'), ['-c', conf, 'keys', 'rotate'], { timeout: 60000 }); // as root, not as the user of the tests
+    const names = ['session.pem', 'old', ...readdirSync(`${folder}/old`).map((name) => `old/${name}`)];
+    assert.equal(names.length, 4, names.join());
+    for (const name of names) assert.deepEqual([statSync(`${folder}/${name}`).uid, statSync(`${folder}/${name}`).mode & 0o077], [65534, 0], name);
 });
 
 test('pages that were open while the key was rotated can still be sent', async () => {
