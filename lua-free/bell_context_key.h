@@ -1,0 +1,17 @@
+/* What a key of an edge is made of; for bell_context.c, which uses it, and bell_context_key.c, which reads it. */
+#ifndef BELL_CONTEXT_KEY_H
+#define BELL_CONTEXT_KEY_H
+
+#include "bell_context.h"
+
+#include <openssl/evp.h>
+
+struct bell_context_key {
+    char id[BELL_CONTEXT_ID_BYTES + 1];
+    EVP_MAC_CTX *mac;  /* keyed once, set back by each use */
+    bool all_tenants;  /* the list is not asked */
+    uint32_t *tenants; /* ascending, owned */
+    size_t ntenants;
+};
+
+#endif
