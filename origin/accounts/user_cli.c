@@ -20,7 +20,7 @@ static const struct {
     const char *name, *number; /* users.role */
 } roles[] = {
     {"administrator", "1"}, {"aide", "2"},    {"guardian", "3"}, {"parent", "4"},    {"proctor", "5"},
-    {"relative", "6"},      {"student", "7"}, {"teacher", "8"},  {"operator", "20"},
+    {"relative", "6"},      {"student", "7"}, {"teacher", "8"},  {"operator", "20"}, {"district-admin", "21"},
 };
 #define ROLES (sizeof roles / sizeof *roles)
 

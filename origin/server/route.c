@@ -5,14 +5,9 @@
 #include "origin/server/session.h"
 #include "origin/server/worker.h"
 
-typedef struct {
-    uint32_t role;
-    unsigned scopes;
-    const char *name, *home;
-} role_row;
-
-/* users.role → what it may. A role that is not here may nothing. */
-static const role_row roles[] = {
+/* users.role → what it may. A role that is not here (5, a proctor) may nothing. Whoever answers for a school or a district sees figures, not what
+ * single people do. */
+const fb_role fb_roles[] = {
     {1, FB_SCOPE_SELF, "school_admin", "/courses"}, /* OneRoster 1.1 does not say whether of a school or of the district: the less of the two */
     {2, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "teacher", "/classes"}, /* aide */
     {3, FB_SCOPE_SELF, "guardian", "/courses"},
@@ -21,29 +16,45 @@ static const role_row roles[] = {
     {7, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS, "student", "/courses"},
     {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES | FB_SCOPE_CODES, "teacher", "/classes"},
     {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PEOPLE, "operator", "/district"},
+    {21, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "district_admin", "/district"},
+    {.name = NULL},
 };
 
-static const role_row *role_find(uint32_t role) {
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-        if (roles[i].role == role) {
-            return &roles[i];
+static const fb_role *role_find(uint32_t role) {
+    for (const fb_role *r = fb_roles; r->name != NULL; r++) {
+        if (r->number == role) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+const char *fb_scope_name(unsigned scope) {
+    static const struct {
+        unsigned scope;
+        const char *name;
+    } names[] = {{FB_SCOPE_SELF, "self"},         {FB_SCOPE_CONTENT, "content"}, {FB_SCOPE_PROGRESS, "progress"}, {FB_SCOPE_CLASSES, "classes"},
+                 {FB_SCOPE_DISTRICT, "district"}, {FB_SCOPE_CODES, "codes"},     {FB_SCOPE_PEOPLE, "people"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].scope == scope) {
+            return names[i].name;
         }
     }
     return NULL;
 }
 
 unsigned fb_role_scopes(uint32_t role) {
-    const role_row *r = role_find(role);
+    const fb_role *r = role_find(role);
     return r != NULL ? r->scopes : FB_SCOPE_NONE;
 }
 
 const char *fb_role_name(uint32_t role) {
-    const role_row *r = role_find(role);
+    const fb_role *r = role_find(role);
     return r != NULL ? r->name : "none";
 }
 
 const char *fb_role_home(uint32_t role) {
-    const role_row *r = role_find(role);
+    const fb_role *r = role_find(role);
     return r != NULL ? r->home : "/courses";
 }
 

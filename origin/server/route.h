@@ -59,7 +59,17 @@ fb_match fb_route_find(const fb_route *routes, fb_job *job, unsigned *allowed);
 /* Whether a pattern matches; fills ids[FB_ROUTE_IDS_MAX] and *rest. */
 bool fb_route_matches(const char *pattern, bell_str path, uint64_t *ids, bell_str *rest);
 
-/* The scopes of a role (users.role). */
+/* The roles, ended by one without a name. */
+typedef struct {
+    uint32_t number; /* users.role: those of OneRoster 1.1 in the order of its page, ours from 20 on */
+    unsigned scopes;
+    const char *name, *home;
+} fb_role;
+extern const fb_role fb_roles[];
+
+/* "self", "content", … of one scope; NULL: there is none such. */
+const char *fb_scope_name(unsigned scope);
+/* The scopes of a role (users.role); none of one that is not known. */
 unsigned fb_role_scopes(uint32_t role);
 /* "student", "teacher", …; the home page of the role. */
 const char *fb_role_name(uint32_t role);

@@ -107,7 +107,14 @@ static void every_scope_has_a_role_and_unknown_roles_have_none(void **state) {
     }
     assert_int_equal(fb_role_scopes(0), FB_SCOPE_NONE);
     assert_int_equal(fb_role_scopes(5), FB_SCOPE_NONE); /* proctor */
-    assert_int_equal(fb_role_scopes(21), FB_SCOPE_NONE);
+    assert_int_equal(fb_role_scopes(22), FB_SCOPE_NONE);
+    assert_int_equal(fb_role_scopes(1), FB_SCOPE_SELF); /* school admin */
+    assert_int_equal(fb_role_scopes(3), FB_SCOPE_SELF); /* guardian */
+    assert_int_equal(fb_role_scopes(21), FB_SCOPE_SELF | FB_SCOPE_DISTRICT);
+    for (unsigned scope = 1; scope <= all; scope <<= 1) {
+        assert_non_null(fb_scope_name(scope));
+    }
+    assert_null(fb_scope_name(all + 1));
     assert_int_equal(fb_role_scopes(7) & (FB_SCOPE_CLASSES | FB_SCOPE_DISTRICT), 0);
     assert_int_equal(fb_role_scopes(20) & (FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS | FB_SCOPE_CLASSES), 0);
 }
