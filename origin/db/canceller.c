@@ -1,83 +1,71 @@
 #include "origin/db/canceller.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define THREADS_MAX 8 /* at once, a worker: a server that does not answer must not cost more */
+#include "origin/server/thread.h"
+
 #define STACK_BYTES (256 * 1024)
 
-typedef struct {
+struct fb_cancel {
     PGcancel *cancel;
-    int done_fd;
-} work;
+    int ends[2]; /* of a pipe: the thread writes a byte when it is done */
+    pthread_t thread;
+};
 
-static atomic_uint running;
+/* The thread gets a table of descriptors of its own, with nothing of the worker's in it but the pipe: what PQcancel opens is closed with the thread,
+ * wherever that is ended, and no client's socket is held open by it. */
+static bool leave_descriptors(int kept) {
+    return close_range((unsigned)kept + 1, ~0u, CLOSE_RANGE_UNSHARE) == 0 &&
+           (kept == STDERR_FILENO + 1 || close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0) == 0);
+}
 
 static void *run(void *arg) {
-    work *w = arg;
+    const fb_cancel *c = arg;
     char reason[256];
 
-    PQcancel(w->cancel, reason, sizeof(reason)); /* when it fails, the statement runs on to its time-out, and the caller's bound comes first */
-    PQfreeCancel(w->cancel);
-    close(w->done_fd); /* which makes the other end readable */
-    free(w);
-    atomic_fetch_sub(&running, 1);
+    if (leave_descriptors(c->ends[1])) {
+        PQcancel(c->cancel, reason, sizeof(reason)); /* when it fails, the statement runs on to its time-out, and the caller's bound comes first */
+    }
+    (void)!write(c->ends[1], "", 1);
     return NULL;
 }
 
-/* Signals belong to the loop's thread. */
-static bool start_thread(work *w) {
-    pthread_attr_t attr;
-    pthread_t thread;
-    sigset_t all, before;
-
-    if (pthread_attr_init(&attr) != 0) {
-        return false;
+static fb_cancel *free_cancel(fb_cancel *c) {
+    PQfreeCancel(c->cancel);
+    if (c->ends[0] >= 0) {
+        close(c->ends[0]);
+        close(c->ends[1]);
     }
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&thread, &attr, run, w) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return started;
+    free(c);
+    return NULL;
 }
 
-static void drop(work *w) {
-    PQfreeCancel(w->cancel);
-    free(w);
-    atomic_fetch_sub(&running, 1);
+fb_cancel *fb_cancel_start(PGconn *pg) {
+    fb_cancel *c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        return NULL;
+    }
+    c->cancel = PQgetCancel(pg);
+    if (c->cancel == NULL || pipe2(c->ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        c->ends[0] = -1;
+        return free_cancel(c);
+    }
+    return fb_thread_start(&c->thread, STACK_BYTES, run, c) ? c : free_cancel(c);
 }
 
-int fb_cancel_start(PGconn *pg) {
-    int ends[2];
+int fb_cancel_fd(const fb_cancel *c) {
+    return c->ends[0];
+}
 
-    if (atomic_fetch_add(&running, 1) >= THREADS_MAX) {
-        atomic_fetch_sub(&running, 1);
-        return -1;
-    }
-    work *w = calloc(1, sizeof(*w));
-    if (w == NULL) {
-        atomic_fetch_sub(&running, 1);
-        return -1;
-    }
-    w->cancel = PQgetCancel(pg);
-    if (w->cancel == NULL || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-        drop(w);
-        return -1;
-    }
-    w->done_fd = ends[1];
-    if (!start_thread(w)) {
-        close(ends[0]);
-        close(ends[1]);
-        drop(w);
-        return -1;
-    }
-    return ends[0];
+/* libpq says that PQcancel may be called in a signal handler: it takes no lock and no memory, and where it waits (connect, recv) a thread may be
+ * ended. So the wait for the thread is a short one. */
+void fb_cancel_end(fb_cancel *c) {
+    pthread_cancel(c->thread);
+    pthread_join(c->thread, NULL);
+    free_cancel(c);
 }

@@ -4,6 +4,9 @@
 #define FB_HOSTS_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "origin/db/resolver.h"
 
 typedef struct {
     /* NULL: left to libpq. In `text`. */
@@ -14,12 +17,20 @@ typedef struct {
 
 typedef struct {
     fb_pg_host list[FB_PG_HOSTS_MAX];
-    unsigned n; /* at least 1: a conninfo that names no host, or is wrong, is one try of libpq as it stands */
-    char *text[3];
+    unsigned n;    /* at least 1: a conninfo that names no host, or is wrong, is one try of libpq as it stands */
+    char *text[4]; /* what `list` points into; the last is libpq's default port */
 } fb_pg_hosts;
 
 void fb_pg_hosts_init(fb_pg_hosts *h, const char *conninfo);
 void fb_pg_hosts_fini(fb_pg_hosts *h);
+
+#define FB_PG_NAMES_BYTES (FB_ADDRESSES_MAX * 256)
+
+/* A host whose name has these addresses (parted by commas) becomes what libpq wants for trying them in turn, `first` and those behind it before the
+ * others, so that one which swallows all packets does not use up the time of every try: a name and an address each. The texts are in names and
+ * rotated. false: the name is too long. */
+bool fb_pg_host_at(fb_pg_host *h, const char *addresses, unsigned first, char names[FB_PG_NAMES_BYTES], char rotated[FB_ADDRESSES_BYTES])
+    __attribute__((warn_unused_result));
 
 /* What a conninfo may leave open, and what it may not say: the words of PQconnectStartParams and PQconnectdbParams, with expand_dbname. The
  * operator's conninfo wins over the bounds of TCP and over target_session_attrs=read-write, and loses against user and application. */

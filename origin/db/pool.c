@@ -130,13 +130,15 @@ fb_pool *fb_pool_new(struct event_base *base, const fb_pool_options *o) {
     }
     p->base = base;
     p->options = *o;
+    fb_pg_hosts_init(&p->hosts, o->database);
     p->conns = calloc(o->connections, sizeof(*p->conns));
-    if (p->conns == NULL) {
+    if (p->conns == NULL || !fb_pool_lookups_init(p)) {
+        fb_pg_hosts_fini(&p->hosts);
+        free(p->conns);
         free(p);
         return NULL;
     }
     p->nconns = o->connections;
-    fb_pg_hosts_init(&p->hosts, o->database);
     fb_pool_watch_init(p);
     for (unsigned i = 0; i < p->nconns; i++) {
         fb_pool_conn_start(&p->conns[i], p);
@@ -155,6 +157,7 @@ void fb_pool_free(fb_pool *p) {
     p->nready = 0;
     fb_pool_pump(p);
     event_del(&p->watch);
+    fb_pool_lookups_fini(p);
     fb_pg_hosts_fini(&p->hosts);
     free(p->conns);
     free(p);

@@ -7,7 +7,7 @@
  * connection is up, groups are refused at once. A connection whose first group takes long is given no further ones; one that does not answer at
  * all is given up (pool_watch.c), and the next try goes to the next host of the conninfo (hosts.c).
  *
- * Blocks the loop only where libpq does: while the name of a TCP host is looked up. */
+ * Never blocks the loop: names of hosts are looked up beside it (resolver.c), unless a service file of libpq's names them. */
 #ifndef FB_POOL_H
 #define FB_POOL_H
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "origin/db/pg.h"
+#include "origin/db/resolver.h"
 #include "origin/server/log.h"
 
 #define CONNECT_TIMEOUT_MS      5000
@@ -110,14 +111,24 @@ static void quiet(void *arg, const PGresult *res) {
     (void)res;
 }
 
-static void begin_connect(fb_pool_conn *c) {
+static unsigned connect_timeout_ms(const fb_pool *p) {
+    return p->hosts.n > 1 ? CONNECT_TIMEOUT_MANY_MS : CONNECT_TIMEOUT_MS;
+}
+
+void fb_pool_conn_connect(fb_pool_conn *c, const char *addresses) {
     const fb_pool *p = c->pool;
+    char names[FB_PG_NAMES_BYTES], rotated[FB_ADDRESSES_BYTES];
+    fb_pg_host host = p->hosts.list[c->host];
     fb_pg_words w;
 
-    fb_pg_words_fill(&w, p->options.database, &p->hosts.list[c->host], p->options.user, p->options.application);
+    if (addresses != NULL && !fb_pg_host_at(&host, addresses, c->tries / p->hosts.n, names, rotated)) {
+        fb_pool_conn_down(c, "the name of the host is too long");
+        return;
+    }
+    fb_pg_words_fill(&w, p->options.database, &host, p->options.user, p->options.application);
     c->pg = PQconnectStartParams(w.words, w.values, 1);
     if (c->pg == NULL) {
-        set_timer(c, RETRY_MAX_MS);
+        fb_pool_conn_down(c, "out of memory");
         return;
     }
     c->state = FB_POOL_CONN_CONNECTING;
@@ -127,7 +138,22 @@ static void begin_connect(fb_pool_conn *c) {
     }
     PQsetNoticeReceiver(c->pg, quiet, NULL);
     watch(c, EV_WRITE);
-    set_timer(c, p->hosts.n > 1 ? CONNECT_TIMEOUT_MANY_MS : CONNECT_TIMEOUT_MS);
+    set_timer(c, connect_timeout_ms(p));
+}
+
+static void begin_connect(fb_pool_conn *c) {
+    const fb_pg_host *host = &c->pool->hosts.list[c->host];
+
+    if (host->hostaddr != NULL || !fb_resolver_is_name(host->host)) {
+        fb_pool_conn_connect(c, NULL);
+        return;
+    }
+    c->state = FB_POOL_CONN_LOOKING_UP;
+    if (fb_pool_lookup_begin(c->pool, c->host)) {
+        set_timer(c, connect_timeout_ms(c->pool));
+    } else {
+        fb_pool_conn_down(c, "there is neither memory nor thread nor descriptor to look the host's name up");
+    }
 }
 
 /* A role that could look over the walls between tenants is not served with: better no answer than a foreign one. */
@@ -355,6 +381,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
         begin_connect(c);
     } else if (c->state == FB_POOL_CONN_READY) {
         fb_pool_conn_down(c, PQerrorMessage(c->pg));
+    } else if (c->state == FB_POOL_CONN_LOOKING_UP) {
+        fb_pool_conn_down(c, "the host's name could not be looked up in time");
     } else {
         fb_pool_conn_down(c, "no answer in time while connecting");
     }
@@ -363,7 +391,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
 void fb_pool_conn_start(fb_pool_conn *c, fb_pool *p) {
     c->pool = p;
     c->state = FB_POOL_CONN_DOWN;
-    c->cancel_fd = -1;
     event_assign(&c->timer, p->base, -1, 0, on_timer, c);
     begin_connect(c);
 }

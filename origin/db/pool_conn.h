@@ -1,4 +1,4 @@
-/* Inside of the pool: one connection and its states. Used by pool.c, pool_conn.c and pool_watch.c only. Times are milliseconds of the monotonic
+/* Inside of the pool: one connection and its states. Used by pool.c and the other pool_ files only. Times are milliseconds of the monotonic
  * clock. */
 #ifndef FB_POOL_CONN_H
 #define FB_POOL_CONN_H
@@ -7,17 +7,20 @@
 #include <event2/event_struct.h>
 #include <stdint.h>
 
+#include "origin/db/canceller.h"
 #include "origin/db/hosts.h"
 #include "origin/db/pool.h"
 
 typedef enum {
     FB_POOL_CONN_DOWN,       /* waits for its next try */
+    FB_POOL_CONN_LOOKING_UP, /* the name of its host is being looked up */
     FB_POOL_CONN_CONNECTING, /* libpq is connecting */
     FB_POOL_CONN_PREPARING,  /* the program's statements are being prepared */
     FB_POOL_CONN_READY,
 } fb_pool_conn_state;
 
 typedef struct fb_pool_conn fb_pool_conn;
+typedef struct fb_pool_lookup fb_pool_lookup;
 
 /* A group's place in the pool; outlives a group that is cancelled. */
 typedef struct fb_ticket {
@@ -58,7 +61,7 @@ struct fb_pool_conn {
     /* A cancel is under way from cancel_began_ms until the ticket it is for has ended and the canceller has, too; nothing is sent in between. */
     int64_t cancel_began_ms; /* 0: none */
     fb_ticket *cancel_for;
-    int cancel_fd; /* readable when the canceller has ended; -1: it has */
+    fb_cancel *cancel; /* NULL: it has ended */
     struct event cancel_event;
 };
 
@@ -66,6 +69,7 @@ struct fb_pool {
     struct event_base *base;
     fb_pool_options options;
     fb_pg_hosts hosts;
+    fb_pool_lookup *lookups; /* one a host */
     fb_pool_conn *conns;
     unsigned nconns;
     unsigned nready;
@@ -91,6 +95,15 @@ void fb_pool_conn_send(fb_pool_conn *c, fb_ticket *t);
 bool fb_pool_conn_probe(fb_pool_conn *c);
 /* The one way down: the socket closed, what was in flight told, the next try set. */
 void fb_pool_conn_down(fb_pool_conn *c, const char *reason);
+
+/* The name is looked up: goes on to these addresses, parted by commas; NULL: as the conninfo says. */
+void fb_pool_conn_connect(fb_pool_conn *c, const char *addresses);
+
+/* Looks up the name of a host for the connections that wait for it, which are told. false: there is no memory, thread or descriptor for that. */
+bool fb_pool_lookup_begin(fb_pool *p, unsigned host);
+/* false: out of memory. */
+bool fb_pool_lookups_init(fb_pool *p);
+void fb_pool_lookups_fini(fb_pool *p);
 
 /* The ready connection that delays a group least; NULL when the group has to wait. */
 fb_pool_conn *fb_pool_pick(fb_pool *p);

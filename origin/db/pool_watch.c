@@ -1,9 +1,7 @@
 /* What is in flight is looked at ten times a second: statements that nobody wants any more are cancelled, and connections that do not answer are
  * given up. */
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "origin/db/canceller.h"
 #include "origin/db/pool_conn.h"
 
 #define WATCH_EVERY_MS  100
@@ -15,10 +13,11 @@
 
 static void on_cancel_done(evutil_socket_t fd, short what, void *arg) {
     fb_pool_conn *c = arg;
+    (void)fd;
     (void)what;
 
-    close(fd);
-    c->cancel_fd = -1;
+    fb_cancel_end(c->cancel);
+    c->cancel = NULL;
     if (c->cancel_for == NULL) {
         c->cancel_began_ms = 0;
         fb_pool_pump(c->pool);
@@ -34,17 +33,17 @@ void fb_pool_conn_cancel_forget(fb_pool_conn *c, const fb_ticket *t) {
         return;
     }
     c->cancel_for = NULL;
-    if (c->cancel_fd < 0) {
+    if (c->cancel == NULL) {
         c->cancel_began_ms = 0;
     }
 }
 
 void fb_pool_conn_cancel_drop(fb_pool_conn *c) {
-    if (c->cancel_fd >= 0) {
+    if (c->cancel != NULL) {
         event_del(&c->cancel_event);
-        close(c->cancel_fd);
+        fb_cancel_end(c->cancel);
     }
-    c->cancel_fd = -1;
+    c->cancel = NULL;
     c->cancel_for = NULL;
     c->cancel_began_ms = 0;
 }
@@ -62,9 +61,9 @@ void fb_pool_conn_cancel(fb_pool_conn *c) {
     for (t = t->next; t != NULL; t = t->next) {
         t->exposed = true;
     }
-    c->cancel_fd = fb_cancel_start(c->pg);
-    if (c->cancel_fd >= 0) {
-        event_assign(&c->cancel_event, c->pool->base, c->cancel_fd, EV_READ, on_cancel_done, c);
+    c->cancel = fb_cancel_start(c->pg);
+    if (c->cancel != NULL) {
+        event_assign(&c->cancel_event, c->pool->base, fb_cancel_fd(c->cancel), EV_READ, on_cancel_done, c);
         event_add(&c->cancel_event, NULL);
     }
 }

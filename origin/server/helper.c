@@ -2,11 +2,12 @@
 
 #include <event2/event.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "origin/server/thread.h"
 
 struct fb_helper {
     pthread_mutex_t lock;
@@ -76,18 +77,10 @@ static void on_done(evutil_socket_t fd, short what, void *arg) {
     }
 }
 
-/* Signals belong to the loop's thread. */
 static bool start_threads(fb_helper *h, unsigned n) {
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (; h->nthreads < n; h->nthreads++) {
-        if (pthread_create(&h->threads[h->nthreads], NULL, work, h) != 0) {
-            break;
-        }
+    while (h->nthreads < n && fb_thread_start(&h->threads[h->nthreads], 0, work, h)) {
+        h->nthreads++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return h->nthreads == n;
 }
 

@@ -72,9 +72,10 @@ class Place {
         this.expected.push(pattern);
     }
 
-    /** Starts a program that place.stop() ends with `stopSignal`. Its output is log/NAME.out. */
-    start(name, argv, { stopSignal = 'SIGTERM', env } = {}) {
-        const program = { name, stopSignal, running: true, ...startProgram(argv, { cwd: this.dir, log: this.path('log', `${name}.out`), env }) };
+    /** Starts a program that place.stop() ends with `stopSignal`. Its output is log/NAME.out. `files` says what it finds in the place of which file
+     *  of the system. */
+    start(name, argv, { stopSignal = 'SIGTERM', env, files } = {}) {
+        const program = { name, stopSignal, running: true, ...startProgram(argv, { cwd: this.dir, log: this.path('log', `${name}.out`), env, files }) };
         program.exited.then(() => (program.running = false));
         this.programs.push(program);
         return program;

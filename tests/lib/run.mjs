@@ -1,6 +1,6 @@
 // Commands and long-lived programs of a test, run as an ordinary user: PostgreSQL refuses root, and what root may do proves nothing.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -69,10 +69,25 @@ export async function mustRun(argv, options) {
     return result.stdout;
 }
 
+/** A command that finds other files in the place of the system's: {'/etc/hosts': file}. It has file systems of its own. */
+function withFiles(files, argv) {
+    const mounts = Object.entries(files).flatMap(([place, file]) => [file, place]);
+    const script = 'n=$1; shift; while [ "$n" -gt 0 ]; do mount --bind "$1" "$2" || exit 1; shift 2; n=$((n - 1)); done; exec "$@"';
+    return ['unshare', asRoot ? '-m' : '-rm', 'sh', '-c', script, 'sh', String(mounts.length / 2), ...mounts, ...argv];
+}
+
+/** Why programs cannot be given other files here; undefined: they can. */
+export function whyNoFiles() {
+    const [file, ...args] = withFiles({ '/etc/hosts': '/etc/hosts' }, ['true']);
+    const tried = spawnSync(file, args, { encoding: 'utf8' });
+    return tried.status === 0 ? undefined : `this user cannot have file systems of its own: ${tried.stderr.trim()}`;
+}
+
 /** Starts a program that stays; what it prints is appended to `log`. Gives {child, exited}: exited resolves to [code, signal]. */
-export function startProgram(argv, { cwd, log, env = {} }) {
+export function startProgram(argv, { cwd, log, env = {}, files }) {
     const limits = ['sh', '-c', 'ulimit -c unlimited 2>/dev/null; exec "$@"', 'sh'];
-    const [file, ...args] = asTestUser([...limits, ...argv]);
+    const command = asTestUser([...limits, ...argv]);
+    const [file, ...args] = files ? withFiles(files, command) : command;
     const output = openSync(log, 'a');
     const child = spawn(file, args, { cwd, env: { ...environment, ...env }, stdio: ['ignore', output, output] });
     closeSync(output);

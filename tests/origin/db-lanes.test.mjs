@@ -1,10 +1,12 @@
 // What one request does to its neighbours: slow statements, heavy reads, cancels, errors. One worker, two connections.
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
+import { children } from '../lib/run.mjs';
 import { originClient, startApi, writeSettings } from '../lib/server-firstbell.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { holdLock, itemsByTitle, openSchool } from './school.mjs';
@@ -164,4 +166,29 @@ test('the time-out of the route, not that of the setting, ends a heavy read', as
     const last = place.read('log/postgres.out').split('\n').filter((line) => line.includes('canceling statement due to statement timeout'));
     assert.ok(last.length > 0);
     held.release();
+});
+
+test('a cancel that PostgreSQL does not take is given up: no thread of it is left', async () => {
+    await restart();
+    const [worker] = children(school.api.program.child.pid);
+    const threads = () => readdirSync(`/proc/${worker}/task`).length;
+    const before = threads();
+    const held = lock('progress');
+    await held.ready;
+    const { cookie } = student.cookieHeader();
+    const request = http.get({ socketPath: school.api.socketPath, path: `/api/v1/courses/${school.courseId}`, headers: { cookie, 'bell-tenant': '1' } });
+    request.on('error', () => {});
+    await waitFor('the read to wait for the lock', async () => (await blocked()).length === 1);
+    const postmaster = school.postgres.program.child.pid; // it takes the cancels; the sessions go on
+    process.kill(postmaster, 'SIGSTOP');
+    try {
+        request.destroy();
+        await waitFor('the cancel to begin', () => threads() === before + 1);
+        await waitFor('the connection to be given up', () => place.read('log/error.log').includes('a statement could not be cancelled'));
+        await waitFor('the cancel to end', () => threads() === before);
+    } finally {
+        process.kill(postmaster, 'SIGCONT');
+        held.release();
+    }
+    await waitFor('saves to work again', async () => (await save()).status === 200);
 });
