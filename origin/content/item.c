@@ -23,8 +23,8 @@ void fb_item_write_progress(bell_json *j, const PGresult *r, int row, int col) {
     bell_json_key(j, "position_s");
     bell_json_fixed(j, fb_col_i64(r, row, col + 3), 3);
     fb_col_write_int(j, "time_spent_s", r, row, col + 4);
-    fb_col_write_str_or_null(j, "started_at", r, row, col + 5);
-    fb_col_write_str_or_null(j, "completed_at", r, row, col + 6);
+    fb_col_write_time_or_null(j, "started_at", r, row, col + 5);
+    fb_col_write_time_or_null(j, "completed_at", r, row, col + 6);
 }
 
 void fb_item_write_no_progress(bell_json *j) {

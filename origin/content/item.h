@@ -14,8 +14,7 @@ const char *fb_progress_status_name(int64_t status);
 /* The columns that fb_item_write_progress reads, in this order, from a progress row named p (which may be missing). */
 #define FB_PROGRESS_COLUMNS                                                                                                                          \
     "coalesce(p.status, 0), coalesce(p.percent, 0), p.score_hundredths, coalesce(p.position_ms, 0), coalesce(p.time_spent_s, 0), "                   \
-    "to_char(p.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "                                                                   \
-    "to_char(p.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+    "floor(date_part('epoch', p.started_at))::bigint, floor(date_part('epoch', p.completed_at))::bigint"
 
 /* The unmet conditions of item i for enrollment `me.id` as a JSON array, NULL when there are none. */
 #define FB_MISSING_COLUMN                                                                                                                            \

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "origin/content/item.h"
 #include "origin/courses/courses.h"
 #include "origin/courses/enrolled_sql.h"
@@ -11,7 +13,7 @@ const fb_stmt fb_sql_course_progress = {
     "course_progress",
     FB_ENROLLED_IN("$3") "SELECT c.content_version, c.id, c.title, me.class_title, me.role, p.item_id, " FB_PROGRESS_COLUMNS " "
                          "FROM me JOIN courses c ON c.tenant_id = $1 AND c.id = $3 "
-                         "LEFT JOIN progress p ON p.tenant_id = $1 AND p.enrollment_id = me.id ORDER BY p.item_id LIMIT 20000",
+                         "LEFT JOIN progress p ON p.tenant_id = $1 AND p.enrollment_id = me.id LIMIT 20000",
     3,
 };
 
@@ -39,32 +41,62 @@ enum { WANTING_ITEM, REQUIRED_ITEM, REQUIRED_TITLE, MINIMUM_HUNDREDTHS };       
 #define STATUS_COMPLETED 2
 #define ROLE_STUDENT     3
 
+typedef struct {
+    int64_t item;
+    int row;
+} done_item;
+
 /* What an outline is written from. */
 typedef struct {
-    const PGresult *own;           /* course_progress: ordered by item */
+    const PGresult *own;           /* course_progress */
     const PGresult *items;         /* course_items */
     const PGresult *prerequisites; /* course_prerequisites: ordered by item */
+    done_item *done;               /* the rows of `own` by item, for each is looked for several times */
+    int ndone;
 } outline;
 
-/* The first row of `r` whose number in `col` is not below `id`; its count of rows when there is none. Rows are in order; NULL comes last. */
-static int first_row(const PGresult *r, int col, int64_t id) {
-    int low = 0, high = PQntuples(r);
+static int by_item(const void *a, const void *b) {
+    int64_t x = ((const done_item *)a)->item, y = ((const done_item *)b)->item;
+    return (x > y) - (x < y);
+}
+
+/* false: out of memory. */
+static bool list_done(fb_job *job, outline *o) {
+    int n = PQntuples(o->own);
+
+    o->done = bell_arena_alloc(&job->arena, (size_t)n * sizeof(*o->done));
+    if (o->done == NULL) {
+        return false;
+    }
+    for (int row = 0; row < n; row++) {
+        if (!PQgetisnull(o->own, row, PROGRESS_ITEM)) { /* NULL: the one row of who has done nothing */
+            o->done[o->ndone++] = (done_item){fb_col_i64(o->own, row, PROGRESS_ITEM), row};
+        }
+    }
+    qsort(o->done, (size_t)o->ndone, sizeof(*o->done), by_item);
+    return true;
+}
+
+/* The row of what was done of an item, -1 when nothing was. */
+static int progress_row(const outline *o, int64_t item) {
+    const done_item wanted = {.item = item};
+    const done_item *found = bsearch(&wanted, o->done, (size_t)o->ndone, sizeof(*o->done), by_item);
+    return found != NULL ? found->row : -1;
+}
+
+/* The first row of `prerequisites` that is of the item or of a later one. */
+static int first_prerequisite(const outline *o, int64_t item) {
+    int low = 0, high = PQntuples(o->prerequisites);
+
     while (low < high) {
         int middle = (low + high) / 2;
-        if (!PQgetisnull(r, middle, col) && fb_col_i64(r, middle, col) < id) {
+        if (fb_col_i64(o->prerequisites, middle, WANTING_ITEM) < item) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     return low;
-}
-
-/* The row of what was done of an item, -1 when nothing was. */
-static int progress_row(const outline *o, int64_t item) {
-    int row = first_row(o->own, PROGRESS_ITEM, item);
-    bool found = row < PQntuples(o->own) && !PQgetisnull(o->own, row, PROGRESS_ITEM) && fb_col_i64(o->own, row, PROGRESS_ITEM) == item;
-    return found ? row : -1;
 }
 
 /* The rule of missing_prerequisites() (schema/0004), over rows that are here already. tests/origin/outline.test.mjs compares the two. */
@@ -99,7 +131,7 @@ static void write_missing(bell_json *j, const outline *o, int prerequisite) {
 
 /* Teachers find everything open. */
 static void write_lock(bell_json *j, const outline *o, int64_t item) {
-    int first = fb_col_i64(o->own, 0, ROLE) == ROLE_STUDENT ? first_row(o->prerequisites, WANTING_ITEM, item) : PQntuples(o->prerequisites);
+    int first = fb_col_i64(o->own, 0, ROLE) == ROLE_STUDENT ? first_prerequisite(o, item) : PQntuples(o->prerequisites);
     int end = first;
     bool locked = false;
 
@@ -190,9 +222,13 @@ static int64_t mean_percent(const outline *o) {
     return n > 0 ? (sum + n / 2) / n : 0;
 }
 
-static void reply(fb_job *job, const outline *o) {
+static void reply(fb_job *job, outline *o) {
     bell_json j;
 
+    if (!list_done(job, o)) {
+        fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
+        return;
+    }
     fb_reply_json_begin(job, &j);
     bell_json_object_open(&j);
     fb_col_write_int(&j, "id", o->own, 0, COURSE_ID);
@@ -219,7 +255,7 @@ static fb_result_key key_of(const fb_job *job, int64_t version) {
 
 /* All was read anew, in one group. An import between two of its statements leaves versions that differ: such a reading is not kept. */
 static void answer_all(fb_job *job) {
-    outline o = {fb_rows(job, 0), fb_rows(job, 1), fb_rows(job, 2)};
+    outline o = {.own = fb_rows(job, 0), .items = fb_rows(job, 1), .prerequisites = fb_rows(job, 2)};
 
     if (PQntuples(o.own) == 0) {
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
@@ -242,7 +278,7 @@ static void answer(fb_job *job) {
     fb_result_key key = key_of(job, fb_col_i64(own, 0, VERSION));
     const PGresult *const *kept = fb_result_cache_get(job->worker->results, &key);
     if (kept != NULL) {
-        reply(job, &(outline){own, kept[0], kept[1]});
+        reply(job, &(outline){.own = own, .items = kept[0], .prerequisites = kept[1]});
         return;
     }
     const char *tenant = fb_text_i64(job, job->tenant_id), *course = fb_text_i64(job, (int64_t)job->ids[0]);

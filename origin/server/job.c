@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "origin/server/log.h"
 #include "origin/server/reply.h"
@@ -228,5 +229,46 @@ void fb_col_write_str_or_null(bell_json *j, const char *key, const PGresult *r, 
         bell_json_null(j);
     } else {
         bell_json_str(j, fb_col(r, row, col));
+    }
+}
+
+static char *put_two(char *p, int n) {
+    p[0] = (char)('0' + n / 10 % 10);
+    p[1] = (char)('0' + n % 10);
+    return p + 2;
+}
+
+/* strftime would take longer than all the rest of an item. */
+static void write_time(bell_json *j, int64_t unix_s) {
+    char text[20], *p = text;
+    time_t when = (time_t)unix_s;
+    struct tm t;
+
+    if (gmtime_r(&when, &t) == NULL || t.tm_year < -1900 || t.tm_year > 8099) { /* years of four digits */
+        bell_json_null(j);
+        return;
+    }
+    p = put_two(p, (t.tm_year + 1900) / 100);
+    p = put_two(p, (t.tm_year + 1900) % 100);
+    *p++ = '-';
+    p = put_two(p, t.tm_mon + 1);
+    *p++ = '-';
+    p = put_two(p, t.tm_mday);
+    *p++ = 'T';
+    p = put_two(p, t.tm_hour);
+    *p++ = ':';
+    p = put_two(p, t.tm_min);
+    *p++ = ':';
+    p = put_two(p, t.tm_sec);
+    *p++ = 'Z';
+    bell_json_str(j, (bell_str){text, (size_t)(p - text)});
+}
+
+void fb_col_write_time_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col) {
+    bell_json_key(j, key);
+    if (PQgetisnull(r, row, col)) {
+        bell_json_null(j);
+    } else {
+        write_time(j, fb_col_i64(r, row, col));
     }
 }

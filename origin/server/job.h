@@ -104,5 +104,7 @@ void fb_col_write_int(bell_json *j, const char *key, const PGresult *r, int row,
 void fb_col_write_str(bell_json *j, const char *key, const PGresult *r, int row, int col);
 void fb_col_write_int_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
 void fb_col_write_str_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
+/* From whole seconds since 1970, what is cheapest for PostgreSQL to say and the same whatever its DateStyle: "2026-11-21T08:15:00Z". */
+void fb_col_write_time_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
 
 #endif

@@ -36,17 +36,24 @@ void fb_token_cache_free(fb_token_cache *c) {
     free(c);
 }
 
-static size_t place_of(const fb_token_cache *c, bell_str token) {
-    return (size_t)(bell_siphash(c->key, token) % FB_TOKEN_CACHE_SLOTS);
+/* The first of the slots where a token may be: those of a set are in the order they were put, the newest first. */
+static size_t set_of(const fb_token_cache *c, bell_str token) {
+    return (size_t)(bell_siphash(c->key, token) % (FB_TOKEN_CACHE_SLOTS / FB_TOKEN_CACHE_WAYS)) * FB_TOKEN_CACHE_WAYS;
 }
 
 const bell_token_claims *fb_token_cache_get(const fb_token_cache *c, bell_str token) {
-    const slot *s = c->slots[place_of(c, token)];
-    return s != NULL && bell_str_eq_secret((bell_str){s->token, s->len}, token) ? &s->claims : NULL;
+    slot *const *set = &c->slots[set_of(c, token)];
+
+    for (size_t i = 0; i < FB_TOKEN_CACHE_WAYS && set[i] != NULL; i++) {
+        if (bell_str_eq_secret((bell_str){set[i]->token, set[i]->len}, token)) {
+            return &set[i]->claims;
+        }
+    }
+    return NULL;
 }
 
 void fb_token_cache_put(fb_token_cache *c, bell_str token, const bell_token_claims *claims) {
-    slot **place = &c->slots[place_of(c, token)];
+    slot **set = &c->slots[set_of(c, token)];
     slot *s = malloc(sizeof(*s) + token.len);
 
     if (s == NULL) {
@@ -55,6 +62,9 @@ void fb_token_cache_put(fb_token_cache *c, bell_str token, const bell_token_clai
     s->claims = *claims;
     s->len = token.len;
     memcpy(s->token, token.p, token.len);
-    free(*place);
-    *place = s;
+    free(set[FB_TOKEN_CACHE_WAYS - 1]);
+    for (size_t i = FB_TOKEN_CACHE_WAYS - 1; i > 0; i--) {
+        set[i] = set[i - 1];
+    }
+    set[0] = s;
 }

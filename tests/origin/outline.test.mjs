@@ -45,6 +45,16 @@ test('what is locked, and why, is what the rule of the database says, whatever w
     }
 });
 
+test('times are said in UTC to the second, as the calendar of the database has them', async () => {
+    for (const time of ['1969-12-31 23:59:59.9Z', '2000-02-29 12:00:00.999999Z', '2024-12-31 23:59:60Z', '2026-03-08 01:30:00-08']) {
+        await setProgress('rain-video', 2, 'NULL');
+        const said = await school.postgres.sql('postgres', `UPDATE progress SET started_at = '${time}' WHERE enrollment_id = ${enrollment} AND item_id =
+            (SELECT id FROM items WHERE tenant_id = 1 AND key = 'rain-video')
+            RETURNING to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
+        assert.equal(itemsOf(await outline())[0].started_at, said);
+    }
+});
+
 test('a teacher finds everything open', async () => {
     await setProgress('rain-video', 0, 'NULL');
     assert.ok(itemsOf(await outline(teacher)).every((item) => !item.locked && item.missing.length === 0));
