@@ -17,7 +17,17 @@ export const title = "one course's progress (30 items, row level security) at 64
 
 const RATIO_MIN = 4;
 const MEMORY_MAX_MIB = 32;
-const PEER_CONNECTIONS = 16; // to PostgreSQL, a process
+// The peer in each of its forms; connections are those to PostgreSQL, a process.
+const FORMS = [
+    { name: 'fastify x1', processes: 1, connections: 16 },
+    { name: 'fastify x2', processes: 2, connections: 16 },
+    { name: 'fastify x1 pipelined', processes: 1, connections: 16, pipeline: true },
+    { name: 'fastify x2 pipelined', processes: 2, connections: 16, pipeline: true },
+    { name: 'fastify x1 kept', processes: 1, connections: 4, pipeline: true, kept: true },
+    { name: 'fastify x2 kept', processes: 2, connections: 4, pipeline: true, kept: true },
+    { name: 'fastify x1 kept, shared', processes: 1, connections: 2, pipeline: true, kept: true, shared: true },
+    { name: 'fastify x2 kept, shared', processes: 2, connections: 4, pipeline: true, kept: true, shared: true },
+];
 const SETTINGS = { workers: 2, db_waiting_max: 1024 }; // closed loops of 512 connections are not to be shed
 
 export async function play(place, report, { quick, withPeers, say }) {
@@ -43,7 +53,7 @@ export async function play(place, report, { quick, withPeers, say }) {
         if (peers.length > 0) await addLatency(report, run, connections, results, us, rounds);
     }
     addMemory(report, us);
-    report.note(`peers: fastify and pg of load/package.json and its Node; each statement group in a transaction with session_enter, ${PEER_CONNECTIONS} connections a process`);
+    report.note('peers: fastify and pg of load/package.json and its Node; each statement group in a transaction with session_enter; kept: the outline between requests, as we do');
 }
 
 const requestLine = (district, student) => `GET /api/v1/courses/${district.courseId}\tBell-Tenant: 1\tCookie: ${student.cookie}`;
@@ -51,9 +61,8 @@ const requestLine = (district, student) => `GET /api/v1/courses/${district.cours
 async function startPeers(place, district, say) {
     const peers = [];
     let missing = null;
-    for (const [processes, pipeline] of [[1, false], [2, false], [1, true], [2, true]]) {
-        const name = `fastify x${processes}${pipeline ? ' pipelined' : ''}`;
-        const settings = { pgSocket: place.path('sock'), publicKey: district.publicKey, processes, pipeline, connections: PEER_CONNECTIONS };
+    for (const { name, ...form } of FORMS) {
+        const settings = { pgSocket: place.path('sock'), publicKey: district.publicKey, ...form };
         try {
             peers.push(await startNodePeer(place, 'fastify', name, settings));
         } catch (error) {
