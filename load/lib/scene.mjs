@@ -13,6 +13,7 @@ import { startPostgres } from '../../tests/lib/server-postgres.mjs';
 const MODULES = 3;
 const LESSONS = 2; // of a module
 const ITEMS = 5; // of a lesson
+export const QUESTIONS = 50; // of a quiz: one more score than that is possible; each is right with "a"
 const KINDS = ['video', 'reading', 'quiz', 'assignment', 'reading'];
 
 /** Gives {postgres, courseId, students: [{id, sid, cookie}], publicKey}. `students` of them take the course and are signed in;
@@ -65,7 +66,8 @@ const contents = {
     reading: (key) => ({ blocks: [{ type: 'paragraph', text: `About ${key}.` }] }),
     quiz: () => ({
         pass_score: 60,
-        questions: [{ id: 'q1', prompt: 'What falls?', kind: 'single', choices: [{ id: 'a', text: 'Rain' }, { id: 'b', text: 'Stones' }], answer: ['a'] }],
+        questions: Array.from({ length: QUESTIONS }, (_, i) => (
+            { id: `q${i + 1}`, prompt: 'What falls?', kind: 'single', choices: [{ id: 'a', text: 'Rain' }, { id: 'b', text: 'Stones' }], answer: ['a'] })),
     }),
     assignment: () => ({ blocks: [{ type: 'paragraph', text: 'Write a page about a river.' }] }),
 };

@@ -60,7 +60,8 @@ class Postgres {
         this.program = program;
         await waitFor('PostgreSQL to take connections', () => {
             this.place.assertRunning(program);
-            return this.place.read(`${this.name}/postmaster.pid`).split('\n')[7]?.trim().replace('standby', 'ready') === 'ready';
+            const lines = this.place.read(`${this.name}/postmaster.pid`).split('\n');
+            return lines[0] === String(program.child.pid) && lines[7]?.trim().replace('standby', 'ready') === 'ready'; // not what one that was killed has left
         });
     }
 
