@@ -11,7 +11,9 @@ FUZZ_LEAST=20000
 passed=0
 failed=0
 skipped=0
-running=() # the pids of run_file
+running=()               # the pids of run_file
+declare -A line_of       # PART NAME FILE of each
+declare -A left began ok_of bad_of # of a part: files that have not ended, when its first began, tests that passed and failed
 
 # ---- running: every file writes TAP to $results/PART.NAME.out and its exit code to .code
 
@@ -95,47 +97,73 @@ at_once() {
     esac
 }
 
-# run_all PART LINES...: a line is PART NAME FILE
+# longest_first: lines PART NAME FILE of one part, what is likely to take longest first, so that no core idles at the end. A file whose head asks for
+# a longer time bound is one, then one of more lines.
+longest_first() {
+    awk -v most=$TIME_BOUND_S '{
+        bound = most; lines = 0
+        while ((getline text <$3) > 0)
+            if (++lines <= 12 && sub(/.*time bound: /, "", text)) bound = text + 0
+        close($3)
+        print bound, lines, $0
+    }' | sort -s -k 1,1nr -k 2,2nr | cut -d ' ' -f 3-
+}
+
+# run_all LINES...: a line is PART NAME FILE. A part begins when there is room, not when the one before has ended; each is summed up when its last
+# file has ended.
 run_all() {
-    local line part name file most
-    most=$(at_once "$1")
-    shift
-    running=()
+    local line part name file most=0 ticker
+    ticker "tests" &
+    ticker=$!
+    disown "$ticker"
     for line in "$@"; do
-        while [ ${#running[@]} -ge "$most" ]; do
-            wait -n "${running[@]}" || true
-            drop_ended
-        done
+        part=${line%% *}
+        left[$part]=$((${left[$part]:-0} + 1))
+    done
+    for line in "$@"; do
         read -r part name file <<<"$line"
+        [ "$(at_once "$part")" = "$most" ] || make_room 1 # what runs alone is met by nothing else
+        most=$(at_once "$part")
+        make_room "$most"
+        began[$part]=${began[$part]:-$SECONDS}
         run_file "$part" "$name" "$file" &
         running+=($!)
+        line_of[$!]=$line
     done
-    wait "${running[@]}"
+    make_room 1
+    kill -s KILL "$ticker" 2>/dev/null || true
+}
+
+# make_room MOST: waits until fewer than so many files run
+make_room() {
+    while [ ${#running[@]} -ge "$1" ]; do
+        wait -n "${running[@]}" || true
+        drop_ended
+    done
 }
 
 drop_ended() {
-    local pid left=()
+    local pid still=() ended=()
     for pid in "${running[@]}"; do
-        ! kill -0 "$pid" 2>/dev/null || left+=("$pid")
+        if kill -0 "$pid" 2>/dev/null; then still+=("$pid"); else ended+=("$pid"); fi
     done
-    running=("${left[@]}")
+    running=("${still[@]}")
+    for pid in "${ended[@]}"; do
+        end_file "${line_of[$pid]}"
+    done
 }
 
-# run_part PART LINES...: all files of a part, and the line that sums them up
-run_part() {
-    local part=$1 begin=$SECONDS before="$passed $failed" line name file ticker
-    shift
-    ticker "$part" &
-    ticker=$!
-    disown "$ticker"
-    run_all "$part" "$@"
-    kill -s KILL "$ticker" 2>/dev/null || true
+# end_file LINE: what it said is counted; the last of a part prints the line that sums the part up
+end_file() {
+    local part name file before="$passed $failed"
+    read -r part name file <<<"$1"
+    count_file "$part" "$name" "$file"
+    ok_of[$part]=$((${ok_of[$part]:-0} + passed - ${before% *}))
+    bad_of[$part]=$((${bad_of[$part]:-0} + failed - ${before#* }))
+    left[$part]=$((left[$part] - 1))
+    [ ${left[$part]} = 0 ] || return 0
     [ "$part" != edge ] || note_plain_nginx
-    for line in "$@"; do
-        read -r part name file <<<"$line"
-        count_file "$part" "$name" "$file"
-    done
-    printf '  %-9s %5d passed, %d failed %11d s\n' "$part" $((passed - ${before% *})) $((failed - ${before#* })) $((SECONDS - begin))
+    printf '  %-9s %5d passed, %d failed %11d s\n' "$part" ${ok_of[$part]} ${bad_of[$part]} $((SECONDS - ${began[$part]}))
 }
 
 note_plain_nginx() {
