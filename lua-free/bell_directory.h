@@ -1,27 +1,21 @@
-/* The tenant directory: which district answers to which host name.
+/* The tenant directory as the edge reads it: which district answers to which host name, where it is served, and who has been signed out.
  *
- * Snapshot (file, and later the feed), one line of header and a JSON payload:
- *   bell-directory 1 <version> <payload bytes> <SHA-256 of the payload, lower-case hex>\n
- *   {"version":N,"tenants":[{"id":1,"name":"demo","title":"Demo District","status":"active","locale":"en","hosts":["demo.localhost"]}],
- *    "default_tenant":1}
- * The checksum is verified before the payload is parsed. "default_tenant" is absent once a second tenant exists; unknown names and bare
- * addresses go to it. A host belongs to one tenant only. Hosts are written as bell_host_normalize leaves them; names are unique.
- * Members come in this order at the top, in any order within a tenant, where unknown ones are passed over.
+ * It lies in shared memory as an image: one position-independent block of bytes, aligned to 8, that is filled from documents (bell_directory_doc.h)
+ * and changed in place. Offsets are checked on every read, so that a reader who races a writer sees rubbish at worst, ends, and never reads outside
+ * of the image; the caller's version check then discards what it found. What is not an image has version 0, no tenants and no hosts.
  *
- * Image: the same as one position-independent block of bytes for shared memory, aligned to 8 bytes. It holds no titles. Offsets are checked on
- * every read, so that a reader who races a writer sees rubbish at worst and never reads outside of the image; the caller's version check then
- * discards it. What is not an image has version 0, no tenants and no hosts. */
+ * A request keeps a bell_tenant, which is a copy. What is asked for less often lies in the tenant's record: its bytes are copied out whole, and the
+ * copy, which nobody changes any more, is looked into. */
 #ifndef BELL_DIRECTORY_H
 #define BELL_DIRECTORY_H
 
-#include "bell_buf.h"
 #include "bell_host.h"
 
 #pragma GCC visibility push(hidden)
 
-#define BELL_DIRECTORY_NAME_MAX   63
+#define BELL_DIRECTORY_NAME_MAX   63 /* bytes: of tenants, pools, clusters, regions, flags, limits */
 #define BELL_DIRECTORY_LOCALE_MAX 35
-#define BELL_DIRECTORY_HEADER_MAX 160
+#define BELL_DIRECTORY_RECORD_MAX 65536
 
 typedef enum {
     BELL_TENANT_ACTIVE = 1,
@@ -35,37 +29,79 @@ const char *bell_tenant_status_name(bell_tenant_status s);
 /* 0 when unknown. */
 bell_tenant_status bell_tenant_status_of(bell_str name);
 
-/* What a request keeps of its tenant: a copy, no pointer into the image. */
 typedef struct {
     uint32_t id;
     bell_tenant_status status;
-    char name[BELL_DIRECTORY_NAME_MAX + 1]; /* [a-z0-9-] */
+    uint64_t revision;                          /* the version of the directory in which it was last put */
+    int64_t sessions_from_s;                    /* Unix seconds: sessions that began before are over; 0: none */
+    char name[BELL_DIRECTORY_NAME_MAX + 1];     /* [a-z0-9-] */
+    char upstream[BELL_DIRECTORY_NAME_MAX + 1]; /* a pool's name; empty: the edge's own default */
     char locale[BELL_DIRECTORY_LOCALE_MAX + 1];
 } bell_tenant;
 
-/* Writing a snapshot: one call a tenant, ids ascending. `title` is UTF-8. */
-typedef struct {
-    uint32_t id;
-    bell_tenant_status status;
-    bell_str name, title, locale;
-    const bell_str *hosts;
-    size_t nhosts;
-} bell_directory_row;
+typedef enum {
+    BELL_DIRECTORY_NOBODY,
+    BELL_DIRECTORY_EXACT,
+    BELL_DIRECTORY_WILDCARD, /* by the longest "*.…" that fits, any number of labels deep */
+    BELL_DIRECTORY_DEFAULT,  /* while there is one tenant only, it may answer to every name */
+} bell_directory_match;
 
-/* Appends a whole snapshot. default_tenant 0: none. false: out failed, or a row could not be read back (ids that do not ascend, a status, name,
- * locale, title or host that is not one, a default tenant beside others). That names and hosts are unique is for the caller to know. */
-bool bell_directory_write(bell_buf *out, uint64_t version, const bell_directory_row *rows, size_t nrows, uint32_t default_tenant)
-    __attribute__((warn_unused_result));
-
-/* Checks a snapshot whole and turns it into an image of *image_len bytes from malloc. NULL: err holds a sentence ("checksum does not
- * match: the file is torn or was changed", "tenants[3].hosts[0]: \"a_b\" is not a host name", …). */
-void *bell_directory_build(bell_str snapshot, size_t *image_len, char *err, size_t err_len) __attribute__((warn_unused_result));
+/* host: already normalized (bell_host_normalize). NOBODY: *out is undefined. */
+bell_directory_match bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) __attribute__((warn_unused_result));
 
 uint64_t bell_directory_version(const void *image, size_t image_len);
 size_t bell_directory_tenant_count(const void *image, size_t image_len);
 
-/* host: already normalized (bell_host_normalize). 1: exact match; 2: the default tenant; 0: nobody's. */
-int bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) __attribute__((warn_unused_result));
+/* Whether a session of this subject that began at began_s is over: the subject was signed out everywhere, or taken off the roster, at that moment or
+ * later. The tenant's own sessions_from_s is the caller's to compare. */
+bool bell_directory_is_revoked(const void *image, size_t image_len, uint32_t tenant_id, bell_str subject, int64_t began_s)
+    __attribute__((warn_unused_result));
+
+/* Records: `out` has room for BELL_DIRECTORY_RECORD_MAX bytes. Their length; 0: there is no such tenant, or pool. */
+size_t bell_directory_copy_tenant(const void *image, size_t image_len, uint32_t tenant_id, void *out) __attribute__((warn_unused_result));
+size_t bell_directory_copy_pool(const void *image, size_t image_len, bell_str name, void *out) __attribute__((warn_unused_result));
+
+typedef enum {
+    BELL_RECORD_NAME,
+    BELL_RECORD_LOCALE,
+    BELL_RECORD_UPSTREAM,
+    BELL_RECORD_CLUSTER, /* of databases */
+    BELL_RECORD_REGION,
+    BELL_RECORD_TITLE,   /* UTF-8 */
+    BELL_RECORD_NOTICE,  /* UTF-8: the district's own words while it is suspended; may be empty */
+    BELL_RECORD_HOSTS,   /* a list */
+    BELL_RECORD_FLAGS,   /* a list */
+    BELL_RECORD_LIMITS,  /* pairs: name, number */
+    BELL_RECORD_KEYS,    /* bell_record_next_key */
+    BELL_RECORD_SERVERS, /* of a pool: bell_record_next_server */
+    BELL_RECORD_PARTS,
+} bell_record_part;
+
+/* Points into the copy; empty when there is none, or the copy is none. */
+bell_str bell_record_get(const void *copy, size_t len, bell_record_part part);
+/* The next text of a list; false at its end. */
+bool bell_record_next(bell_str *list, bell_str *item);
+bool bell_record_has_flag(const void *copy, size_t len, bell_str name);
+/* false: the tenant has no such limit. */
+bool bell_record_limit(const void *copy, size_t len, bell_str name, uint64_t *value);
+
+typedef struct {
+    bell_str kid, use, alg;  /* what a key is for ("cloudfront", "session"), and how; words of the module that uses it */
+    bell_str material;       /* as that module writes keys: PEM, JWK, base64url */
+    int64_t from_s, until_s; /* Unix seconds, until_s excluded; 0: open on that side */
+} bell_record_key;
+
+bool bell_record_next_key(bell_str *keys, bell_record_key *out);
+
+typedef enum { BELL_SERVER_UP = 1, BELL_SERVER_DRAIN = 2, BELL_SERVER_DOWN = 3 } bell_server_state;
+
+typedef struct {
+    bell_str address; /* ADDRESS:PORT or unix:PATH */
+    uint32_t weight;  /* 1 to 1000 */
+    bell_server_state state;
+} bell_record_server;
+
+bool bell_record_next_server(bell_str *servers, bell_record_server *out);
 
 #pragma GCC visibility pop
 

@@ -1,49 +1,25 @@
 /* Reading an image: no allocation, no trust in any offset. */
 #include "bell_directory_image.h"
 
-static uint64_t rotate(uint64_t x, unsigned by) {
-    return x << by | x >> (64 - by);
-}
+#include <stdio.h>
 
-static void sip_rounds(uint64_t v[4], unsigned n) {
-    while (n-- > 0) {
-        v[0] += v[1];
-        v[1] = rotate(v[1], 13) ^ v[0];
-        v[0] = rotate(v[0], 32);
-        v[2] += v[3];
-        v[3] = rotate(v[3], 16) ^ v[2];
-        v[0] += v[3];
-        v[3] = rotate(v[3], 21) ^ v[0];
-        v[2] += v[1];
-        v[1] = rotate(v[1], 17) ^ v[2];
-        v[2] = rotate(v[2], 32);
-    }
-}
+#define WORDS(type)  (sizeof(type) / sizeof(uint32_t))
+#define TEXT_MAX     (BELL_HOST_MAX_BYTES + 2)
+#define LABELS_SHOWN 31
 
 uint64_t bell_directory_hash(const uint32_t seed[4], bell_str s) {
-    uint64_t k0 = (uint64_t)seed[1] << 32 | seed[0], k1 = (uint64_t)seed[3] << 32 | seed[2], word;
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u};
-    size_t at = 0;
-
-    for (; s.len - at >= 8; at += 8) {
-        memcpy(&word, s.p + at, 8);
-        v[3] ^= word;
-        sip_rounds(v, 2);
-        v[0] ^= word;
-    }
-    word = 0;
-    memcpy(&word, s.p + at, s.len - at);
-    word |= (uint64_t)s.len << 56;
-    v[3] ^= word;
-    sip_rounds(v, 2);
-    v[0] ^= word;
-    v[2] ^= 0xff;
-    sip_rounds(v, 4);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    return bell_siphash((const unsigned char *)seed, s);
 }
 
-static uint32_t load_word(const uint32_t *p) {
-    return __atomic_load_n(p, __ATOMIC_RELAXED);
+uint64_t bell_directory_revoked_hash(const uint32_t seed[4], uint32_t tenant_id, bell_str subject) {
+    char text[sizeof(tenant_id) + BELL_DIRECTORY_SUBJECT_MAX];
+    size_t len = subject.len < BELL_DIRECTORY_SUBJECT_MAX ? subject.len : BELL_DIRECTORY_SUBJECT_MAX;
+
+    memcpy(text, &tenant_id, sizeof(tenant_id));
+    if (len > 0) {
+        memcpy(text + sizeof(tenant_id), subject.p, len);
+    }
+    return bell_directory_hash(seed, (bell_str){text, sizeof(tenant_id) + len});
 }
 
 /* Copies `n` words, each read once. */
@@ -51,12 +27,16 @@ static void load_words(void *to, const void *from, size_t n) {
     uint32_t *w = to;
 
     for (size_t i = 0; i < n; i++) {
-        w[i] = load_word((const uint32_t *)from + i);
+        w[i] = __atomic_load_n((const uint32_t *)from + i, __ATOMIC_RELAXED);
     }
 }
 
-static bool is_inside(uint64_t at, uint64_t bytes, uint64_t image_len) {
-    return at <= image_len && bytes <= image_len - at;
+static bool is_inside(uint64_t at, uint64_t bytes, uint64_t capacity) {
+    return at <= capacity && bytes <= capacity - at;
+}
+
+static bool is_table(uint32_t at, uint32_t nslots, size_t slot_bytes, uint32_t capacity) {
+    return nslots != 0 && (nslots & (nslots - 1)) == 0 && at % sizeof(uint32_t) == 0 && is_inside(at, (uint64_t)nslots * slot_bytes, capacity);
 }
 
 /* The head's copy, with every part it names inside of the image and aligned. */
@@ -64,11 +44,11 @@ static bool load_head(const void *image, size_t image_len, image_head *h) {
     if (image == NULL || image_len < sizeof(*h) || (uintptr_t)image % sizeof(uint32_t) != 0) {
         return false;
     }
-    load_words(h, image, sizeof(*h) / sizeof(uint32_t));
-    return h->magic == IMAGE_MAGIC && h->format == IMAGE_FORMAT && h->image_bytes <= image_len && h->nslots != 0 &&
-           (h->nslots & (h->nslots - 1)) == 0 && (h->tenants_at | h->slots_at) % sizeof(uint32_t) == 0 &&
-           is_inside(h->tenants_at, (uint64_t)h->ntenants * sizeof(image_tenant), h->image_bytes) &&
-           is_inside(h->slots_at, (uint64_t)h->nslots * sizeof(image_slot), h->image_bytes);
+    load_words(h, image, WORDS(*h));
+    return h->magic == IMAGE_MAGIC && h->format == IMAGE_FORMAT && h->capacity_bytes <= image_len && (h->version_low | h->version_high) != 0 &&
+           is_table(h->texts_at, h->ntexts, sizeof(image_text), h->capacity_bytes) &&
+           is_table(h->ids_at, h->nids, sizeof(image_id), h->capacity_bytes) &&
+           is_table(h->revoked_at, h->nrevoked, sizeof(image_revoked), h->capacity_bytes);
 }
 
 uint64_t bell_directory_version(const void *image, size_t image_len) {
@@ -83,60 +63,302 @@ size_t bell_directory_tenant_count(const void *image, size_t image_len) {
     return load_head(image, image_len, &h) ? h.ntenants : 0;
 }
 
-static bool copy_text(const char *image, const image_head *h, uint32_t at, uint32_t bytes, size_t max, char *out) {
-    if (bytes > max || !is_inside(at, bytes, h->image_bytes)) {
+/* ---- blocks */
+
+/* The head of a block whose parts are all inside of it, and it of the image. */
+static bool load_block(const char *image, const image_head *h, uint32_t at, image_block *b) {
+    uint64_t sum = sizeof(*b);
+
+    if (at == 0 || at % sizeof(uint32_t) != 0 || !is_inside(at, sizeof(*b), h->capacity_bytes)) {
         return false;
     }
-    memcpy(out, image + at, bytes);
+    load_words(b, image + at, WORDS(*b));
+    for (size_t i = 0; i < BELL_RECORD_PARTS; i++) {
+        sum += b->part_bytes[i];
+    }
+    return sum == b->bytes && b->bytes <= BELL_DIRECTORY_RECORD_MAX && is_inside(at, b->bytes, h->capacity_bytes);
+}
+
+static bool copy_text(const char *from, uint32_t bytes, size_t max, char *out) {
+    if (bytes > max) {
+        return false;
+    }
+    memcpy(out, from, bytes);
     out[bytes] = '\0';
     return true;
 }
 
-static bool copy_tenant(const char *image, const image_head *h, uint32_t index, bell_tenant *out) {
-    image_tenant t;
+/* The first three parts follow the head, in this order. */
+static bool copy_tenant(const char *image, const image_head *h, uint32_t at, bell_tenant *out) {
+    image_block b;
+    const char *name = image + at + sizeof(b), *locale, *upstream;
 
-    if (index >= h->ntenants) {
+    if (!load_block(image, h, at, &b) || b.part_bytes[BELL_RECORD_NAME] == 0) {
         return false;
     }
-    load_words(&t, image + h->tenants_at + (size_t)index * sizeof(t), sizeof(t) / sizeof(uint32_t));
-    out->id = t.id;
-    out->status = (bell_tenant_status)t.status;
-    return copy_text(image, h, t.name_at, t.name_bytes, BELL_DIRECTORY_NAME_MAX, out->name) &&
-           copy_text(image, h, t.locale_at, t.locale_bytes, BELL_DIRECTORY_LOCALE_MAX, out->locale);
+    locale = name + b.part_bytes[BELL_RECORD_NAME];
+    upstream = locale + b.part_bytes[BELL_RECORD_LOCALE];
+    out->id = b.id;
+    out->status = (bell_tenant_status)b.status;
+    out->revision = (uint64_t)b.revision_high << 32 | b.revision_low;
+    out->sessions_from_s = (int64_t)((uint64_t)b.sessions_from_high << 32 | b.sessions_from_low);
+    return copy_text(name + 1, b.part_bytes[BELL_RECORD_NAME] - 1, BELL_DIRECTORY_NAME_MAX, out->name) &&
+           copy_text(locale, b.part_bytes[BELL_RECORD_LOCALE], BELL_DIRECTORY_LOCALE_MAX, out->locale) &&
+           copy_text(upstream, b.part_bytes[BELL_RECORD_UPSTREAM], BELL_DIRECTORY_NAME_MAX, out->upstream);
 }
 
-/* The index of the tenant that has this host. Ends after nslots probes also where a torn image has no empty slot. */
-static uint32_t find_slot(const char *image, const image_head *h, bell_str host) {
-    uint64_t hash = bell_directory_hash(h->seed, host);
-    uint32_t mask = h->nslots - 1, at = (uint32_t)hash & mask;
+static size_t copy_block(const char *image, const image_head *h, uint32_t at, void *out) {
+    image_block b;
 
-    for (uint32_t probes = 0; probes < h->nslots; probes++, at = (at + 1) & mask) {
-        image_slot slot;
-
-        load_words(&slot, image + h->slots_at + (size_t)at * sizeof(slot), sizeof(slot) / sizeof(uint32_t));
-        if (slot.host_bytes == 0) {
-            return BELL_DIRECTORY_NO_TENANT;
-        }
-        if (slot.hash != (uint32_t)(hash >> 32) || slot.host_bytes != host.len || !is_inside(slot.host_at, slot.host_bytes, h->image_bytes)) {
-            continue;
-        }
-        if (memcmp(image + slot.host_at, host.p, host.len) == 0) {
-            return slot.tenant;
-        }
-    }
-    return BELL_DIRECTORY_NO_TENANT;
-}
-
-int bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) {
-    image_head h;
-    uint32_t index;
-
-    if (!load_head(image, image_len, &h)) {
+    if (!load_block(image, h, at, &b)) {
         return 0;
     }
-    index = host.len > 0 && host.len <= BELL_HOST_MAX_BYTES ? find_slot(image, &h, host) : BELL_DIRECTORY_NO_TENANT;
-    if (index != BELL_DIRECTORY_NO_TENANT) {
-        return copy_tenant(image, &h, index, out) ? 1 : 0;
+    memcpy(out, &b, sizeof(b));
+    memcpy((char *)out + sizeof(b), image + at + sizeof(b), b.bytes - sizeof(b));
+    return b.bytes;
+}
+
+/* ---- finding; a table without an empty slot, as a torn one may be, ends after one round */
+
+/* The block of a text, 0 for none. */
+static uint32_t find_text(const char *image, const image_head *h, bell_str s) {
+    uint64_t hash = bell_directory_hash(h->seed, s);
+    uint32_t mask = h->ntexts - 1, at = (uint32_t)hash & mask;
+
+    for (uint32_t probes = 0; probes < h->ntexts; probes++, at = (at + 1) & mask) {
+        image_text slot;
+
+        load_words(&slot, image + h->texts_at + (size_t)at * sizeof(slot), WORDS(slot));
+        if (slot.bytes == 0) {
+            return 0;
+        }
+        if (slot.hash == (uint32_t)(hash >> 32) && slot.bytes == s.len && is_inside(slot.text_at, slot.bytes, h->capacity_bytes) &&
+            memcmp(image + slot.text_at, s.p, s.len) == 0) {
+            return slot.block_at;
+        }
     }
-    return h.default_tenant != BELL_DIRECTORY_NO_TENANT && copy_tenant(image, &h, h.default_tenant, out) ? 2 : 0;
+    return 0;
+}
+
+static uint32_t find_id(const char *image, const image_head *h, uint32_t id) {
+    uint32_t mask = h->nids - 1, at = (id * 0x9E3779B1u ^ h->seed[0]) & mask;
+
+    for (uint32_t probes = 0; probes < h->nids; probes++, at = (at + 1) & mask) {
+        image_id slot;
+
+        load_words(&slot, image + h->ids_at + (size_t)at * sizeof(slot), WORDS(slot));
+        if (slot.id == 0) {
+            return 0;
+        }
+        if (slot.id == id) {
+            return slot.block_at;
+        }
+    }
+    return 0;
+}
+
+/* The longest wildcard first: "*.b.c.example", then "*.c.example". Only those are looked for whose number of labels some wildcard has. */
+static uint32_t find_wildcard(const char *image, const image_head *h, bell_str host) {
+    char text[TEXT_MAX];
+    unsigned labels = 1;
+
+    if (h->wild_labels == 0) {
+        return 0;
+    }
+    memcpy(text, host.p, host.len);
+    for (size_t i = 0; i < host.len; i++) {
+        labels += text[i] == '.';
+    }
+    for (size_t i = 1; i + 1 < host.len && labels > 1; i++) {
+        uint32_t at;
+
+        if (text[i] != '.') {
+            continue;
+        }
+        labels--;
+        if ((h->wild_labels >> (labels < LABELS_SHOWN ? labels : LABELS_SHOWN) & 1) == 0) {
+            continue;
+        }
+        text[i - 1] = '*';
+        at = find_text(image, h, (bell_str){text + i - 1, host.len - i + 1});
+        if (at != 0) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+bell_directory_match bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) {
+    bell_directory_match match = BELL_DIRECTORY_EXACT;
+    image_head h;
+    uint32_t at = 0;
+
+    if (!load_head(image, image_len, &h)) {
+        return BELL_DIRECTORY_NOBODY;
+    }
+    /* '=' and '@' begin what is no host, '*' is asked for by nobody but the line below */
+    if (host.len > 0 && host.len <= BELL_HOST_MAX_BYTES && memchr("=@*", host.p[0], 3) == NULL) {
+        at = find_text(image, &h, host);
+        if (at == 0) {
+            match = BELL_DIRECTORY_WILDCARD;
+            at = find_wildcard(image, &h, host);
+        }
+    }
+    if (at == 0 && h.default_id != 0) {
+        match = BELL_DIRECTORY_DEFAULT;
+        at = find_id(image, &h, h.default_id);
+    }
+    return at != 0 && copy_tenant(image, &h, at, out) ? match : BELL_DIRECTORY_NOBODY;
+}
+
+bool bell_directory_is_revoked(const void *image, size_t image_len, uint32_t tenant_id, bell_str subject, int64_t began_s) {
+    image_head h;
+    uint64_t hash;
+    uint32_t mask, at;
+
+    if (!load_head(image, image_len, &h)) {
+        return false;
+    }
+    hash = bell_directory_revoked_hash(h.seed, tenant_id, subject);
+    mask = h.nrevoked - 1;
+    at = (uint32_t)hash & mask;
+    for (uint32_t probes = 0; probes < h.nrevoked; probes++, at = (at + 1) & mask) {
+        image_revoked slot;
+
+        load_words(&slot, (const char *)image + h.revoked_at + (size_t)at * sizeof(slot), WORDS(slot));
+        if (slot.until_s == 0) {
+            return false;
+        }
+        if (slot.hash_low == (uint32_t)hash && slot.hash_high == (uint32_t)(hash >> 32)) {
+            return began_s <= (int64_t)slot.before_s;
+        }
+    }
+    return false;
+}
+
+/* ---- records */
+
+size_t bell_directory_copy_tenant(const void *image, size_t image_len, uint32_t tenant_id, void *out) {
+    image_head h;
+
+    return tenant_id != 0 && load_head(image, image_len, &h) ? copy_block(image, &h, find_id(image, &h, tenant_id), out) : 0;
+}
+
+size_t bell_directory_copy_pool(const void *image, size_t image_len, bell_str name, void *out) {
+    char text[1 + BELL_DIRECTORY_NAME_MAX] = "@";
+    image_head h;
+
+    if (name.len == 0 || name.len > BELL_DIRECTORY_NAME_MAX || !load_head(image, image_len, &h)) {
+        return 0;
+    }
+    memcpy(text + 1, name.p, name.len);
+    return copy_block(image, &h, find_text(image, &h, (bell_str){text, name.len + 1}), out);
+}
+
+bell_str bell_record_get(const void *copy, size_t len, bell_record_part part) {
+    const char *p = (const char *)copy + sizeof(image_block);
+    image_block b;
+
+    if (len < sizeof(b) || (unsigned)part >= BELL_RECORD_PARTS) {
+        return BELL_STR_NULL;
+    }
+    memcpy(&b, copy, sizeof(b));
+    for (unsigned i = 0; i < (unsigned)part; i++) {
+        p += b.part_bytes[i];
+    }
+    if (part == BELL_RECORD_NAME && b.part_bytes[part] > 0) {
+        return (bell_str){p + 1, b.part_bytes[part] - 1};
+    }
+    return (bell_str){p, b.part_bytes[part]};
+}
+
+bool bell_record_next(bell_str *list, bell_str *item) {
+    if (list->len == 0) {
+        return false;
+    }
+    *item = bell_str_cut(list, '\0');
+    return true;
+}
+
+bool bell_record_has_flag(const void *copy, size_t len, bell_str name) {
+    bell_str list = bell_record_get(copy, len, BELL_RECORD_FLAGS), item;
+
+    while (bell_record_next(&list, &item)) {
+        if (bell_str_eq(item, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool bell_record_limit(const void *copy, size_t len, bell_str name, uint64_t *value) {
+    bell_str list = bell_record_get(copy, len, BELL_RECORD_LIMITS), item, number;
+
+    while (bell_record_next(&list, &item) && bell_record_next(&list, &number)) {
+        if (bell_str_eq(item, name)) {
+            return bell_str_to_u64(number, UINT64_MAX, value);
+        }
+    }
+    return false;
+}
+
+bool bell_record_next_key(bell_str *keys, bell_record_key *out) {
+    bell_str from, until;
+    uint64_t from_s = 0, until_s = 0;
+
+    if (!bell_record_next(keys, &out->kid) || !bell_record_next(keys, &out->use) || !bell_record_next(keys, &out->alg) ||
+        !bell_record_next(keys, &from) || !bell_record_next(keys, &until) || !bell_record_next(keys, &out->material) ||
+        !bell_str_to_u64(from, BELL_DIRECTORY_SECONDS_MAX, &from_s) || !bell_str_to_u64(until, BELL_DIRECTORY_SECONDS_MAX, &until_s)) {
+        return false;
+    }
+    out->from_s = (int64_t)from_s;
+    out->until_s = (int64_t)until_s;
+    return true;
+}
+
+bool bell_record_next_server(bell_str *servers, bell_record_server *out) {
+    bell_str weight, state;
+    uint64_t number = 0;
+
+    if (!bell_record_next(servers, &out->address) || !bell_record_next(servers, &weight) || !bell_record_next(servers, &state) ||
+        !bell_str_to_u64(weight, BELL_DIRECTORY_WEIGHT_MAX, &number)) {
+        return false;
+    }
+    out->weight = (uint32_t)number;
+    out->state = bell_server_state_of(state);
+    return out->state != 0;
+}
+
+/* ---- figures, of the writer's own words */
+
+static unsigned percent(uint64_t used, uint64_t of) {
+    return of == 0 || used >= of ? 100 : (unsigned)(used * 100 / of);
+}
+
+unsigned bell_directory_fill_percent(const void *image, size_t image_len) {
+    image_head h;
+    image_room room;
+    unsigned texts, ids, blocks;
+
+    if (!load_head(image, image_len, &h) || image_len < sizeof(h) + sizeof(room)) {
+        return 0;
+    }
+    load_words(&room, (const char *)image + sizeof(h), WORDS(room));
+    texts = percent(room.texts_used, (uint64_t)h.ntexts / 3 * 2);
+    ids = percent(h.ntenants, (uint64_t)h.nids / 3 * 2);
+    blocks = percent(room.blocks_end > h.blocks_at ? room.blocks_end - h.blocks_at : 0,
+                     h.capacity_bytes > h.blocks_at ? h.capacity_bytes - h.blocks_at : 0);
+    texts = texts > ids ? texts : ids;
+    return texts > blocks ? texts : blocks;
+}
+
+uint32_t bell_directory_revoked_dropped(const void *image, size_t image_len) {
+    image_head h;
+    image_room room;
+
+    if (!load_head(image, image_len, &h) || image_len < sizeof(h) + sizeof(room)) {
+        return 0;
+    }
+    load_words(&room, (const char *)image + sizeof(h), WORDS(room));
+    return room.revoked_dropped;
 }

@@ -1,60 +1,151 @@
-/* What the three parts of bell_directory.h share: the layout of the image and the rules for what a row holds. For them alone. */
+/* What the parts of the directory share: the layout of the image and the rules for what stands in it. For them alone. */
 #ifndef BELL_DIRECTORY_IMAGE_H
 #define BELL_DIRECTORY_IMAGE_H
 
-#include "bell_directory.h"
+#include "bell_directory_doc.h"
+#include "bell_siphash.h"
 
 #pragma GCC visibility push(hidden)
 
-#define BELL_DIRECTORY_WORD          "bell-directory 1 "
-#define BELL_DIRECTORY_SHA256_DIGITS 64
-#define BELL_DIRECTORY_VERSION_MAX   INT64_MAX /* what JSON readers agree on as an integer */
-#define BELL_DIRECTORY_NO_TENANT     UINT32_MAX
-
 #define IMAGE_MAGIC  0x52494442u /* "BDIR" in memory */
-#define IMAGE_FORMAT 1
+#define IMAGE_FORMAT 2
 
-/* The image: image_head, then tenants, then slots, then text. All are 32-bit words up to the text, read one by one as atomics: the
- * compiler may not read a word again after it was checked. Offsets count from the image's first byte. */
+#define IMAGE_UNIT_BYTES 64 /* blocks are multiples of it */
+#define IMAGE_CLASSES    36 /* sizes of blocks: 1 to 4 units, then four steps to each doubling, up to BELL_DIRECTORY_RECORD_MAX */
+
+/* The image: image_head, image_room, then texts' slots, ids' slots, revocations' slots, then blocks. All are 32-bit words up to the blocks, read one
+ * by one as atomics: the compiler may not read a word again after it was checked. Offsets count from the image's first byte; 0 is none. */
 typedef struct {
     uint32_t magic;
     uint32_t format;
-    uint32_t image_bytes;
+    uint32_t capacity_bytes;
     uint32_t version_low, version_high;
-    uint32_t seed[4];        /* of the hash of host names, drawn for each image */
-    uint32_t default_tenant; /* an index, NO_TENANT for none */
+    uint32_t seed[4]; /* of the hashes, drawn for each image */
     uint32_t ntenants;
-    uint32_t tenants_at;
-    uint32_t nslots; /* a power of two */
-    uint32_t slots_at;
+    uint32_t default_id;  /* of a tenant, 0 for none */
+    uint32_t wild_labels; /* bit n: there is a wildcard of n labels behind the star; bit 31: of 31 or more */
+    uint32_t ntexts;      /* slots; a power of two, as are the next two */
+    uint32_t nids;
+    uint32_t nrevoked;
+    uint32_t texts_at;
+    uint32_t ids_at;
+    uint32_t revoked_at;
+    uint32_t blocks_at;
 } image_head;
 
+/* Of the writer only. */
 typedef struct {
-    uint32_t id;
-    uint32_t status;
-    uint32_t name_at, name_bytes;
-    uint32_t locale_at, locale_bytes;
-} image_tenant;
+    uint32_t texts_used;
+    uint32_t revoked_used;
+    uint32_t revoked_swept_s;
+    uint32_t revoked_dropped;
+    uint32_t blocks_end;          /* behind the last block that was ever taken */
+    uint32_t free[IMAGE_CLASSES]; /* blocks given back; the first word of each is the next one's offset */
+} image_room;
 
-/* Open addressing, linear probing; empty when host_bytes is 0. */
+/* Host names, tenants' names behind a '=' and pools' names behind a '@', which no host can begin with. Open addressing, linear probing; empty when
+ * bytes is 0. */
 typedef struct {
     uint32_t hash; /* the upper half; the lower one chose the slot */
-    uint32_t tenant;
-    uint32_t host_at, host_bytes;
-} image_slot;
+    uint32_t block_at;
+    uint32_t text_at;
+    uint32_t bytes;
+} image_text;
+
+/* Tenants by number; empty when id is 0. */
+typedef struct {
+    uint32_t id;
+    uint32_t block_at;
+} image_id;
+
+/* Found by 64 bits of a keyed hash of tenant and subject; empty when until_s is 0. Seconds since 1970, unsigned. */
+typedef struct {
+    uint32_t hash_low, hash_high;
+    uint32_t before_s;
+    uint32_t until_s;
+} image_revoked;
+
+/* A tenant or a pool (id 0): this, then the text of each part behind the other. A copy of it is a record. */
+typedef struct {
+    uint32_t bytes; /* in use */
+    uint32_t id;
+    uint32_t status;
+    uint32_t revision_low, revision_high;
+    uint32_t sessions_from_low, sessions_from_high;
+    uint32_t part_bytes[BELL_RECORD_PARTS];
+} image_block;
+
+/* ---- rules: bell_directory_rules.c */
 
 /* 1 to 63 of [a-z0-9-]. */
 bool bell_directory_is_name(bell_str s);
+/* 1 to 63 of [a-z0-9_.-]: flags, limits, words of keys. */
+bool bell_directory_is_word(bell_str s);
 /* A language tag's alphabet (BCP 47); which tags exist is not the directory's business. */
 bool bell_directory_is_locale(bell_str s);
-/* A host as bell_host_normalize leaves it. */
+/* A host as bell_host_normalize leaves it, or "*." and one of two labels or more. */
 bool bell_directory_is_host(bell_str s);
+/* ADDRESS:PORT with an IPv4 address or an IPv6 address in brackets, or unix:PATH. */
+bool bell_directory_is_server(bell_str s);
+/* UTF-8 without NUL of at most `max` bytes. */
+bool bell_directory_is_text(bell_str s, size_t max);
 
-/* SHA-256 in lower-case hex and NUL; false when OpenSSL failed. */
-bool bell_directory_sha256(bell_str s, char out[BELL_DIRECTORY_SHA256_DIGITS + 1]);
+#define BELL_DIRECTORY_TITLE_MAX    800
+#define BELL_DIRECTORY_NOTICE_MAX   4000
+#define BELL_DIRECTORY_MATERIAL_MAX 8192
+#define BELL_DIRECTORY_SUBJECT_MAX  255
+#define BELL_DIRECTORY_WEIGHT_MAX   1000
+#define BELL_DIRECTORY_SECONDS_MAX  UINT32_MAX
 
-/* SipHash-2-4 (Aumasson and Bernstein, 2012): who chooses host names must not be able to choose their slots. */
+/* "up", "drain", "down"; NULL and 0 for others. */
+const char *bell_server_state_name(bell_server_state s);
+bell_server_state bell_server_state_of(bell_str name);
+
+/* ---- hashes: bell_directory_image.c */
+
+/* SipHash-2-4: who chooses host names must not be able to choose their slots. */
 uint64_t bell_directory_hash(const uint32_t seed[4], bell_str s);
+uint64_t bell_directory_revoked_hash(const uint32_t seed[4], uint32_t tenant_id, bell_str subject);
+
+/* ---- changing an image: bell_directory_edit.c. Nobody reads it meanwhile, or those who do throw away what they find. */
+
+typedef struct {
+    char *image;
+    uint64_t version;
+    int64_t now_s;
+    char *err;
+    size_t err_len;
+    bool full; /* the sentence is about room */
+} bell_directory_editor;
+
+/* Writes the sentence; returns false. */
+bool bell_directory_fail(bell_directory_editor *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and the image is full. */
+bool bell_directory_no_room(bell_directory_editor *e, const char *what);
+
+/* An empty image of version 0. false: too small, or no randomness. */
+bool bell_directory_image_init(bell_directory_editor *e, size_t capacity);
+/* Sets the version: from here on it is an image that readers take. */
+void bell_directory_image_close(bell_directory_editor *e, uint32_t default_id);
+/* Version 0 again: nobody takes it. */
+void bell_directory_image_spoil(char *image);
+
+/* `where` begins the sentence: "tenants[3]". The id and name of a tenant that is there must have been taken out before. */
+bool bell_directory_put_tenant(bell_directory_editor *e, const bell_directory_row *row, const char *where) __attribute__((warn_unused_result));
+bool bell_directory_put_pool(bell_directory_editor *e, const bell_directory_pool *pool, const char *where) __attribute__((warn_unused_result));
+void bell_directory_put_revoked(bell_directory_editor *e, const bell_directory_revoked *revoked);
+/* false: there is none. */
+bool bell_directory_take_tenant_out(bell_directory_editor *e, uint32_t id);
+bool bell_directory_take_pool_out(bell_directory_editor *e, bell_str name);
+
+/* ---- the envelope: bell_directory_seal.c */
+
+/* Appends the header for this payload. */
+bool bell_directory_seal(bell_buf *out, uint64_t from, uint64_t version, bell_str payload, const bell_directory_key *key)
+    __attribute__((warn_unused_result));
+/* Verifies the whole text. false: a sentence in err. */
+bool bell_directory_open(bell_str text, const bell_directory_keys *keys, bell_directory_head *out, char *err, size_t err_len)
+    __attribute__((warn_unused_result));
 
 #pragma GCC visibility pop
 

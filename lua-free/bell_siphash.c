@@ -1,5 +1,7 @@
 #include "bell_siphash.h"
 
+#include <endian.h>
+
 typedef struct {
     uint64_t a, b, c, d;
 } state;
@@ -8,12 +10,11 @@ static uint64_t rotate(uint64_t x, unsigned by) {
     return x << by | x >> (64 - by);
 }
 
+/* At most 8 bytes, the first one lowest. */
 static uint64_t read_le(const unsigned char *p, size_t n) {
     uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) {
-        v |= (uint64_t)p[i] << (8 * i);
-    }
-    return v;
+    memcpy(&v, p, n);
+    return le64toh(v);
 }
 
 static void mix(state *s, unsigned rounds) {

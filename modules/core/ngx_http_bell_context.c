@@ -201,7 +201,9 @@ ngx_http_bell_find_host(ngx_http_bell_directory_t *d, ngx_str_t *host,
     normal.p = name;
     normal.len = len > 0 ? (size_t) len : 0;
 
-    if (ngx_http_bell_directory_find(d, normal, tenant, version) == 0) {
+    if (ngx_http_bell_directory_find(d, normal, tenant, version)
+        == BELL_DIRECTORY_NOBODY)
+    {
 
         /* not even what a torn slot may have left there */
         ngx_memzero(tenant, sizeof(bell_tenant));

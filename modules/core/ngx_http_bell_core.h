@@ -35,8 +35,8 @@
 #include "bell_directory.h"
 
 
-#define NGX_HTTP_BELL_CORE_VERSION  1   /* of what this header says */
-#define NGX_HTTP_BELL_CORE_OLDEST   1   /* that such a core still serves */
+#define NGX_HTTP_BELL_CORE_VERSION  2   /* of what this header says */
+#define NGX_HTTP_BELL_CORE_OLDEST   2   /* that such a core still serves */
 
 
 /*

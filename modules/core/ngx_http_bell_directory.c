@@ -14,12 +14,10 @@
 
 static ngx_int_t ngx_http_bell_directory_create(ngx_http_bell_directory_t *d);
 static ngx_int_t ngx_http_bell_directory_check_version(
-    ngx_http_bell_directory_t *d, ngx_http_bell_directory_slot_t *slot,
+    ngx_http_bell_directory_t *d, ngx_http_bell_directory_slot_t *from,
     char *reason);
-static ngx_int_t ngx_http_bell_directory_check_size(
-    ngx_http_bell_directory_t *d, size_t len, char *reason);
-static void ngx_http_bell_directory_publish(ngx_http_bell_directory_t *d,
-    ngx_http_bell_directory_slot_t *from);
+static void ngx_http_bell_directory_explain_size(
+    ngx_http_bell_directory_t *d, size_t snapshot_len, char *reason);
 
 
 ngx_int_t
@@ -114,13 +112,12 @@ ngx_http_bell_directory_create(ngx_http_bell_directory_t *d)
 }
 
 
-int
+bell_directory_match
 ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
     bell_tenant *tenant, uint64_t *version)
 {
-    int                              rc;
-    size_t                           len;
     ngx_atomic_uint_t                generation;
+    bell_directory_match             rc;
     ngx_http_bell_directory_sh_t    *sh;
     ngx_http_bell_directory_slot_t  *slot;
 
@@ -131,7 +128,7 @@ ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
 
         if (generation == 0) {
             *version = 0;
-            return 0;
+            return BELL_DIRECTORY_NOBODY;
         }
 
         ngx_memory_barrier();
@@ -140,11 +137,9 @@ ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
 
         *version = slot->version;
 
-        /* may be torn by a writer; the image itself checks the rest */
+        /* may be torn by a writer: the image checks itself */
 
-        len = ngx_min(slot->len, sh->capacity);
-
-        rc = bell_directory_find(slot->image, len, host, tenant);
+        rc = bell_directory_find(slot->image, sh->capacity, host, tenant);
 
         ngx_memory_barrier();
 
@@ -237,44 +232,73 @@ ngx_int_t
 ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
     char reason[NGX_HTTP_BELL_REASON_LEN])
 {
-    void                           *image;
-    size_t                          len;
-    ngx_int_t                       rc;
-    ngx_http_bell_directory_slot_t  slot;
+    bool                             whole;
+    ngx_int_t                        rc;
+    bell_directory_head              head;
+    bell_directory_keys              keys;
+    ngx_atomic_uint_t                next;
+    ngx_http_bell_directory_sh_t    *sh;
+    ngx_http_bell_directory_slot_t  *slot, from;
 
+    sh = d->sh;
+    keys.nkeys = 0;
     reason[0] = '\0';
 
-    image = bell_directory_build(snapshot, &len, reason,
-                                 NGX_HTTP_BELL_REASON_LEN);
-    if (image == NULL) {
+    if (!bell_directory_peek(snapshot, &head, &whole, reason,
+                             NGX_HTTP_BELL_REASON_LEN))
+    {
         return NGX_DECLINED;
     }
 
-    slot.image = image;
-    slot.len = len;
-    slot.version = bell_directory_version(image, len);
-    slot.snapshot_len = snapshot.len;
-    slot.snapshot_crc = ngx_crc32_long((u_char *) snapshot.p, snapshot.len);
+    ngx_memzero(&from, sizeof(ngx_http_bell_directory_slot_t));
+    from.version = head.version;
+    from.snapshot_len = snapshot.len;
+    from.snapshot_crc = ngx_crc32_long((u_char *) snapshot.p, snapshot.len);
 
-    rc = ngx_http_bell_directory_check_version(d, &slot, reason);
+    rc = ngx_http_bell_directory_check_version(d, &from, reason);
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_bell_directory_check_size(d, len, reason);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    if (rc == NGX_OK) {
-        ngx_http_bell_directory_publish(d, &slot);
+    next = sh->published + 1;
+
+    /* from here on readers of the generation before the last look again */
+
+    sh->writing = next;
+
+    ngx_memory_barrier();
+
+    slot = &sh->slots[next & 1];
+
+    switch (bell_directory_load(slot->image, sh->capacity, snapshot, &keys,
+                                ngx_time(), reason, NGX_HTTP_BELL_REASON_LEN))
+    {
+    case BELL_DIRECTORY_OK:
+        break;
+
+    case BELL_DIRECTORY_FULL:
+        ngx_http_bell_directory_explain_size(d, snapshot.len, reason);
+        return NGX_DECLINED;
+
+    default:
+        return NGX_DECLINED;
     }
 
-    free(image);
+    from.image = slot->image;
+    *slot = from;
 
-    return rc;
+    ngx_memory_barrier();
+
+    sh->published = next;
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_http_bell_directory_check_version(ngx_http_bell_directory_t *d,
-    ngx_http_bell_directory_slot_t *slot, char *reason)
+    ngx_http_bell_directory_slot_t *from, char *reason)
 {
     ngx_http_bell_directory_sh_t    *sh;
     ngx_http_bell_directory_slot_t  *current;
@@ -287,22 +311,22 @@ ngx_http_bell_directory_check_version(ngx_http_bell_directory_t *d,
 
     current = &sh->slots[sh->published & 1];
 
-    if (slot->version > current->version) {
+    if (from->version > current->version) {
         return NGX_OK;
     }
 
-    if (slot->version < current->version) {
+    if (from->version < current->version) {
         snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
                  "its version %llu is older than the one in service; to go "
                  "back on purpose, publish the former content under a higher "
                  "version",
-                 (unsigned long long) slot->version);
+                 (unsigned long long) from->version);
 
         return NGX_DECLINED;
     }
 
-    if (slot->snapshot_len == current->snapshot_len
-        && slot->snapshot_crc == current->snapshot_crc)
+    if (from->snapshot_len == current->snapshot_len
+        && from->snapshot_crc == current->snapshot_crc)
     {
         return NGX_DONE;
     }
@@ -315,65 +339,28 @@ ngx_http_bell_directory_check_version(ngx_http_bell_directory_t *d,
 }
 
 
-static ngx_int_t
-ngx_http_bell_directory_check_size(ngx_http_bell_directory_t *d, size_t len,
-    char *reason)
+static void
+ngx_http_bell_directory_explain_size(ngx_http_bell_directory_t *d,
+    size_t snapshot_len, char *reason)
 {
-    size_t      pages, needed;
+    size_t      half, needed;
     ngx_str_t  *zone;
 
-    if (len <= d->sh->capacity) {
-        return NGX_OK;
-    }
-
     /*
-     * Two halves and a page for the counters; the slab takes some 40 bytes
-     * a page and a few hundred for itself, which 1/64 and 16k cover.
+     * A snapshot takes about one and a half times its own size; what a half
+     * holds now was not enough in any case.  The slab takes some 40 bytes a
+     * page and a few hundred for itself, which 1/64 and 16k cover.
      */
 
-    pages = 2 * ((len + ngx_pagesize - 1) / ngx_pagesize) + 1;
-    needed = pages * ngx_pagesize;
+    half = ngx_max(snapshot_len * 3 / 2, d->sh->capacity * 2);
+    needed = 2 * half + ngx_pagesize;
     needed += needed / 64 + 16 * 1024;
 
     zone = &d->shm_zone->shm.name;
 
     snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
-             "it takes %zu bytes and each half of the zone holds %zu: "
-             "zone=%.*s:%zuk is needed",
-             len, d->sh->capacity, (int) zone->len, zone->data,
+             "it does not fit into %zu bytes, a half of the zone: "
+             "zone=%.*s:%zuk would take it",
+             d->sh->capacity, (int) zone->len, zone->data,
              (needed + 1023) / 1024);
-
-    return NGX_DECLINED;
-}
-
-
-static void
-ngx_http_bell_directory_publish(ngx_http_bell_directory_t *d,
-    ngx_http_bell_directory_slot_t *from)
-{
-    ngx_atomic_uint_t                next;
-    ngx_http_bell_directory_sh_t    *sh;
-    ngx_http_bell_directory_slot_t  *slot;
-
-    sh = d->sh;
-
-    next = sh->published + 1;
-
-    /* from here on readers of the generation before the last look again */
-
-    sh->writing = next;
-
-    ngx_memory_barrier();
-
-    slot = &sh->slots[next & 1];
-
-    ngx_memcpy(slot->image, from->image, from->len);
-    slot->len = from->len;
-    slot->version = from->version;
-    slot->snapshot_len = from->snapshot_len;
-    slot->snapshot_crc = from->snapshot_crc;
-
-    ngx_memory_barrier();
-
-    sh->published = next;
 }

@@ -4,7 +4,8 @@
  *
  * The zone holds two images (lua-free/bell_directory.h) and two counters.
  * Generation g lies in slot g & 1.  A writer sets writing = g + 1, fills the
- * slot that no new reader looks at, and sets published = g + 1.  A reader
+ * slot that no new reader looks at, and sets published = g + 1 when what it
+ * holds is good; a refused one leaves the slot without a version.  A reader
  * looks up in the slot of "published" and copies the tenant out; when
  * "writing" is two ahead afterwards, its slot was being overwritten, and it
  * looks again.  A writer that is killed in the middle leaves "published" as
@@ -19,7 +20,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "bell_directory.h"
+#include "bell_directory_doc.h"
 
 
 #pragma GCC visibility push(hidden)
@@ -33,7 +34,6 @@
 
 typedef struct {
     u_char                          *image;
-    size_t                           len;
     uint64_t                         version;
 
     size_t                           snapshot_len;  /* of the writer only */
@@ -91,10 +91,10 @@ ngx_int_t ngx_http_bell_directory_init_zone(ngx_shm_zone_t *shm_zone,
 
 /*
  * Looks a normalized host name up; an empty one is nobody's own and can only
- * be the default tenant's.  Returns what bell_directory_find() returns.  Any
- * process, any time, no lock; *version is the directory's that was used.
+ * be the default tenant's.  Any process, any time, no lock; *version is the
+ * directory's that was used.
  */
-int ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
+bell_directory_match ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
     bell_tenant *tenant, uint64_t *version);
 
 /* 0: nothing is in service yet */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bell_directory.h"
+#include "bell_directory_doc.h"
 #include "origin/jobs/kinds.h"
 #include "origin/server/files.h"
 
@@ -26,7 +26,8 @@ static size_t group_rows(const PGresult *r, bell_directory_row *rows, bell_str *
         uint32_t id = (uint32_t)strtoul(PQgetvalue(r, i, ID), NULL, 10);
         if (n == 0 || rows[n - 1].id != id) {
             bell_tenant_status status = (bell_tenant_status)atoi(PQgetvalue(r, i, STATUS));
-            rows[n++] = (bell_directory_row){id, status, field(r, i, NAME), field(r, i, TITLE), field(r, i, LOCALE), hosts, 0};
+            rows[n++] = (bell_directory_row){
+                .id = id, .status = status, .name = field(r, i, NAME), .title = field(r, i, TITLE), .locale = field(r, i, LOCALE), .hosts = hosts};
         }
         if (!PQgetisnull(r, i, HOST)) {
             *hosts++ = field(r, i, HOST);
@@ -43,7 +44,8 @@ static bool write_snapshot(fb_queue_job *j, const PGresult *r, uint64_t version,
     bool ok = false;
     if (rows && hosts) {
         size_t tenants = group_rows(r, rows, hosts);
-        ok = bell_directory_write(out, version, rows, tenants, tenants == 1 ? rows[0].id : 0);
+        bell_directory_doc doc = {.version = version, .rows = rows, .nrows = tenants, .default_tenant = tenants == 1 ? rows[0].id : 0};
+        ok = bell_directory_write(out, &doc, NULL);
     }
     free(rows);
     free(hosts);
@@ -60,7 +62,7 @@ static uint64_t version_of_file(const char *path) {
     }
     unsigned long long version;
     head[n > 0 ? n : 0] = 0;
-    return n > 0 && sscanf(head, "bell-directory 1 %19llu ", &version) == 1 ? version : 0;
+    return n > 0 && sscanf(head, "bell-directory 2 0 %19llu ", &version) == 1 ? version : 0;
 }
 
 static bool write_all(int fd, const char *p, size_t len) {

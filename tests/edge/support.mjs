@@ -18,7 +18,7 @@ export function tenant(id, name, hosts, over = {}) {
 export function snapshot(version, tenants, defaultTenant) {
     const payload = JSON.stringify({ version, tenants, ...(defaultTenant ? { default_tenant: defaultTenant } : {}) });
     const hash = createHash('sha256').update(payload).digest('hex');
-    return `bell-directory 1 ${version} ${Buffer.byteLength(payload)} ${hash}\n${payload}`;
+    return `bell-directory 2 0 ${version} ${Buffer.byteLength(payload)} ${hash} - -\n${payload}`;
 }
 
 /** Puts bytes in the place of the snapshot at once, as the publisher does. */

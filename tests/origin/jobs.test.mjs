@@ -38,9 +38,9 @@ const put = (tenant, kind, { key = null, at = 'now()' } = {}) =>
 function snapshot() {
     const bytes = readFileSync(place.path('directory.snapshot'));
     const end = bytes.indexOf(10);
-    const [magic, format, version, size, sha256] = bytes.subarray(0, end).toString().split(' ');
+    const [magic, format, from, version, size, sha256] = bytes.subarray(0, end).toString().split(' ');
     const payload = bytes.subarray(end + 1);
-    assert.deepEqual([magic, format, Number(size)], ['bell-directory', '1', payload.length]);
+    assert.deepEqual([magic, format, from, Number(size)], ['bell-directory', '2', '0', payload.length]);
     assert.equal(sha256, createHash('sha256').update(payload).digest('hex'));
     const directory = JSON.parse(payload);
     assert.equal(directory.version, Number(version));
@@ -135,7 +135,7 @@ describe('directory.publish', () => {
     test('the version grows also over a file that is ahead of the database', async () => {
         await addTenant('one');
         await once();
-        place.write('directory.snapshot', 'bell-directory 1 7000 2 x\n{}');
+        place.write('directory.snapshot', 'bell-directory 2 0 7000 2 x - -\n{}');
         await addTenant('one');
         await once();
         assert.equal(snapshot().version, 7001);
