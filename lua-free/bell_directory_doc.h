@@ -131,8 +131,10 @@ bell_directory_verdict bell_directory_apply(void *image, size_t capacity, bell_s
 
 /* Copies what is used of an image into another of the same capacity. */
 void bell_directory_copy(void *to, const void *from, size_t capacity);
-/* A capacity that takes so many tenants and hosts with as many bytes of text in all, for messages and for settings. */
+/* A capacity that takes so many tenants and hosts with as many bytes of text in all. */
 size_t bell_directory_capacity(size_t ntenants, size_t nhosts, size_t text_bytes);
+/* The same for a snapshot, for messages; 0: it is none. */
+size_t bell_directory_capacity_of(bell_str snapshot);
 /* How full the fuller of the image's parts is, percent, and revocations for which there was no room. */
 unsigned bell_directory_fill_percent(const void *image, size_t image_len);
 uint32_t bell_directory_revoked_dropped(const void *image, size_t image_len);

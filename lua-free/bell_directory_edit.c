@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define IMAGE_BYTES_A_TEXT  96 /* a slot, and the share of a block, of one host or name */
+#define IMAGE_BYTES_A_TEXT  64 /* a slot, and the share of a block, of one host or name, at least */
 #define IMAGE_REVOKED_SHARE 16 /* of the image is for revocations */
 #define IMAGE_SLOTS_MIN     16
 #define IMAGE_UNITS_MAX     (BELL_DIRECTORY_RECORD_MAX / IMAGE_UNIT_BYTES)
@@ -53,18 +53,14 @@ bool bell_directory_no_room(bell_directory_editor *e, const char *what) {
 
 /* ---- the empty image */
 
-static uint32_t power_below(size_t n) {
-    uint32_t power = IMAGE_SLOTS_MIN;
-
-    while (power <= n / 2 && power < 1u << 30) {
-        power *= 2;
-    }
-    return power;
+static uint32_t at_least(size_t n) {
+    return n > IMAGE_SLOTS_MIN ? (uint32_t)n : IMAGE_SLOTS_MIN;
 }
 
 bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     image_head *h = head_of(e);
 
+    capacity &= ~(size_t)7;
     if (capacity > UINT32_MAX / 2) {
         capacity = UINT32_MAX / 2;
     }
@@ -76,9 +72,9 @@ bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     h->magic = IMAGE_MAGIC;
     h->format = IMAGE_FORMAT;
     h->capacity_bytes = (uint32_t)capacity;
-    h->ntexts = power_below(capacity / IMAGE_BYTES_A_TEXT);
-    h->nids = power_below(h->ntexts / 2);
-    h->nrevoked = power_below(capacity / IMAGE_REVOKED_SHARE / sizeof(image_revoked));
+    h->ntexts = at_least(capacity / IMAGE_BYTES_A_TEXT);
+    h->nids = at_least(h->ntexts / 2);
+    h->nrevoked = at_least(capacity / IMAGE_REVOKED_SHARE / sizeof(image_revoked));
     h->texts_at = sizeof(*h) + sizeof(image_room);
     h->ids_at = h->texts_at + h->ntexts * (uint32_t)sizeof(image_text);
     h->revoked_at = h->ids_at + h->nids * (uint32_t)sizeof(image_id);
@@ -113,17 +109,16 @@ void bell_directory_copy(void *to, const void *from, size_t capacity) {
     memcpy(to, from, room.blocks_end < capacity ? room.blocks_end : capacity);
 }
 
+/* Slots take these shares of an image (see bell_directory_image_init), blocks the rest; the whole is what the needier of them asks for. A block is on
+ * average half of its class's step larger than its text, at most a quarter. */
 size_t bell_directory_capacity(size_t ntenants, size_t nhosts, size_t text_bytes) {
-    size_t texts = (ntenants + nhosts + 1) * 3 / 2 + 1, slots = IMAGE_SLOTS_MIN, needed;
-    size_t blocks = ntenants * (sizeof(image_block) + IMAGE_UNIT_BYTES) + text_bytes;
+    const size_t slot_share = 64, text_share = sizeof(image_text), id_share = sizeof(image_id) / 2, revoked_share = 4;
+    size_t texts = ((ntenants + nhosts) / 2 + 2) * 3, tenants = (ntenants / 2 + 2) * 3 * 2;
+    size_t blocks = (ntenants * (sizeof(image_block) + IMAGE_UNIT_BYTES) + text_bytes) / 4 * 5;
+    size_t for_blocks = blocks / (slot_share - text_share - id_share - revoked_share) * slot_share;
+    size_t for_slots = (texts > tenants ? texts : tenants) * slot_share;
 
-    while (slots < texts || slots / 2 < (ntenants + 1) * 3 / 2 + 1) {
-        slots *= 2;
-    }
-    needed = slots * IMAGE_BYTES_A_TEXT;
-    blocks += blocks / 4 + slots * (sizeof(image_text) + sizeof(image_id) / 2) + 4096;
-    blocks += blocks / (IMAGE_REVOKED_SHARE - 1);
-    return needed > blocks ? needed : blocks;
+    return (for_blocks > for_slots ? for_blocks : for_slots) + 8192;
 }
 
 /* ---- blocks */
@@ -185,7 +180,7 @@ static void give_block(bell_directory_editor *e, uint32_t at) {
 /* ---- texts */
 
 static uint32_t text_home(const image_head *h, uint64_t hash) {
-    return (uint32_t)hash & (h->ntexts - 1);
+    return bell_directory_home((uint32_t)hash, h->ntexts);
 }
 
 /* The slot of a text, or the empty one where it belongs. */
@@ -198,7 +193,7 @@ static image_text *text_slot(bell_directory_editor *e, bell_str s, uint64_t hash
         if (slots[at].hash == (uint32_t)(hash >> 32) && bell_str_eq(s, (bell_str){e->image + slots[at].text_at, slots[at].bytes})) {
             break;
         }
-        at = (at + 1) & (h->ntexts - 1);
+        at = bell_directory_next_slot(at, h->ntexts);
     }
     return &slots[at];
 }
@@ -223,16 +218,16 @@ static void remove_text(bell_directory_editor *e, bell_str s) {
     const image_head *h = head_of(e);
     image_text *slots = texts_of(e);
     image_text *found = text_slot(e, s, bell_directory_hash(h->seed, s));
-    uint32_t mask = h->ntexts - 1, hole = (uint32_t)(found - slots);
+    uint32_t n = h->ntexts, hole = (uint32_t)(found - slots);
 
     if (found->bytes == 0) {
         return;
     }
-    for (uint32_t at = (hole + 1) & mask; slots[at].bytes != 0; at = (at + 1) & mask) {
+    for (uint32_t at = bell_directory_next_slot(hole, n); slots[at].bytes != 0; at = bell_directory_next_slot(at, n)) {
         bell_str other = {e->image + slots[at].text_at, slots[at].bytes};
         uint32_t home = text_home(h, bell_directory_hash(h->seed, other));
 
-        if (((at - home) & mask) >= ((at - hole) & mask)) {
+        if (bell_directory_distance(home, at, n) >= bell_directory_distance(hole, at, n)) {
             slots[hole] = slots[at];
             hole = at;
         }
@@ -248,7 +243,7 @@ static bool texts_have_room(bell_directory_editor *e, size_t more) {
 /* ---- ids */
 
 static uint32_t id_home(const image_head *h, uint32_t id) {
-    return (id * 0x9E3779B1u ^ h->seed[0]) & (h->nids - 1);
+    return bell_directory_home(bell_directory_id_hash(h->seed, id), h->nids);
 }
 
 static image_id *id_slot(bell_directory_editor *e, uint32_t id) {
@@ -257,7 +252,7 @@ static image_id *id_slot(bell_directory_editor *e, uint32_t id) {
     uint32_t at = id_home(h, id);
 
     while (slots[at].id != 0 && slots[at].id != id) {
-        at = (at + 1) & (h->nids - 1);
+        at = bell_directory_next_slot(at, h->nids);
     }
     return &slots[at];
 }
@@ -265,10 +260,10 @@ static image_id *id_slot(bell_directory_editor *e, uint32_t id) {
 static void remove_id(bell_directory_editor *e, image_id *found) {
     const image_head *h = head_of(e);
     image_id *slots = ids_of(e);
-    uint32_t mask = h->nids - 1, hole = (uint32_t)(found - slots);
+    uint32_t n = h->nids, hole = (uint32_t)(found - slots);
 
-    for (uint32_t at = (hole + 1) & mask; slots[at].id != 0; at = (at + 1) & mask) {
-        if (((at - id_home(h, slots[at].id)) & mask) >= ((at - hole) & mask)) {
+    for (uint32_t at = bell_directory_next_slot(hole, n); slots[at].id != 0; at = bell_directory_next_slot(at, n)) {
+        if (bell_directory_distance(id_home(h, slots[at].id), at, n) >= bell_directory_distance(hole, at, n)) {
             slots[hole] = slots[at];
             hole = at;
         }
@@ -527,10 +522,10 @@ bool bell_directory_take_pool_out(bell_directory_editor *e, bell_str name) {
 /* The slot of this hash, or an empty one. */
 static image_revoked *revoked_slot(bell_directory_editor *e, uint32_t low, uint32_t high) {
     image_revoked *slots = revoked_of(e);
-    uint32_t mask = head_of(e)->nrevoked - 1, at = low & mask;
+    uint32_t n = head_of(e)->nrevoked, at = bell_directory_home(low, n);
 
     while (slots[at].until_s != 0 && (slots[at].hash_low != low || slots[at].hash_high != high)) {
-        at = (at + 1) & mask;
+        at = bell_directory_next_slot(at, n);
     }
     return &slots[at];
 }

@@ -36,7 +36,7 @@ static bool is_inside(uint64_t at, uint64_t bytes, uint64_t capacity) {
 }
 
 static bool is_table(uint32_t at, uint32_t nslots, size_t slot_bytes, uint32_t capacity) {
-    return nslots != 0 && (nslots & (nslots - 1)) == 0 && at % sizeof(uint32_t) == 0 && is_inside(at, (uint64_t)nslots * slot_bytes, capacity);
+    return nslots != 0 && at % sizeof(uint32_t) == 0 && is_inside(at, (uint64_t)nslots * slot_bytes, capacity);
 }
 
 /* The head's copy, with every part it names inside of the image and aligned. */
@@ -123,9 +123,9 @@ static size_t copy_block(const char *image, const image_head *h, uint32_t at, vo
 /* The block of a text, 0 for none. */
 static uint32_t find_text(const char *image, const image_head *h, bell_str s) {
     uint64_t hash = bell_directory_hash(h->seed, s);
-    uint32_t mask = h->ntexts - 1, at = (uint32_t)hash & mask;
+    uint32_t at = bell_directory_home((uint32_t)hash, h->ntexts);
 
-    for (uint32_t probes = 0; probes < h->ntexts; probes++, at = (at + 1) & mask) {
+    for (uint32_t probes = 0; probes < h->ntexts; probes++, at = bell_directory_next_slot(at, h->ntexts)) {
         image_text slot;
 
         load_words(&slot, image + h->texts_at + (size_t)at * sizeof(slot), WORDS(slot));
@@ -141,9 +141,9 @@ static uint32_t find_text(const char *image, const image_head *h, bell_str s) {
 }
 
 static uint32_t find_id(const char *image, const image_head *h, uint32_t id) {
-    uint32_t mask = h->nids - 1, at = (id * 0x9E3779B1u ^ h->seed[0]) & mask;
+    uint32_t at = bell_directory_home(bell_directory_id_hash(h->seed, id), h->nids);
 
-    for (uint32_t probes = 0; probes < h->nids; probes++, at = (at + 1) & mask) {
+    for (uint32_t probes = 0; probes < h->nids; probes++, at = bell_directory_next_slot(at, h->nids)) {
         image_id slot;
 
         load_words(&slot, image + h->ids_at + (size_t)at * sizeof(slot), WORDS(slot));
@@ -214,15 +214,14 @@ bell_directory_match bell_directory_find(const void *image, size_t image_len, be
 bool bell_directory_is_revoked(const void *image, size_t image_len, uint32_t tenant_id, bell_str subject, int64_t began_s) {
     image_head h;
     uint64_t hash;
-    uint32_t mask, at;
+    uint32_t at;
 
     if (!load_head(image, image_len, &h)) {
         return false;
     }
     hash = bell_directory_revoked_hash(h.seed, tenant_id, subject);
-    mask = h.nrevoked - 1;
-    at = (uint32_t)hash & mask;
-    for (uint32_t probes = 0; probes < h.nrevoked; probes++, at = (at + 1) & mask) {
+    at = bell_directory_home((uint32_t)hash, h.nrevoked);
+    for (uint32_t probes = 0; probes < h.nrevoked; probes++, at = bell_directory_next_slot(at, h.nrevoked)) {
         image_revoked slot;
 
         load_words(&slot, (const char *)image + h.revoked_at + (size_t)at * sizeof(slot), WORDS(slot));

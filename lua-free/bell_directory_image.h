@@ -103,6 +103,24 @@ bell_server_state bell_server_state_of(bell_str name);
 
 /* ---- hashes: bell_directory_image.c */
 
+/* Where a hash belongs in a table of n slots, and how far a slot is from another one, going up and around. */
+static inline uint32_t bell_directory_home(uint32_t hash, uint32_t n) {
+    return (uint32_t)((uint64_t)hash * n >> 32);
+}
+
+static inline uint32_t bell_directory_next_slot(uint32_t at, uint32_t n) {
+    return at + 1 < n ? at + 1 : 0;
+}
+
+static inline uint32_t bell_directory_distance(uint32_t from, uint32_t to, uint32_t n) {
+    return to >= from ? to - from : to + n - from;
+}
+
+/* Neighbouring numbers lie apart. */
+static inline uint32_t bell_directory_id_hash(const uint32_t seed[4], uint32_t id) {
+    return (id ^ seed[0]) * 0x9E3779B1u;
+}
+
 /* SipHash-2-4: who chooses host names must not be able to choose their slots. */
 uint64_t bell_directory_hash(const uint32_t seed[4], bell_str s);
 uint64_t bell_directory_revoked_hash(const uint32_t seed[4], uint32_t tenant_id, bell_str subject);

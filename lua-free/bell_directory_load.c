@@ -23,6 +23,7 @@ typedef struct {
     bell_str rest; /* of the payload */
     uint32_t id_before;
     uint32_t default_id;
+    size_t ntenants, nhosts; /* counted */
     bool is_delta;
 } loader;
 
@@ -355,6 +356,13 @@ static bool pass_over(loader *l, const json_t *v, const char *where) {
     return true;
 }
 
+static bool count_tenant(loader *l, const json_t *tenant, const char *where) {
+    (void)where;
+    l->ntenants++;
+    l->nhosts += json_array_size(json_object_get(tenant, "hosts"));
+    return true;
+}
+
 /* ---- the payload's own marks */
 
 static bool is_space(char byte) {
@@ -582,4 +590,19 @@ bell_directory_verdict bell_directory_apply(void *image, size_t capacity, bell_s
     verdict = finish(&l, apply(&l, head.payload));
     free(l.w);
     return verdict;
+}
+
+/* What a record has as text is shorter than the JSON that says it. */
+size_t bell_directory_capacity_of(bell_str snapshot) {
+    char err[8];
+    loader l = {.e = {.err = err, .err_len = sizeof(err)}};
+    bell_directory_head head;
+    bool whole;
+
+    if (!bell_directory_peek(snapshot, &head, &whole, err, sizeof(err))) {
+        return 0;
+    }
+    l.e.version = head.version;
+    return pass(&l, head.payload, count_tenant, count_tenant, pass_over, NULL, NULL) ? bell_directory_capacity(l.ntenants, l.nhosts, head.payload.len)
+                                                                                     : 0;
 }

@@ -17,7 +17,7 @@ static ngx_int_t ngx_http_bell_directory_check_version(
     ngx_http_bell_directory_t *d, ngx_http_bell_directory_slot_t *from,
     char *reason);
 static void ngx_http_bell_directory_explain_size(
-    ngx_http_bell_directory_t *d, size_t snapshot_len, char *reason);
+    ngx_http_bell_directory_t *d, bell_str snapshot, char *reason);
 
 
 ngx_int_t
@@ -278,7 +278,7 @@ ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
         break;
 
     case BELL_DIRECTORY_FULL:
-        ngx_http_bell_directory_explain_size(d, snapshot.len, reason);
+        ngx_http_bell_directory_explain_size(d, snapshot, reason);
         return NGX_DECLINED;
 
     default:
@@ -341,26 +341,26 @@ ngx_http_bell_directory_check_version(ngx_http_bell_directory_t *d,
 
 static void
 ngx_http_bell_directory_explain_size(ngx_http_bell_directory_t *d,
-    size_t snapshot_len, char *reason)
+    bell_str snapshot, char *reason)
 {
-    size_t      half, needed;
+    size_t      pages, needed;
     ngx_str_t  *zone;
 
     /*
-     * A snapshot takes about one and a half times its own size; what a half
-     * holds now was not enough in any case.  The slab takes some 40 bytes a
-     * page and a few hundred for itself, which 1/64 and 16k cover.
+     * Two halves and a page for the counters; the slab takes some 40 bytes
+     * a page and a few hundred for itself, which 1/64 and 16k cover.
      */
 
-    half = ngx_max(snapshot_len * 3 / 2, d->sh->capacity * 2);
-    needed = 2 * half + ngx_pagesize;
+    pages = (bell_directory_capacity_of(snapshot) + ngx_pagesize - 1)
+            / ngx_pagesize;
+    needed = (2 * pages + 1) * ngx_pagesize;
     needed += needed / 64 + 16 * 1024;
 
     zone = &d->shm_zone->shm.name;
 
     snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
-             "it does not fit into %zu bytes, a half of the zone: "
-             "zone=%.*s:%zuk would take it",
+             "it does not fit into the %zu bytes of a half of the zone: "
+             "zone=%.*s:%zuk is needed",
              d->sh->capacity, (int) zone->len, zone->data,
              (needed + 1023) / 1024);
 }

@@ -131,7 +131,7 @@ test('the same version with another content is refused', async () => {
 test('a file that is too large for the zone is refused with the size that is needed', async () => {
     const many = Array.from({ length: 5000 }, (_, n) => tenant(100 + n, `district-${n}`, [`district-${n}.example`]));
     const line = await refusedOnce(() => publish(place, snapshot(version + 1, [...twoTenants, ...many])));
-    assert.match(line, /it takes \d+ bytes and each half of the zone holds \d+: zone=tenants:\d+k is needed/);
+    assert.match(line, /it does not fit into the \d+ bytes of a half of the zone: zone=tenants:\d+k is needed/);
 });
 
 test('a file that goes away is reported, and its return is nothing new', async () => {

@@ -121,7 +121,7 @@ edgeTest('a reload with another file follows that file', {}, async (place, edge)
 });
 
 edgeTest('a reload with a larger zone begins anew from the file', {}, async (place, edge) => {
-    await reload(place, edge, { directory: `bell_directory zone=tenants:4m file=${place.path('directory.snapshot')} interval=50ms;` });
+    await reload(place, edge, { directory: `bell_directory zone=tenants:16m file=${place.path('directory.snapshot')} interval=50ms;` });
     await changeIsSeen(place, edge, 2, [...twoTenants, ...large]);
 });
 

@@ -42,7 +42,7 @@ static void look_up(const void *at, size_t len) {
             fuzz_assert(strlen(t.name) <= BELL_DIRECTORY_NAME_MAX && strlen(t.locale) <= BELL_DIRECTORY_LOCALE_MAX);
         }
     }
-    (void)bell_directory_is_revoked(at, len, 1, BELL_STR("42"), 1);
+    (void)!bell_directory_is_revoked(at, len, 1, BELL_STR("42"), 1);
     read_record(bell_directory_copy_tenant(at, len, 1, copy));
     read_record(bell_directory_copy_pool(at, len, BELL_STR("api"), copy));
 }
