@@ -127,7 +127,7 @@ static unsigned class_of(uint32_t units) {
     unsigned e, step;
 
     if (units <= 4) {
-        return units - 1;
+        return units > 0 ? units - 1 : 0;
     }
     e = 31u - (unsigned)__builtin_clz(units - 1);
     step = e - 2;

@@ -188,6 +188,11 @@ static uint32_t find_wildcard(const char *image, const image_head *h, bell_str h
     return 0;
 }
 
+/* What a host name cannot begin with begins other texts of the table. */
+static bool is_host_text(bell_str s) {
+    return s.len > 0 && s.len <= BELL_HOST_MAX_BYTES && s.p[0] != '=' && s.p[0] != '@' && s.p[0] != '*';
+}
+
 bell_directory_match bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) {
     bell_directory_match match = BELL_DIRECTORY_EXACT;
     image_head h;
@@ -196,8 +201,7 @@ bell_directory_match bell_directory_find(const void *image, size_t image_len, be
     if (!load_head(image, image_len, &h)) {
         return BELL_DIRECTORY_NOBODY;
     }
-    /* '=' and '@' begin what is no host, '*' is asked for by nobody but the line below */
-    if (host.len > 0 && host.len <= BELL_HOST_MAX_BYTES && memchr("=@*", host.p[0], 3) == NULL) {
+    if (is_host_text(host)) {
         at = find_text(image, &h, host);
         if (at == 0) {
             match = BELL_DIRECTORY_WILDCARD;

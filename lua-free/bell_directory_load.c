@@ -538,7 +538,7 @@ static bool begin(loader *l) {
 }
 
 static bool load(loader *l, size_t capacity, bell_str payload) {
-    return begin(l) && bell_directory_image_init(&l->e, capacity) && pass(l, payload, take_tenant, take_pool, take_revoked, NULL, NULL);
+    return begin(l) && bell_directory_image_init(&l->e, capacity) && pass(l, payload, take_tenant, take_pool, take_revoked, pass_over, pass_over);
 }
 
 bell_directory_verdict bell_directory_load(void *image, size_t capacity, bell_str snapshot, const bell_directory_keys *keys, int64_t now_s, char *err,
@@ -603,6 +603,7 @@ size_t bell_directory_capacity_of(bell_str snapshot) {
         return 0;
     }
     l.e.version = head.version;
-    return pass(&l, head.payload, count_tenant, count_tenant, pass_over, NULL, NULL) ? bell_directory_capacity(l.ntenants, l.nhosts, head.payload.len)
-                                                                                     : 0;
+    return pass(&l, head.payload, count_tenant, count_tenant, pass_over, pass_over, pass_over)
+               ? bell_directory_capacity(l.ntenants, l.nhosts, head.payload.len)
+               : 0;
 }
