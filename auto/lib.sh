@@ -19,9 +19,26 @@ fail() {
     exit 1
 }
 
+# A command that fails outside of a step ends the script (set -e), and not every command says why: whoever waits is told which one it was. In a step
+# it is told only where nothing else was said. What step and as_owner run is named by the line that called them.
+unexpected_end() {
+    local code=$1 frame=0 file
+    case $- in *e*) ;; *) return 0 ;; esac # the code is looked at
+    is_main || { [ "$BASHPID" = "$STEP_SHELL" ] && [ ! -s "$STEP_LOG" ]; } || return 0
+    while [[ ${FUNCNAME[frame + 1]:-} =~ ^(as_owner|step)$ ]]; do frame=$((frame + 1)); done
+    file=${BASH_SOURCE[frame + 1]:-$0}
+    if [ "$file" = "$0" ]; then file=$PROGRAM; else file=auto/${file##*/}; fi
+    printf '%s: line %s of %s has failed with exit code %s, and nothing after it was done: %s\n' "$PROGRAM" "${BASH_LINENO[frame]}" "$file" "$code" \
+        "$(sed -n "${BASH_LINENO[frame]}{s/^[[:space:]]*//p;q}" "$file" 2>/dev/null || true)" >&2
+}
+
+set -E # functions and steps, too
+trap 'unexpected_end $?' ERR
+
 # ---- steps
 
 STEP_LOG=
+STEP_SHELL= # the process that runs the step
 trap '! is_main || rm -f "$STEP_LOG"' EXIT # when it is interrupted; whoever sets another trap says this again
 STEP_ALWAYS=no # yes: steps that took no time are shown as well
 TICK_FIRST_S=5 # a step is told to be alive after so long, and then again and again
@@ -43,7 +60,7 @@ step() {
     ticker=$!
     disown "$ticker"
     set +e
-    (set -e; "$@") >"$STEP_LOG" 2>&1
+    (STEP_SHELL=$BASHPID; set -e; "$@") >"$STEP_LOG" 2>&1
     code=$?
     set -e
     kill -s KILL "$ticker" 2>/dev/null || true # a gentler signal could meet it while the traps of this shell are still its own

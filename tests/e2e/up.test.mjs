@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -156,6 +156,45 @@ test('a registry of npm that is away is one sentence, after some tries', () => {
     const deps = spawnSync('auto/deps', ['run'], { cwd: clone, env, encoding: 'utf8', timeout: 240_000 });
     assert.equal(deps.status, 1, deps.stdout);
     assert.match(deps.stderr, /^auto\/deps: npm could not reach its registry, http:\/\/127\.0\.0\.1:9\/, for the packages of origin\/web \(ECONNREFUSED, 3 tries\); .*\n$/);
+});
+
+/** auto/NAME where that tool fails without a word, or where nothing can be written to standard output. */
+function broken(name, args, tool) {
+    const env = { ...process.env, FIRSTBELL_STATE: state, FIRSTBELL_PORT: String(port) };
+    const full = openSync('/dev/full', 'w');
+    if (tool) {
+        const folder = path.join(dir, `no-${tool}`);
+        mkdirSync(folder);
+        writeFileSync(path.join(folder, tool), '#!/bin/sh\nexit 9\n', { mode: 0o755 });
+        env.PATH = `${folder}:${env.PATH}`;
+    }
+    const result = spawnSync(`auto/${name}`, args, { cwd: checkout, env, encoding: 'utf8', timeout: 240_000, stdio: ['ignore', tool ? 'pipe' : full, 'pipe'] });
+    closeSync(full);
+    return result;
+}
+
+for (const [name, args, tool, line] of [
+    ['up', [], 'df', 'free=$(free_mb "$1")'],
+    ['deps', ['run'], 'dpkg-query', 'all=$(dpkg-query '],
+    ['reset', ['--yes'], 'find', 'find "$S" -mindepth 1 -delete'],
+    ['down', [], undefined, "printf '%s\\n' \"$*\""],
+    ['status', [], undefined, "printf '%-10s "],
+]) {
+    test(`${name} names the command that it ends at`, () => {
+        const { status, stderr } = broken(name, args, tool);
+        const [, code, command] = /^auto\/\w+: line \d+ of auto\/\S+ has failed with exit code (\d+), and nothing after it was done: (.*)\n$/m.exec(stderr) ?? assert.fail(stderr);
+        assert.equal(Number(code), status);
+        assert.equal(status, tool ? 9 : 1);
+        assert.ok(command.startsWith(line), command);
+    });
+}
+
+test('a step that fails without a word is named by its command', () => {
+    const script = '. auto/lib.sh; PROGRAM=auto/up; quiet() { as_quiet; echo never; }; as_quiet() { sh -c "exit 9"; }; step "quiet step" quiet';
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: checkout, encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, /^auto\/up: line \d+ of \S+ has failed with exit code 9, .*\nauto\/up: "quiet step" failed; the lines above say why\.\n$/);
 });
 
 test('reset asks, and then removes everything', () => {
