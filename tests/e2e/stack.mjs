@@ -7,7 +7,7 @@ import path from 'node:path';
 import { app, cache, fill } from '../lib/app.mjs';
 import { freePort } from '../lib/place.mjs';
 import { mustFirstbell, startApi, startJobs, writeSettings } from '../lib/server-firstbell.mjs';
-import { makeCertificate, startNginx } from '../lib/server-nginx.mjs';
+import { http2Words, makeCertificate, startNginx } from '../lib/server-nginx.mjs';
 import { startPostgres } from '../lib/server-postgres.mjs';
 
 export const password = 'correct horse battery';
@@ -54,7 +54,7 @@ export async function startEdge(place, port) {
     port ??= await freePort();
     symlinkSync(app(), place.path('app'));
     const made = makeCertificate(place);
-    const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1 };
+    const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1, HTTP2: http2Words() };
     const template = fill(readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8'), values);
     const conf = template.replace(/^(daemon|pid|error_log) .*\n/gm, ''); // the harness says these itself
     const restart = () => startNginx(place, { conf, port, level: 'notice', name: 'edge' });

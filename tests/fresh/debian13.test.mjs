@@ -1,5 +1,5 @@
 // A Debian 13 in which nothing is installed: its nginx 1.26, PostgreSQL 17, OpenSSL 3.5 and gcc 14 build and run what Debian 12's do.
-// time bound: 7200 s
+// time bound: 14400 s
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ test('Debian 13', { skip: whyNot() }, async (t) => {
         machine = await newMachine('trixie');
         t.diagnostic(`note: what is said in it is kept in ${machine.log}`);
 
-        await step(t, machine, 'auto/deps installs what Debian calls the same', () => machine.must('./auto/deps test', { seconds: 2400 }).then(() => ''));
+        await step(t, machine, 'auto/deps installs what Debian calls the same', () => machine.must('./auto/deps test', { seconds: 3600 }).then(() => ''));
 
         await step(t, machine, 'it brings the newer nginx, PostgreSQL, OpenSSL and gcc', async () => {
             const versions = await machine.must('nginx -v 2>&1; ls /usr/lib/postgresql; openssl version; gcc -dumpfullversion; node --version');
@@ -22,12 +22,12 @@ test('Debian 13', { skip: whyNot() }, async (t) => {
         });
 
         await step(t, machine, 'auto/configure and make build it without a warning', async () => {
-            const said = await machine.must('./auto/configure && make', { seconds: 1200 });
+            const said = await machine.must('./auto/configure && make', { seconds: 1800 });
             assert.doesNotMatch(said, /warning:/);
         });
 
         await step(t, machine, 'auto/up starts everything, and the calls that it prints succeed', async () => {
-            printed = await machine.must('./auto/up', { seconds: 900 });
+            printed = await machine.must('./auto/up', { seconds: 1800 });
             await callsSucceed(machine, printed);
         });
 
@@ -38,7 +38,7 @@ test('Debian 13', { skip: whyNot() }, async (t) => {
             await machine.must('./auto/down');
         });
 
-        await step(t, machine, 'the tests pass', () => testsPass(machine, 'unit fuzz edge origin e2e', 3600));
+        await step(t, machine, 'the tests pass', () => testsPass(machine, 'unit fuzz edge origin e2e', 7200));
     } finally {
         machine?.remove();
     }

@@ -1,6 +1,6 @@
 // nginx with the modules under test, and the certificates that it needs.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -28,6 +28,12 @@ export async function startNginx(place, { conf, port, level = 'info', name = 'ng
     // It listens before it heeds signals; with its workers it does.
     if (!/master_process\s+off/.test(conf)) await waitFor('the workers of nginx', () => children(program.child.pid).length > 0);
     return { program, port, file, log: () => place.read(errors), reload: () => program.child.kill('SIGHUP') };
+}
+
+/** What turns HTTP/2 on in conf/nginx/edge.conf.in (its HTTP2), by the version of nginx. */
+export function http2Words(modules) {
+    const [, major, minor, patch] = /nginx\/(\d+)\.(\d+)\.(\d+)/.exec(spawnSync(nginxProgram(modules), ['-v'], { encoding: 'utf8' }).stderr).map(Number);
+    return (major - 1) * 1e6 + minor * 1e3 + patch >= 25_001 ? '; http2 on' : ' http2';
 }
 
 /** Environment for `nginx -t`, which ends without giving anything back; what a server loses is seen when it ends. */
