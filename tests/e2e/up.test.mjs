@@ -175,7 +175,7 @@ function broken(name, args, tool) {
 
 for (const [name, args, tool, line] of [
     ['up', [], 'df', 'free=$(free_mb "$1")'],
-    ['deps', ['run'], 'dpkg-query', 'all=$(dpkg-query '],
+    ['deps', ['--list'], undefined, "printf '%s\\n' \"${packages"],
     ['reset', ['--yes'], 'find', 'find "$S" -mindepth 1 -delete'],
     ['down', [], undefined, "printf '%s\\n' \"$*\""],
     ['status', [], undefined, "printf '%-10s "],
