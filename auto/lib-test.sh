@@ -1,7 +1,7 @@
 # How auto/test runs a file of tests, counts what it said, and shows it. Sourced after auto/lib.sh; "results" is a directory of its own.
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of auto/test
 
-TIME_BOUND_S=300
+TIME_BOUND_S=600
 VALGRIND_BOUND_S=900
 # A search ends at this many executions or after this many seconds (0: never), whichever comes first; fewer than the least are a failure.
 FUZZ_RUNS=${FB_FUZZ_RUNS:-1000000}

@@ -32,7 +32,7 @@ export async function openBrowser(stack) {
 export async function openPage(browser, stack, { viewport = CHROMEBOOK, ...options } = {}) {
     const context = await browser.newContext({ baseURL: stack.origin, viewport, locale: 'en-US', timezoneId: 'UTC', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     page.problems = [];
     page.allowed = [];
     const keep = (text) => page.allowed.some((pattern) => pattern.test(text)) || page.problems.push(text);
@@ -62,7 +62,7 @@ export async function open(page, address) {
 }
 
 /** Calls a function in the page until it gives something true. (playwright's waitForFunction needs eval, which the pages' CSP forbids.) */
-export function until(page, what, inPage, seconds = 20) {
+export function until(page, what, inPage, seconds = 60) {
     return waitFor(what, () => page.evaluate(inPage), seconds);
 }
 

@@ -1,4 +1,5 @@
 // A student learns, and a teacher sees it: the video with saved progress, the reading, the quiz, what they open, and the class list.
+// time bound: 900 s
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

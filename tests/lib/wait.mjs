@@ -4,7 +4,7 @@ const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Calls `condition` (may be async) until it gives something true, and gives that back. After `seconds` it fails with `what`, a phrase such as
  *  "the api to answer /readyz", and with the last error that `condition` threw. */
-export async function waitFor(what, condition, seconds = 15) {
+export async function waitFor(what, condition, seconds = 60) {
     const end = performance.now() + seconds * 1000;
     let pause = 5;
     let lastError;
