@@ -26,6 +26,7 @@ typedef struct {
     ngx_str_t                        reason;   /* to refuse with */
     ngx_str_t                        look_up;  /* a host */
     ngx_str_t                        fault;    /* "heap", "shift", "leak" */
+    ngx_str_t                        hold;     /* a zone's mutex, for ever */
 } ngx_http_bell_probe_loc_conf_t;
 
 
@@ -34,6 +35,8 @@ static ngx_int_t ngx_http_bell_probe_identify(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core, ngx_str_t *subject);
 static void ngx_http_bell_probe_fault(ngx_http_request_t *r,
     ngx_str_t *fault);
+static ngx_int_t ngx_http_bell_probe_hold(ngx_http_request_t *r,
+    ngx_str_t *zone);
 static ngx_int_t ngx_http_bell_probe_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_probe_look_up(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core, ngx_str_t *host);
@@ -76,6 +79,13 @@ static ngx_command_t  ngx_http_bell_probe_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_bell_probe_loc_conf_t, fault),
+      NULL },
+
+    { ngx_string("probe_hold"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, hold),
       NULL },
 
       ngx_null_command
@@ -141,6 +151,10 @@ ngx_http_bell_probe_handler(ngx_http_request_t *r)
         ngx_http_bell_probe_fault(r, &plcf->fault);
     }
 
+    if (plcf->hold.len && ngx_http_bell_probe_hold(r, &plcf->hold) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (plcf->subject.len
         && ngx_http_bell_probe_identify(r, pmcf->core, &plcf->subject)
            != NGX_OK)
@@ -199,6 +213,47 @@ ngx_http_bell_probe_fault(ngx_http_request_t *r, ngx_str_t *fault)
             p[0] = 1;
         }
     }
+}
+
+
+/*
+ * Takes the mutex of the zone's slab pool, if nobody has it, and keeps it: a
+ * worker that would die in the middle of an allocation is made so.
+ */
+
+static ngx_int_t
+ngx_http_bell_probe_hold(ngx_http_request_t *r, ngx_str_t *zone)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *shm_zone;
+    ngx_list_part_t  *part;
+    ngx_slab_pool_t  *shpool;
+
+    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+
+    for ( /* void */ ; part; part = part->next) {
+
+        shm_zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (shm_zone[i].shm.name.len != zone->len
+                || ngx_strncmp(shm_zone[i].shm.name.data, zone->data,
+                               zone->len)
+                   != 0)
+            {
+                continue;
+            }
+
+            shpool = (ngx_slab_pool_t *) shm_zone[i].shm.addr;
+
+            return ngx_http_bell_probe_add(r, "Probe-Mutex", "%s",
+                                           ngx_shmtx_trylock(&shpool->mutex)
+                                           ? "taken" : "held by another");
+        }
+    }
+
+    return NGX_ERROR;
 }
 
 
