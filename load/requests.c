@@ -50,15 +50,12 @@ static bool add_line(load_requests *l, size_t *room, bell_str line) {
     return make_request(line, &l->requests[l->count]) && ++l->count > 0;
 }
 
-bool load_requests_read(const char *path, load_requests *out, char *err, size_t err_len) {
-    FILE *f = fopen(path, "re");
+static bool read_lines(FILE *f, load_requests *out, char *err, size_t err_len) {
     char *line = NULL;
     size_t line_room = 0, room = 0;
     unsigned number = 0;
-    bool ok = f != NULL;
+    bool ok = true;
 
-    *out = (load_requests){0};
-    snprintf(err, err_len, "%s", ok ? "" : strerror(errno));
     for (ssize_t n; ok && (n = getline(&line, &line_room, f)) > 0;) {
         bell_str text = {line, (size_t)n - (line[n - 1] == '\n')};
         number++;
@@ -72,9 +69,19 @@ bool load_requests_read(const char *path, load_requests *out, char *err, size_t 
         ok = false;
     }
     free(line);
-    if (f != NULL) {
-        fclose(f);
+    return ok;
+}
+
+bool load_requests_read(const char *path, load_requests *out, char *err, size_t err_len) {
+    *out = (load_requests){0};
+    snprintf(err, err_len, "%s", "");
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        snprintf(err, err_len, "%s", strerror(errno));
+        return false;
     }
+    bool ok = read_lines(f, out, err, err_len);
+    fclose(f);
     if (!ok) {
         load_requests_free(out);
     }

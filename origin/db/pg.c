@@ -178,7 +178,7 @@ PGresult *fb_pg_exec(PGconn *c, const char *sql, int nparams, const char *const 
     char what[96];
     int shown = (int)strcspn(sql, "\n");
     shown = shown > 50 ? 50 : shown;
-    snprintf(what, sizeof what, "PostgreSQL refused \"%.*s%s\"", shown, sql, sql[shown] ? "…" : "");
+    snprintf(what, sizeof what, "PostgreSQL refused \"%.*s%s\"", shown, sql, strlen(sql) > (size_t)shown ? "…" : "");
     report_result(c, r, what);
     PQclear(r);
     return NULL;
