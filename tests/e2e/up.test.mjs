@@ -85,6 +85,13 @@ test('a second up does nothing and says the same', () => {
     assert.deepEqual(curlLines(second.stdout), curlLines(first.stdout));
 });
 
+test('the nginx that runs is the one of auto/configure --with-nginx where that was said, else the distribution\'s', () => {
+    const own = path.join(state, 'app/sbin/nginx');
+    assert.equal(existsSync(own), existsSync(path.join(checkout, 'build/sbin/nginx')));
+    const running = readlinkSync(`/proc/${/^nginx +(\d+)/m.exec(auto('status').stdout)[1]}/exe`);
+    assert.equal(running === own, existsSync(own), running);
+});
+
 test('the private keys and the logins are nobody else\'s to read', () => {
     const modes = execFileSync('stat', ['-c', '%a', ...['tls/ca.key', 'tls/edge.key', 'keys/session.pem', 'keys/demo-logins'].map((file) => path.join(state, file))]);
     assert.equal(modes.toString(), '600\n600\n600\n600\n');
