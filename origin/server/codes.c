@@ -82,7 +82,12 @@ bool fb_codes_keys_load(fb_codes_keys *k, const char *path, char *err, size_t er
         snprintf(err, err_len, "codes_key %s: %s", path, errno == EPERM ? "others than its owner may read it; chmod 600 it" : strerror(errno));
         return false;
     }
-    bool ok = take_keys(k, (bell_str){text, (size_t)n}, path, err, err_len);
+    bool ok = n <= FILE_MAX_BYTES;
+    if (ok) {
+        ok = take_keys(k, (bell_str){text, (size_t)n}, path, err, err_len);
+    } else { /* the last line could be cut, and would be another key */
+        snprintf(err, err_len, "codes_key %s: the file has more than %d bytes; a line for each key is expected", path, FILE_MAX_BYTES);
+    }
     explicit_bzero(text, sizeof text);
     return ok;
 }

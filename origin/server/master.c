@@ -14,13 +14,14 @@
 #include "origin/server/pid_file.h"
 #include "origin/server/worker.h"
 
-#define RESPAWN_WAIT_S 1                    /* after a worker that did not live that long */
-#define KILL_AFTER_MS  3000                 /* past the workers' own drain time-out */
-#define SLOTS          (2 * FB_WORKERS_MAX) /* during a reload two generations run */
+#define RESPAWN_WAIT_MS 1000                 /* after a worker that did not live that long */
+#define KILL_AFTER_MS   3000                 /* past the workers' own drain time-out */
+#define SLOTS           (2 * FB_WORKERS_MAX) /* during a reload two generations run */
 
+/* Times are milliseconds of the monotonic clock: a step of the other one must not keep workers from being started. */
 typedef struct {
     pid_t pid; /* 0: free */
-    time_t started_s;
+    int64_t started_ms;
     bool retiring;
 } slot;
 
@@ -34,8 +35,7 @@ typedef struct {
     slot slots[SLOTS];
     bool stopping;
     bool reload_waits; /* for the workers of the last one to end */
-    time_t respawn_not_before_s;
-    int64_t kill_at_ms;
+    int64_t respawn_not_before_ms, kill_at_ms;
     sigset_t signals, before;
 } master;
 
@@ -80,10 +80,10 @@ static void spawn(master *m) {
     }
     if (pid < 0) {
         fb_log(FB_LOG_ERROR, "a worker cannot be started: %s", strerror(errno));
-        m->respawn_not_before_s = time(NULL) + RESPAWN_WAIT_S;
+        m->respawn_not_before_ms = now_ms() + RESPAWN_WAIT_MS;
         return;
     }
-    *s = (slot){.pid = pid, .started_s = time(NULL)};
+    *s = (slot){.pid = pid, .started_ms = now_ms()};
 }
 
 static unsigned count(const master *m, bool retiring_too) {
@@ -95,7 +95,7 @@ static unsigned count(const master *m, bool retiring_too) {
 }
 
 static void keep_up(master *m) {
-    if (m->stopping || time(NULL) < m->respawn_not_before_s) {
+    if (m->stopping || now_ms() < m->respawn_not_before_ms) {
         return;
     }
     for (unsigned n = count(m, false); n < m->wanted; n++) {
@@ -125,8 +125,8 @@ static void note_end(master *m, slot *s, int status) {
     } else if (!expected) {
         fb_log(FB_LOG_ERROR, "worker %d ended with code %d", (int)s->pid, WEXITSTATUS(status));
     }
-    if (!expected && time(NULL) - s->started_s < RESPAWN_WAIT_S) {
-        m->respawn_not_before_s = time(NULL) + RESPAWN_WAIT_S;
+    if (!expected && now_ms() - s->started_ms < RESPAWN_WAIT_MS) {
+        m->respawn_not_before_ms = now_ms() + RESPAWN_WAIT_MS;
     }
     *s = (slot){0};
 }
@@ -163,7 +163,7 @@ static void reload(master *m) {
     fb_worker_unprepare(&m->prepared);
     m->prepared = fresh;
     retire_all(m);
-    m->respawn_not_before_s = 0;
+    m->respawn_not_before_ms = 0;
     keep_up(m);
     for (unsigned i = 0; i < SLOTS; i++) {
         if (m->slots[i].retiring) {

@@ -47,26 +47,33 @@ static char *read_file(const char *path, size_t len) {
     char *body = f != NULL ? malloc(len + 1) : NULL;
 
     if (body != NULL && fread(body, 1, len, f) != len) {
+        errno = ferror(f) ? errno : EIO; /* it became shorter under our hands */
         free(body);
         body = NULL;
     }
+    int why = errno;
     if (f != NULL) {
         fclose(f);
     }
+    errno = why;
     return body;
 }
 
-static void set_etag(fb_static_file *f) {
+static bool set_etag(fb_static_file *f) {
     unsigned char hash[32];
     unsigned n = 0;
 
-    EVP_Digest(f->body.p, f->body.len, hash, &n, EVP_sha256(), NULL);
+    if (EVP_Digest(f->body.p, f->body.len, hash, &n, EVP_sha256(), NULL) != 1) {
+        errno = ENOMEM;
+        return false;
+    }
     f->etag[0] = '"';
     for (unsigned i = 0; i < 16; i++) {
         snprintf(f->etag + 1 + 2 * i, 3, "%02x", hash[i]);
     }
     f->etag[33] = '"';
     f->etag[34] = '\0';
+    return true;
 }
 
 static bool add(fb_static_files *s, const FTSENT *e, size_t root_len, size_t *total) {
@@ -90,34 +97,55 @@ static bool add(fb_static_files *s, const FTSENT *e, size_t root_len, size_t *to
     }
     f->content_type = fb_content_type(bell_str_of(f->path));
     f->has_form = memmem(f->body.p, f->body.len, FB_FORM_MARK, sizeof(FB_FORM_MARK) - 1) != NULL;
-    set_etag(f);
-    return true;
+    return set_etag(f);
 }
 
 static int by_path(const void *a, const void *b) {
     return strcmp(((const fb_static_file *)a)->path, ((const fb_static_file *)b)->path);
 }
 
-bool fb_static_load(fb_static_files *s, const char *root, char *err, size_t err_len) {
-    char *const roots[] = {(char *)root, NULL};
-    bool ok = true;
+/* All or nothing: with a part of the pages missing, somebody would find out later and elsewhere. */
+static bool add_all(fb_static_files *s, FTS *walk, size_t root_len, char *err, size_t err_len) {
     size_t total = 0;
     FTSENT *e;
+
+    for (;;) {
+        errno = 0;
+        e = fts_read(walk);
+        if (e == NULL) {
+            break;
+        }
+        bool unread = e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS;
+        if (unread || (e->fts_info == FTS_F && !add(s, e, root_len, &total))) {
+            snprintf(err, err_len, "web_root %s: %s", e->fts_path, strerror(unread ? e->fts_errno : errno));
+            return false;
+        }
+    }
+    if (errno != 0) {
+        snprintf(err, err_len, "web_root cannot be read: %s", strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool fb_static_load(fb_static_files *s, const char *root, char *err, size_t err_len) {
+    char *const roots[] = {(char *)root, NULL};
 
     s->nfiles = 0;
     s->files = calloc(FB_STATIC_FILES_MAX, sizeof(*s->files));
     FTS *walk = s->files != NULL ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
-    while (walk != NULL && ok && (e = fts_read(walk)) != NULL) {
-        if (e->fts_info == FTS_F) {
-            ok = add(s, e, strlen(root), &total);
-        }
-    }
-    if (walk != NULL) {
+    bool ok = walk != NULL;
+    if (!ok) {
+        snprintf(err, err_len, "web_root %s: %s", root, strerror(errno));
+    } else {
+        ok = add_all(s, walk, strlen(root), err, err_len);
         fts_close(walk);
     }
-    if (walk == NULL || !ok || s->nfiles == 0) {
-        snprintf(err, err_len, "web_root %s: %s", root,
-                 !ok ? strerror(errno) : "no pages are there; expected the files of origin/web (make install puts them in place)");
+    if (ok && s->nfiles == 0) {
+        snprintf(err, err_len, "web_root %s: no pages are there; expected the files of origin/web (make install puts them in place)", root);
+        ok = false;
+    }
+    if (!ok) {
         fb_static_free(s);
         return false;
     }

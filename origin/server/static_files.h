@@ -21,7 +21,7 @@ typedef struct {
     size_t nfiles;
 } fb_static_files;
 
-/* Reads every regular file below `root` whose name bell_url_is_plain_path allows. false: a sentence in err. */
+/* Reads every regular file below `root` whose name bell_url_is_plain_path allows. false: a sentence in err that names what cannot be read. */
 bool fb_static_load(fb_static_files *s, const char *root, char *err, size_t err_len) __attribute__((warn_unused_result));
 void fb_static_free(fb_static_files *s);
 /* NULL when there is none. */

@@ -124,6 +124,13 @@ static void a_file_of_keys(void **state) {
     assert_int_equal(keys_in("\n\n", 0600), 0);
     assert_int_equal(keys_in(KEY "\n", 0640), 0);
     assert_int_equal(keys_in(KEY "\n", 0604), 0);
+    /* a file that is longer than all keys would be cut in the middle of one, which would be another */
+    char large[FB_CODES_KEYS_MAX * (FB_CODES_KEY_MAX + 2) + 64];
+    memset(large, '\n', sizeof large);
+    memcpy(large, KEY, strlen(KEY));
+    memcpy(large + sizeof large - 100, KEY KEY, 2 * strlen(KEY));
+    large[sizeof large - 1] = 0;
+    assert_int_equal(keys_in(large, 0600), 0);
     fb_codes_keys k;
     char err[300];
     assert_false(fb_codes_keys_load(&k, "/nonexistent/codes.key", err, sizeof err));
