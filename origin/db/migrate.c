@@ -14,7 +14,8 @@
 #define NUMBER_DIGITS  4
 #define SHA256_HEX     64
 #define LOCK_KEY       "4733141092" /* any number that stays the same */
-#define LOCK_NOT_GIVEN "55P03"      /* SQLSTATE lock_not_available */
+#define LOCK_WAIT_S    "30"
+#define LOCK_NOT_GIVEN "55P03" /* SQLSTATE lock_not_available */
 
 typedef struct {
     char *name; /* NNNN_name.sql; owned */
@@ -202,7 +203,7 @@ static bool apply(PGconn *c, const char *dir, const migration *f, int version) {
 
 /* Two programs that migrate at once take turns. Every other lock that a migration waits for is bounded in the same way. */
 static bool take_lock(PGconn *c) {
-    if (!fb_pg_do(c, "SET lock_timeout = '30s'", 0, NULL)) {
+    if (!fb_pg_do(c, "SET lock_timeout = '" LOCK_WAIT_S "s'", 0, NULL)) {
         return false;
     }
     PGresult *r = fb_pg_query(c, "SELECT pg_advisory_lock(" LOCK_KEY ")", 0, NULL);
@@ -210,7 +211,7 @@ static bool take_lock(PGconn *c) {
     if (!ok) {
         const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
         if (state && strcmp(state, LOCK_NOT_GIVEN) == 0) {
-            fprintf(stderr, "firstbell: another `firstbell migrate` has been at work for 30 s; try again when it is done\n");
+            fprintf(stderr, "firstbell: another `firstbell migrate` has been at work for " LOCK_WAIT_S " s; try again when it is done\n");
         } else {
             fb_pg_report(c, "cannot take the lock of migrations");
         }

@@ -224,7 +224,8 @@ static void take_prepare_result(fb_pool_conn *c, PGresult *res) {
     ExecStatusType st = PQresultStatus(res);
 
     if (st == PGRES_FATAL_ERROR) {
-        const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+        const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+        const char *message = primary != NULL ? primary : PQresultErrorMessage(res); /* libpq's own errors have no fields */
         if (c->nprepared < NSETUP) {
             fb_log(FB_LOG_ERROR, "a database connection is refused: %s", message);
         } else {

@@ -15,11 +15,22 @@ let place;
 let postgres;
 let count = 0;
 
+let late; // one that waits in vain for another, beside all the tests, because its bound is half a minute
+
 before(async () => {
     place = newPlace();
     postgres = await startPostgres(place);
+    late = await waitInVain();
 });
 after(() => place.stop());
+
+async function waitInVain() {
+    const it = await newCase({ '0001_a.sql': 'CREATE TABLE a (x int);' });
+    const held = postgres.trySql('fb_owner', `SELECT pg_advisory_lock(4733141092) \\g /dev/null\n\\! while [ ! -e ${place.path('late')} ]; do sleep 0.02; done`, { database: it.name });
+    await waitFor('the lock to be held', async () => (await it.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")) === '1');
+    const end = it.migrate().finally(() => place.write('late', ''));
+    return { it, held, end };
+}
 
 /** An empty database and a folder with these files (name → text). */
 async function newCase(files) {
@@ -153,4 +164,13 @@ test('a database that does not answer is a sentence', async () => {
     const { code, stderr } = await firstbell(place, ['migrate'], { conf });
     assert.equal(code, 1);
     assert.match(stderr, /^firstbell: cannot connect to PostgreSQL as fb_owner \(setting database = host=\/nonexistent dbname=x\): .*\n$/);
+});
+
+test('one that waits for another in vain ends after its bound with a sentence, and has done nothing', async () => {
+    const { code, stderr } = await late.end;
+    assert.equal(stderr, 'firstbell: another `firstbell migrate` has been at work for 30 s; try again when it is done\n');
+    assert.equal(code, 1);
+    assert.equal(await late.it.sql("SELECT to_regclass('schema_migrations') IS NULL"), 't');
+    assert.equal((await late.held).code, 0);
+    assert.equal((await late.it.migrate()).stdout, 'applied 0001_a.sql\n');
 });
