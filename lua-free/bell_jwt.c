@@ -1,14 +1,12 @@
 #include "bell_jwt.h"
 #include "bell_base64.h"
+#include "bell_es256.h"
 
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
 #define HEADER_MAX_BYTES 2048
-#define P256_BYTES       32
-#define ECDSA_DER_BYTES  72 /* the longest: two INTEGERs of 33 bytes */
 
 static bell_str text_of(const json_t *v) {
     return json_is_string(v) ? (bell_str){json_string_value(v), json_string_length(v)} : BELL_STR_NULL;
@@ -56,24 +54,6 @@ static bell_jwt_verdict find_key(const bell_jwks *set, const json_t *header, con
     return same_name ? BELL_JWT_ALGORITHM : BELL_JWT_UNKNOWN_KEY;
 }
 
-/* JOSE gives r and s as two fixed numbers (RFC 7518, 3.4), OpenSSL wants DER. */
-static int ecdsa_der(const unsigned char *raw, size_t len, unsigned char der[ECDSA_DER_BYTES]) {
-    if (len != 2 * P256_BYTES) {
-        return -1;
-    }
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(raw, P256_BYTES, NULL), *s = BN_bin2bn(raw + P256_BYTES, P256_BYTES, NULL);
-    int der_len = -1;
-    if (sig != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(sig, r, s) == 1) {
-        r = s = NULL; /* the signature owns them now */
-        der_len = i2d_ECDSA_SIG(sig, &der);
-    }
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(sig);
-    return der_len;
-}
-
 static bool verify_begin(EVP_MD_CTX *ctx, const bell_jwk *k) {
     EVP_PKEY_CTX *options;
 
@@ -85,10 +65,10 @@ static bool verify_begin(EVP_MD_CTX *ctx, const bell_jwk *k) {
 }
 
 static bool signature_matches(const bell_jwk *k, bell_str input, const unsigned char *signature, size_t len) {
-    unsigned char der[ECDSA_DER_BYTES];
+    unsigned char der[BELL_ES256_DER_BYTES];
 
     if (k->alg == BELL_JWA_ES256) {
-        int n = ecdsa_der(signature, len, der);
+        int n = len == BELL_ES256_SIGNATURE_BYTES ? bell_es256_der_from_raw(signature, der) : -1;
         if (n < 0) {
             return false;
         }

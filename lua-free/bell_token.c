@@ -1,5 +1,6 @@
 #include "bell_token.h"
 #include "bell_base64.h"
+#include "bell_es256.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -12,16 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_ID_HASH_BYTES   8
-#define KEY_ID_LEN          BELL_BASE64URL_LEN(KEY_ID_HASH_BYTES)
-#define NUMBER_BYTES        32 /* r and s of P-256 */
-#define SIGNATURE_BYTES     (2 * NUMBER_BYTES)
-#define SIGNATURE_LEN       BELL_BASE64URL_LEN(SIGNATURE_BYTES)
-#define SIGNATURE_DER_BYTES 72 /* the longest: two INTEGERs of 33 bytes */
-#define CLOCK_SKEW_S        60
-#define HEADER_BEGIN        "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\""
-#define HEADER_END          "\"}"
-#define HEADER_BYTES        (sizeof(HEADER_BEGIN) - 1 + KEY_ID_LEN + sizeof(HEADER_END) - 1)
+#define KEY_ID_HASH_BYTES 8
+#define KEY_ID_LEN        BELL_BASE64URL_LEN(KEY_ID_HASH_BYTES)
+#define SIGNATURE_LEN     BELL_BASE64URL_LEN(BELL_ES256_SIGNATURE_BYTES)
+#define CLOCK_SKEW_S      60
+#define HEADER_BEGIN      "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\""
+#define HEADER_END        "\"}"
+#define HEADER_BYTES      (sizeof(HEADER_BEGIN) - 1 + KEY_ID_LEN + sizeof(HEADER_END) - 1)
 
 struct bell_token_key {
     EVP_PKEY *pkey;
@@ -132,13 +130,13 @@ static bool hkdf(const unsigned char *secret, size_t len, bell_str label, unsign
 }
 
 bool bell_token_key_derive(const bell_token_key *k, bell_str label, unsigned char out[BELL_TOKEN_SECRET_BYTES]) {
-    unsigned char number[NUMBER_BYTES];
+    unsigned char number[BELL_ES256_NUMBER_BYTES];
     BIGNUM *d = NULL;
     bool good;
 
     ERR_set_mark();
     good = k->is_private && EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) == 1 &&
-           BN_bn2binpad(d, number, sizeof(number)) == NUMBER_BYTES && hkdf(number, sizeof(number), label, out);
+           BN_bn2binpad(d, number, sizeof(number)) == BELL_ES256_NUMBER_BYTES && hkdf(number, sizeof(number), label, out);
     BN_clear_free(d);
     OPENSSL_cleanse(number, sizeof(number));
     ERR_pop_to_mark();
@@ -154,45 +152,20 @@ static bool is_sid(bell_str s) {
     return s.len == BELL_TOKEN_SID_BYTES;
 }
 
-/* JOSE wants r and s as two fixed numbers (RFC 7518, 3.4), OpenSSL speaks DER. */
-static bool raw_from_der(const unsigned char *der, size_t len, unsigned char raw[SIGNATURE_BYTES]) {
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)len);
-    bool good = sig != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, NUMBER_BYTES) == NUMBER_BYTES &&
-                BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + NUMBER_BYTES, NUMBER_BYTES) == NUMBER_BYTES;
-
-    ECDSA_SIG_free(sig);
-    return good;
-}
-
-static int der_from_raw(const unsigned char raw[SIGNATURE_BYTES], unsigned char der[SIGNATURE_DER_BYTES]) {
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(raw, NUMBER_BYTES, NULL), *s = BN_bin2bn(raw + NUMBER_BYTES, NUMBER_BYTES, NULL);
-    int len = -1;
-
-    if (sig != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(sig, r, s) == 1) {
-        r = s = NULL; /* the signature owns them now */
-        len = i2d_ECDSA_SIG(sig, &der);
-    }
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(sig);
-    return len;
-}
-
-static bool sign(const bell_token_key *k, bell_str input, unsigned char raw[SIGNATURE_BYTES]) {
-    unsigned char der[SIGNATURE_DER_BYTES];
+static bool sign(const bell_token_key *k, bell_str input, unsigned char raw[BELL_ES256_SIGNATURE_BYTES]) {
+    unsigned char der[BELL_ES256_DER_BYTES];
     size_t len = sizeof(der);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool good = ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
                 EVP_DigestSign(ctx, der, &len, (const unsigned char *)input.p, input.len) == 1;
 
     EVP_MD_CTX_free(ctx);
-    return good && raw_from_der(der, len, raw);
+    return good && bell_es256_raw_from_der(der, len, raw);
 }
 
 long bell_token_mint(const bell_token_key *k, const bell_token_claims *c, char *out) {
     char claims[256];
-    unsigned char raw[SIGNATURE_BYTES];
+    unsigned char raw[BELL_ES256_SIGNATURE_BYTES];
     size_t len = sizeof(k->header) - 1;
     int n;
 
@@ -215,14 +188,14 @@ long bell_token_mint(const bell_token_key *k, const bell_token_claims *c, char *
 }
 
 /* OpenSSL leaves what went wrong in the thread's error queue, where nginx would find it and blame a connection: the queue is left as it was. */
-static bool signature_matches(const bell_token_key *k, bell_str input, const unsigned char raw[SIGNATURE_BYTES]) {
-    unsigned char der[SIGNATURE_DER_BYTES];
+static bool signature_matches(const bell_token_key *k, bell_str input, const unsigned char raw[BELL_ES256_SIGNATURE_BYTES]) {
+    unsigned char der[BELL_ES256_DER_BYTES];
     EVP_MD_CTX *ctx;
     bool good;
     int len;
 
     ERR_set_mark();
-    len = der_from_raw(raw, der);
+    len = bell_es256_der_from_raw(raw, der);
     ctx = len > 0 ? EVP_MD_CTX_new() : NULL;
     good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
            EVP_DigestVerify(ctx, der, (size_t)len, (const unsigned char *)input.p, input.len) == 1;
@@ -323,7 +296,7 @@ bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t n
     header = bell_str_cut(&signature, '.');
     claims = bell_str_cut(&signature, '.');
     input = (bell_str){token.p, header.len + 1 + claims.len};
-    if (claims.len == 0 || signature.len != SIGNATURE_LEN || bell_base64url_decode(signature, raw) != SIGNATURE_BYTES) {
+    if (claims.len == 0 || signature.len != SIGNATURE_LEN || bell_base64url_decode(signature, raw) != BELL_ES256_SIGNATURE_BYTES) {
         return BELL_TOKEN_MALFORMED;
     }
     verdict = find_key(keys, nkeys, header, &key);

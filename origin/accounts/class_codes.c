@@ -2,6 +2,8 @@
  * not a student of a class that one teaches does not exist here. */
 #include "origin/accounts/accounts.h"
 #include "origin/accounts/one_code.h"
+#include "origin/content/person.h"
+#include "origin/content/sql.h"
 #include "origin/server/codes.h"
 #include "origin/server/log.h"
 #include "origin/server/reply.h"
@@ -9,7 +11,6 @@
 
 #define STUDENTS_MAX "1000"
 
-#define TAUGHT "EXISTS (SELECT FROM enrollments t WHERE t.tenant_id = $1 AND t.class_id = $3 AND t.user_id = $2 AND t.role = 4 AND t.status = 1)"
 /* A student by the roster of the person and by that of the class: a teacher who is enrolled like a student stays a teacher. */
 #define STUDENT                                                                                                                                      \
     "EXISTS (SELECT FROM enrollments e WHERE e.tenant_id = $1 AND e.class_id = $3 AND e.user_id = u.id AND e.role = 3 AND e.status = 1) "            \
@@ -22,7 +23,7 @@ const fb_stmt fb_sql_codes_class = {
                 "FROM classes k LEFT JOIN LATERAL (SELECT u.given_name, u.family_name, n.at, n.codes FROM account_events n "
                 "  JOIN users u ON u.tenant_id = $1 AND u.id = n.actor_id WHERE n.tenant_id = $1 AND n.class_id = k.id AND n.action = 1 "
                 "  ORDER BY n.id DESC LIMIT 1) v ON true "
-                "WHERE k.tenant_id = $1 AND k.id = $3 AND k.status = 1 AND " TAUGHT,
+                "WHERE k.tenant_id = $1 AND k.id = $3 AND k.status = 1 AND " FB_SQL_TAUGHT,
     3,
 };
 
@@ -33,7 +34,7 @@ const fb_stmt fb_sql_codes_students = {
         "c.expires_at") " FROM classes k JOIN users u ON u.tenant_id = $1 AND " STUDENT
                         " LEFT JOIN accounts a ON a.tenant_id = $1 AND a.user_id = u.id "
                         "LEFT JOIN account_codes c ON c.tenant_id = $1 AND c.user_id = u.id AND c.expires_at > now() "
-                        "WHERE k.tenant_id = $1 AND k.id = $3 AND k.status = 1 AND " TAUGHT
+                        "WHERE k.tenant_id = $1 AND k.id = $3 AND k.status = 1 AND " FB_SQL_TAUGHT
                         " ORDER BY c.user_id IS NOT NULL, u.family_name, u.given_name, u.id LIMIT " STUDENTS_MAX,
     3,
 };
@@ -50,7 +51,7 @@ const fb_stmt fb_sql_codes_student_reset = {
     "codes_student_reset",
     "WITH who AS (SELECT u.id, u.given_name, u.family_name, u.username FROM users u JOIN classes k ON k.tenant_id = $1 AND k.id = $3 AND k.status = "
     "1 "
-    "  WHERE u.tenant_id = $1 AND u.id = $4 AND " STUDENT " AND " TAUGHT "), "
+    "  WHERE u.tenant_id = $1 AND u.id = $4 AND " STUDENT " AND " FB_SQL_TAUGHT "), "
     "done AS (SELECT account_reset($1, who.id, $5, $6) AS id FROM who), "
     "logged AS (INSERT INTO account_events (tenant_id, action, actor_id, user_id, class_id) SELECT $1, 3, $2, id, $3 FROM done) "
     "SELECT who.id, who.given_name, who.family_name, who.username, " FB_SQL_TIME(
@@ -60,18 +61,10 @@ const fb_stmt fb_sql_codes_student_reset = {
 
 enum { ID, GIVEN_NAME, FAMILY_NAME, USERNAME, KIND, CODE_UNTIL };
 
-static const char *kind_name(int64_t kind) {
-    return kind == 1 ? "password" : kind == 2 ? "pictures" : "none";
-}
-
 static void write_student(bell_json *j, const PGresult *r, int row) {
     bell_json_object_open(j);
-    fb_col_write_int(j, "id", r, row, ID);
-    fb_col_write_str(j, "given_name", r, row, GIVEN_NAME);
-    fb_col_write_str(j, "family_name", r, row, FAMILY_NAME);
-    fb_col_write_str(j, "username", r, row, USERNAME);
-    bell_json_key(j, "signs_in_with");
-    bell_json_z(j, kind_name(fb_col_i64(r, row, KIND)));
+    fb_person_write(j, r, row, ID);
+    fb_person_write_kind(j, r, row, KIND);
     fb_col_write_str_or_null(j, "code_until", r, row, CODE_UNTIL);
     bell_json_object_close(j);
 }
@@ -106,12 +99,7 @@ static void answer_list(fb_job *job) {
     bell_json_key(&j, "valid_days");
     bell_json_int(&j, job->worker->settings->code_valid_days);
     write_last_sheet(&j, head);
-    bell_json_key(&j, "students");
-    bell_json_array_open(&j);
-    for (int row = 0; row < PQntuples(r); row++) {
-        write_student(&j, r, row);
-    }
-    bell_json_array_close(&j);
+    fb_rows_write(&j, "students", r, write_student);
     bell_json_object_close(&j);
     fb_reply_json(job, &j, 200);
 }

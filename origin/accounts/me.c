@@ -1,4 +1,5 @@
 #include "origin/accounts/accounts.h"
+#include "origin/content/person.h"
 #include "origin/server/reply.h"
 #include "origin/server/route.h"
 
@@ -16,10 +17,7 @@ static void answer(fb_job *job) {
 
     fb_reply_json_begin(job, &j);
     bell_json_object_open(&j);
-    fb_col_write_int(&j, "id", r, 0, 0);
-    fb_col_write_str(&j, "given_name", r, 0, 1);
-    fb_col_write_str(&j, "family_name", r, 0, 2);
-    fb_col_write_str(&j, "username", r, 0, 3);
+    fb_person_write(&j, r, 0, 0);
     bell_json_key(&j, "role");
     bell_json_z(&j, fb_role_name(role));
     bell_json_key(&j, "home");

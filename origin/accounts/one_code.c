@@ -1,5 +1,6 @@
 #include "origin/accounts/one_code.h"
 
+#include "origin/content/person.h"
 #include "origin/server/reply.h"
 #include "origin/server/worker.h"
 
@@ -28,10 +29,7 @@ void fb_one_code_answer(fb_job *job) {
     fb_code_show(c->code, shown);
     fb_reply_json_begin(job, &j);
     bell_json_object_open(&j);
-    fb_col_write_int(&j, "id", r, 0, 0);
-    fb_col_write_str(&j, "given_name", r, 0, 1);
-    fb_col_write_str(&j, "family_name", r, 0, 2);
-    fb_col_write_str(&j, "username", r, 0, 3);
+    fb_person_write(&j, r, 0, 0);
     bell_json_key(&j, "code");
     bell_json_z(&j, shown);
     fb_col_write_str(&j, "expires_at", r, 0, 4);

@@ -5,8 +5,6 @@
 #include "origin/server/codes.h"
 #include "origin/server/job.h"
 
-#define FB_SQL_TIME(expression) "to_char((" expression ") AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-
 typedef struct {
     char code[FB_CODE_BYTES + 1];
     char hash[FB_CODE_HASH_BYTES + 1];

@@ -3,6 +3,8 @@
 
 #include "origin/accounts/accounts.h"
 #include "origin/accounts/one_code.h"
+#include "origin/content/person.h"
+#include "origin/content/sql.h"
 #include "origin/server/json_in.h"
 #include "origin/server/reply.h"
 #include "origin/server/worker.h"
@@ -47,17 +49,12 @@ const fb_stmt fb_sql_people_reset = {
 enum { ID, GIVEN_NAME, FAMILY_NAME, USERNAME, ROLE, KIND, CODE_UNTIL, SCHOOLS };
 
 static void write_person(bell_json *j, const PGresult *r, int row) {
-    int64_t kind = fb_col_i64(r, row, KIND);
     bell_json_object_open(j);
-    fb_col_write_int(j, "id", r, row, ID);
-    fb_col_write_str(j, "given_name", r, row, GIVEN_NAME);
-    fb_col_write_str(j, "family_name", r, row, FAMILY_NAME);
-    fb_col_write_str(j, "username", r, row, USERNAME);
+    fb_person_write(j, r, row, ID);
     fb_col_write_str(j, "schools", r, row, SCHOOLS);
     bell_json_key(j, "role");
     bell_json_z(j, fb_role_name((uint32_t)fb_col_i64(r, row, ROLE)));
-    bell_json_key(j, "signs_in_with");
-    bell_json_z(j, kind == 1 ? "password" : kind == 2 ? "pictures" : "none");
+    fb_person_write_kind(j, r, row, KIND);
     fb_col_write_str_or_null(j, "code_until", r, row, CODE_UNTIL);
     bell_json_object_close(j);
 }

@@ -1,13 +1,14 @@
 /* One's own sessions: which are open, and ending them. */
 #include "origin/accounts/accounts.h"
 #include "origin/accounts/open.h"
+#include "origin/content/sql.h"
 #include "origin/server/reply.h"
 #include "origin/server/session.h"
 
 const fb_stmt fb_sql_sessions_mine = {
     "sessions_mine",
-    "SELECT id, device, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), sid = $3 "
-    "FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND expires_at > now() ORDER BY id DESC",
+    "SELECT id, device, " FB_SQL_TIME("created_at") ", sid = $3 "
+                                                    "FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND expires_at > now() ORDER BY id DESC",
     3,
 };
 
@@ -28,19 +29,7 @@ static void write_session(bell_json *j, const PGresult *r, int row) {
 }
 
 static void answer_list(fb_job *job) {
-    const PGresult *r = fb_rows(job, 0);
-    bell_json j;
-
-    fb_reply_json_begin(job, &j);
-    bell_json_object_open(&j);
-    bell_json_key(&j, "sessions");
-    bell_json_array_open(&j);
-    for (int row = 0; row < PQntuples(r); row++) {
-        write_session(&j, r, row);
-    }
-    bell_json_array_close(&j);
-    bell_json_object_close(&j);
-    fb_reply_json(job, &j, 200);
+    fb_reply_rows(job, "sessions", write_session);
 }
 
 void fb_sessions_list(fb_job *job) {

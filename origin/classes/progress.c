@@ -1,14 +1,12 @@
 #include "origin/classes/classes.h"
 #include "origin/content/item.h"
+#include "origin/content/sql.h"
 #include "origin/server/reply.h"
-
-/* A teacher of the class, or nobody: the other statements ask the same. */
-#define TAUGHT "EXISTS (SELECT FROM enrollments t WHERE t.tenant_id = $1 AND t.class_id = $3 AND t.user_id = $2 AND t.role = 4 AND t.status = 1)"
 
 const fb_stmt fb_sql_class_head = {
     "class_head",
     "SELECT k.id, k.title, c.id, c.title FROM classes k JOIN courses c ON c.tenant_id = $1 AND c.id = k.course_id "
-    "WHERE k.tenant_id = $1 AND k.id = $3 AND k.status = 1 AND " TAUGHT,
+    "WHERE k.tenant_id = $1 AND k.id = $3 AND k.status = 1 AND " FB_SQL_TAUGHT,
     3,
 };
 
@@ -16,39 +14,35 @@ const fb_stmt fb_sql_class_items = {
     "class_items",
     "SELECT i.id, i.title, i.kind FROM classes k JOIN items i ON i.tenant_id = $1 AND i.course_id = k.course_id AND NOT i.retired "
     "JOIN lessons l ON l.tenant_id = $1 AND l.id = i.lesson_id JOIN modules m ON m.tenant_id = $1 AND m.id = l.module_id "
-    "WHERE k.tenant_id = $1 AND k.id = $3 AND " TAUGHT " ORDER BY m.position, m.id, l.position, l.id, i.position, i.id LIMIT 500",
+    "WHERE k.tenant_id = $1 AND k.id = $3 AND " FB_SQL_TAUGHT " ORDER BY m.position, m.id, l.position, l.id, i.position, i.id LIMIT 500",
     3,
 };
 
 /* One row a student and item; a student without items has one row with item columns NULL. In the order of class_items within a student. */
 const fb_stmt fb_sql_class_progress = {
     "class_progress",
-    "SELECT u.id, u.given_name, u.family_name, i.id, coalesce(p.status, 0), coalesce(p.percent, 0), p.score_hundredths, "
-    "to_char(p.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') "
-    "FROM classes k JOIN enrollments e ON e.tenant_id = $1 AND e.class_id = k.id AND e.role = 3 AND e.status = 1 "
-    "JOIN users u ON u.tenant_id = $1 AND u.id = e.user_id AND u.status = 1 "
-    "LEFT JOIN (items i JOIN lessons l ON l.tenant_id = $1 AND l.id = i.lesson_id JOIN modules m ON m.tenant_id = $1 AND m.id = l.module_id) "
-    "  ON i.tenant_id = $1 AND i.course_id = k.course_id AND NOT i.retired "
-    "LEFT JOIN progress p ON p.tenant_id = $1 AND p.enrollment_id = e.id AND p.item_id = i.id "
-    "WHERE k.tenant_id = $1 AND k.id = $3 AND " TAUGHT
-    " ORDER BY u.family_name, u.given_name, u.id, m.position, m.id, l.position, l.id, i.position, i.id LIMIT 100000",
+    "SELECT u.id, u.given_name, u.family_name, i.id, coalesce(p.status, 0), coalesce(p.percent, 0), p.score_hundredths, " FB_SQL_TIME(
+        "p.updated_at") " "
+                        "FROM classes k JOIN enrollments e ON e.tenant_id = $1 AND e.class_id = k.id AND e.role = 3 AND e.status = 1 "
+                        "JOIN users u ON u.tenant_id = $1 AND u.id = e.user_id AND u.status = 1 "
+                        "LEFT JOIN (items i JOIN lessons l ON l.tenant_id = $1 AND l.id = i.lesson_id JOIN modules m ON m.tenant_id = $1 AND m.id = "
+                        "l.module_id) "
+                        "  ON i.tenant_id = $1 AND i.course_id = k.course_id AND NOT i.retired "
+                        "LEFT JOIN progress p ON p.tenant_id = $1 AND p.enrollment_id = e.id AND p.item_id = i.id "
+                        "WHERE k.tenant_id = $1 AND k.id = $3 AND " FB_SQL_TAUGHT
+                        " ORDER BY u.family_name, u.given_name, u.id, m.position, m.id, l.position, l.id, i.position, i.id LIMIT 100000",
     3,
 };
 
 enum { USER_ID, GIVEN_NAME, FAMILY_NAME, ITEM_ID, STATUS, PERCENT, SCORE, UPDATED_AT };
 
-static void write_items(bell_json *j, const PGresult *r) {
-    bell_json_key(j, "items");
-    bell_json_array_open(j);
-    for (int row = 0; row < PQntuples(r); row++) {
-        bell_json_object_open(j);
-        fb_col_write_int(j, "id", r, row, 0);
-        fb_col_write_str(j, "title", r, row, 1);
-        bell_json_key(j, "kind");
-        bell_json_z(j, fb_item_kind_name(fb_col_i64(r, row, 2)));
-        bell_json_object_close(j);
-    }
-    bell_json_array_close(j);
+static void write_item(bell_json *j, const PGresult *r, int row) {
+    bell_json_object_open(j);
+    fb_col_write_int(j, "id", r, row, 0);
+    fb_col_write_str(j, "title", r, row, 1);
+    bell_json_key(j, "kind");
+    bell_json_z(j, fb_item_kind_name(fb_col_i64(r, row, 2)));
+    bell_json_object_close(j);
 }
 
 static void write_cell(bell_json *j, const PGresult *r, int row) {
@@ -133,7 +127,7 @@ static void answer(fb_job *job) {
     fb_col_write_int(&j, "id", head, 0, 2);
     fb_col_write_str(&j, "title", head, 0, 3);
     bell_json_object_close(&j);
-    write_items(&j, fb_rows(job, 1));
+    fb_rows_write(&j, "items", fb_rows(job, 1), write_item);
     bell_json_key(&j, "students");
     bell_json_array_open(&j);
     for (int row = 0; row < PQntuples(rows);) {

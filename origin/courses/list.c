@@ -38,19 +38,7 @@ static void write_course(bell_json *j, const PGresult *r, int row) {
 }
 
 static void answer(fb_job *job) {
-    const PGresult *r = fb_rows(job, 0);
-    bell_json j;
-
-    fb_reply_json_begin(job, &j);
-    bell_json_object_open(&j);
-    bell_json_key(&j, "courses");
-    bell_json_array_open(&j);
-    for (int row = 0; row < PQntuples(r); row++) {
-        write_course(&j, r, row);
-    }
-    bell_json_array_close(&j);
-    bell_json_object_close(&j);
-    fb_reply_json(job, &j, 200);
+    fb_reply_rows(job, "courses", write_course);
 }
 
 void fb_courses_list(fb_job *job) {

@@ -1,5 +1,6 @@
 #include "origin/district/district.h"
 
+#include "origin/content/sql.h"
 #include "origin/server/reply.h"
 
 const fb_stmt fb_sql_district_counts = {
@@ -17,9 +18,9 @@ const fb_stmt fb_sql_district_counts = {
 
 const fb_stmt fb_sql_district_imports = {
     "district_imports",
-    "SELECT id, file, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
-    "to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), outcome, inserted, updated, unchanged, deleted, errors "
-    "FROM roster_imports WHERE tenant_id = $1 ORDER BY id DESC LIMIT 10",
+    "SELECT id, file, " FB_SQL_TIME("started_at") ", " FB_SQL_TIME(
+        "finished_at") ", outcome, inserted, updated, unchanged, deleted, errors "
+                       "FROM roster_imports WHERE tenant_id = $1 ORDER BY id DESC LIMIT 10",
     1,
 };
 

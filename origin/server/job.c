@@ -272,3 +272,12 @@ void fb_col_write_time_or_null(bell_json *j, const char *key, const PGresult *r,
         write_time(j, fb_col_i64(r, row, col));
     }
 }
+
+void fb_rows_write(bell_json *j, const char *key, const PGresult *r, void (*write_row)(bell_json *j, const PGresult *r, int row)) {
+    bell_json_key(j, key);
+    bell_json_array_open(j);
+    for (int row = 0; row < PQntuples(r); row++) {
+        write_row(j, r, row);
+    }
+    bell_json_array_close(j);
+}

@@ -94,6 +94,16 @@ void fb_reply_json(fb_job *job, const bell_json *j, unsigned status) {
     finish(job, status, "application/json");
 }
 
+void fb_reply_rows(fb_job *job, const char *key, void (*write_row)(bell_json *j, const PGresult *r, int row)) {
+    bell_json j;
+
+    fb_reply_json_begin(job, &j);
+    bell_json_object_open(&j);
+    fb_rows_write(&j, key, fb_rows(job, 0), write_row);
+    bell_json_object_close(&j);
+    fb_reply_json(job, &j, 200);
+}
+
 static void problem_begin(fb_job *job, fb_problem p, const char *detail, unsigned retry_after_s) {
     bell_json j;
 

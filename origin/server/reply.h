@@ -11,6 +11,8 @@
 void fb_reply_json_begin(fb_job *job, bell_json *j);
 /* Ends with what the writer wrote; an unfinished or too large document becomes a 500. Private, not stored by anybody. */
 void fb_reply_json(fb_job *job, const bell_json *j, unsigned status);
+/* 200 with {key: […]}: the rows of the last group's first statement. */
+void fb_reply_rows(fb_job *job, const char *key, void (*write_row)(bell_json *j, const PGresult *r, int row));
 
 /* detail: a sentence more, or NULL. What was written to the body before is forgotten. */
 void fb_reply_problem(fb_job *job, fb_problem p, const char *detail);
