@@ -14,6 +14,18 @@ static void add_header(bell_buf *b, bell_str header) {
     bell_buf_add_z(b, "\r\n");
 }
 
+/* Whether one of the headers, parted by tabs, says the host. */
+static bool names_host(bell_str headers) {
+    while (headers.len > 0 && headers.p[0] != '=') {
+        bell_str header = bell_str_cut(&headers, '\t');
+
+        if (bell_str_ieq(bell_str_cut(&header, ':'), BELL_STR("host"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* false: the line is no request. */
 static bool make_request(bell_str line, load_request *out) {
     bell_str what = bell_str_cut(&line, '\t'), body = BELL_STR_NULL;
@@ -24,7 +36,7 @@ static bool make_request(bell_str line, load_request *out) {
     }
     bell_buf_init(&b, REQUEST_MAX_BYTES);
     bell_buf_add_str(&b, what);
-    bell_buf_add_z(&b, " HTTP/1.1\r\nHost: localhost\r\n");
+    bell_buf_add_z(&b, names_host(line) ? " HTTP/1.1\r\n" : " HTTP/1.1\r\nHost: localhost\r\n");
     while (line.len > 0 && line.p[0] != '=') {
         add_header(&b, bell_str_cut(&line, '\t'));
     }

@@ -15,7 +15,7 @@
 
 #define BELL_DIRECTORY_NAME_MAX   63 /* bytes: of tenants, pools, clusters, regions, flags, limits */
 #define BELL_DIRECTORY_LOCALE_MAX 35
-#define BELL_DIRECTORY_RECORD_MAX 65536
+#define BELL_DIRECTORY_RECORD_MAX 65535
 
 typedef enum {
     BELL_TENANT_ACTIVE = 1,
@@ -65,11 +65,11 @@ typedef enum {
     BELL_RECORD_NAME,
     BELL_RECORD_LOCALE,
     BELL_RECORD_UPSTREAM,
+    BELL_RECORD_HOSTS,   /* a list */
     BELL_RECORD_CLUSTER, /* of databases */
     BELL_RECORD_REGION,
     BELL_RECORD_TITLE,   /* UTF-8 */
     BELL_RECORD_NOTICE,  /* UTF-8: the district's own words while it is suspended; may be empty */
-    BELL_RECORD_HOSTS,   /* a list */
     BELL_RECORD_FLAGS,   /* a list */
     BELL_RECORD_LIMITS,  /* pairs: name, number */
     BELL_RECORD_KEYS,    /* bell_record_next_key */

@@ -9,7 +9,6 @@
 #define IMAGE_BYTES_A_TEXT  64 /* a slot, and the share of a block, of one host or name, at least */
 #define IMAGE_REVOKED_SHARE 16 /* of the image is for revocations */
 #define IMAGE_SLOTS_MIN     16
-#define IMAGE_UNITS_MAX     (BELL_DIRECTORY_RECORD_MAX / IMAGE_UNIT_BYTES)
 #define IMAGE_LABELS_SHOWN  31
 #define IMAGE_KEY_TEXT_MAX  (BELL_HOST_MAX_BYTES + 2)
 
@@ -57,6 +56,10 @@ static uint32_t at_least(size_t n) {
     return n > IMAGE_SLOTS_MIN ? (uint32_t)n : IMAGE_SLOTS_MIN;
 }
 
+static uint32_t whole_units(size_t bytes) {
+    return (uint32_t)((bytes + IMAGE_UNIT_BYTES - 1) / IMAGE_UNIT_BYTES * IMAGE_UNIT_BYTES);
+}
+
 bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     image_head *h = head_of(e);
 
@@ -75,10 +78,10 @@ bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     h->ntexts = at_least(capacity / IMAGE_BYTES_A_TEXT);
     h->nids = at_least(h->ntexts / 2);
     h->nrevoked = at_least(capacity / IMAGE_REVOKED_SHARE / sizeof(image_revoked));
-    h->texts_at = sizeof(*h) + sizeof(image_room);
+    h->texts_at = whole_units(sizeof(*h) + sizeof(image_room));
     h->ids_at = h->texts_at + h->ntexts * (uint32_t)sizeof(image_text);
     h->revoked_at = h->ids_at + h->nids * (uint32_t)sizeof(image_id);
-    h->blocks_at = h->revoked_at + h->nrevoked * (uint32_t)sizeof(image_revoked);
+    h->blocks_at = whole_units(h->revoked_at + h->nrevoked * (uint32_t)sizeof(image_revoked));
     room_of(e)->blocks_end = h->blocks_at;
     memset(e->image + h->texts_at, 0, h->blocks_at - h->texts_at);
     if (getrandom(h->seed, sizeof(h->seed), 0) != (ssize_t)sizeof(h->seed)) {
@@ -284,7 +287,7 @@ static void add_number(bell_buf *b, uint64_t v) {
 }
 
 static void end_part(bell_buf *b, image_block *head, bell_record_part part, size_t *begin) {
-    head->part_bytes[part] = (uint32_t)(b->len - *begin);
+    head->part_bytes[part] = (uint16_t)(b->len - *begin);
     *begin = b->len;
 }
 
@@ -294,10 +297,6 @@ static void add_part(bell_buf *b, image_block *head, bell_record_part part, bell
 }
 
 static void add_lists(bell_buf *b, image_block *head, const bell_directory_row *row, size_t *begin) {
-    for (size_t i = 0; i < row->nhosts; i++) {
-        add_item(b, row->hosts[i]);
-    }
-    end_part(b, head, BELL_RECORD_HOSTS, begin);
     for (size_t i = 0; i < row->nflags; i++) {
         add_item(b, row->flags[i]);
     }
@@ -323,11 +322,10 @@ static void add_lists(bell_buf *b, image_block *head, const bell_directory_row *
 static void write_record(bell_buf *b, const bell_directory_editor *e, const bell_directory_row *row) {
     image_block head = {
         .id = row->id,
-        .status = row->status,
+        .status = (uint16_t)row->status,
         .revision_low = (uint32_t)e->version,
         .revision_high = (uint32_t)(e->version >> 32),
-        .sessions_from_low = (uint32_t)row->sessions_from_s,
-        .sessions_from_high = (uint32_t)((uint64_t)row->sessions_from_s >> 32),
+        .sessions_from_s = (uint32_t)row->sessions_from_s,
     };
     size_t begin = sizeof(head);
 
@@ -336,12 +334,16 @@ static void write_record(bell_buf *b, const bell_directory_editor *e, const bell
     add_part(b, &head, BELL_RECORD_NAME, row->name, &begin);
     add_part(b, &head, BELL_RECORD_LOCALE, row->locale, &begin);
     add_part(b, &head, BELL_RECORD_UPSTREAM, row->upstream, &begin);
+    for (size_t i = 0; i < row->nhosts; i++) {
+        add_item(b, row->hosts[i]);
+    }
+    end_part(b, &head, BELL_RECORD_HOSTS, &begin);
     add_part(b, &head, BELL_RECORD_CLUSTER, row->cluster, &begin);
     add_part(b, &head, BELL_RECORD_REGION, row->region, &begin);
     add_part(b, &head, BELL_RECORD_TITLE, row->title, &begin);
     add_part(b, &head, BELL_RECORD_NOTICE, row->notice, &begin);
     add_lists(b, &head, row, &begin);
-    head.bytes = (uint32_t)b->len;
+    head.bytes = (uint16_t)b->len;
     if (!b->failed) {
         memcpy(b->p, &head, sizeof(head));
     }
@@ -360,7 +362,7 @@ static void write_pool(bell_buf *b, const bell_directory_editor *e, const bell_d
         add_item(b, bell_str_of(bell_server_state_name(pool->servers[i].state)));
     }
     end_part(b, &head, BELL_RECORD_SERVERS, &begin);
-    head.bytes = (uint32_t)b->len;
+    head.bytes = (uint16_t)b->len;
     if (!b->failed) {
         memcpy(b->p, &head, sizeof(head));
     }

@@ -7,6 +7,8 @@
 #define TEXT_MAX     (BELL_HOST_MAX_BYTES + 2)
 #define LABELS_SHOWN 31
 
+_Static_assert(sizeof(image_block) % sizeof(uint32_t) == 0, "blocks are read as words");
+
 uint64_t bell_directory_hash(const uint32_t seed[4], bell_str s) {
     return bell_siphash((const unsigned char *)seed, s);
 }
@@ -76,7 +78,7 @@ static bool load_block(const char *image, const image_head *h, uint32_t at, imag
     for (size_t i = 0; i < BELL_RECORD_PARTS; i++) {
         sum += b->part_bytes[i];
     }
-    return sum == b->bytes && b->bytes <= BELL_DIRECTORY_RECORD_MAX && is_inside(at, b->bytes, h->capacity_bytes);
+    return sum == b->bytes && is_inside(at, b->bytes, h->capacity_bytes);
 }
 
 static bool copy_text(const char *from, uint32_t bytes, size_t max, char *out) {
@@ -101,7 +103,7 @@ static bool copy_tenant(const char *image, const image_head *h, uint32_t at, bel
     out->id = b.id;
     out->status = (bell_tenant_status)b.status;
     out->revision = (uint64_t)b.revision_high << 32 | b.revision_low;
-    out->sessions_from_s = (int64_t)((uint64_t)b.sessions_from_high << 32 | b.sessions_from_low);
+    out->sessions_from_s = b.sessions_from_s;
     return copy_text(name + 1, b.part_bytes[BELL_RECORD_NAME] - 1, BELL_DIRECTORY_NAME_MAX, out->name) &&
            copy_text(locale, b.part_bytes[BELL_RECORD_LOCALE], BELL_DIRECTORY_LOCALE_MAX, out->locale) &&
            copy_text(upstream, b.part_bytes[BELL_RECORD_UPSTREAM], BELL_DIRECTORY_NAME_MAX, out->upstream);

@@ -10,7 +10,7 @@
 #define IMAGE_MAGIC  0x52494442u /* "BDIR" in memory */
 #define IMAGE_FORMAT 2
 
-#define IMAGE_UNIT_BYTES 64 /* blocks are multiples of it */
+#define IMAGE_UNIT_BYTES 64 /* blocks are multiples of it, and begin at one: a cache line */
 #define IMAGE_CLASSES    36 /* sizes of blocks: 1 to 4 units, then four steps to each doubling, up to BELL_DIRECTORY_RECORD_MAX */
 
 /* The image: image_head, image_room, then texts' slots, ids' slots, revocations' slots, then blocks. All are 32-bit words up to the blocks, read one
@@ -65,14 +65,15 @@ typedef struct {
     uint32_t until_s;
 } image_revoked;
 
-/* A tenant or a pool (id 0): this, then the text of each part behind the other. A copy of it is a record. */
+/* A tenant or a pool (id 0): this, then the text of each part behind the other. A copy of it is a record. What every request reads (this, the first
+ * parts and the hosts that it was found by) lies in the first two cache lines of most tenants. */
 typedef struct {
-    uint32_t bytes; /* in use */
     uint32_t id;
-    uint32_t status;
     uint32_t revision_low, revision_high;
-    uint32_t sessions_from_low, sessions_from_high;
-    uint32_t part_bytes[BELL_RECORD_PARTS];
+    uint32_t sessions_from_s;
+    uint16_t bytes; /* in use */
+    uint16_t status;
+    uint16_t part_bytes[BELL_RECORD_PARTS];
 } image_block;
 
 /* ---- rules: bell_directory_rules.c */

@@ -35,13 +35,13 @@ const load = (server, requests, ...more) =>
 
 test('http_load sends its requests in turn, with headers and a body', async () => {
     const server = await serve((request, response) => response.end('well'));
-    const out = await load(server, '# a comment\nGET /a\tX-One: 1\nPOST /b\tContent-Type: text/plain\t=four\n');
+    const out = await load(server, '# a comment\nGET /a\tX-One: 1\nPOST /b\tContent-Type: text/plain\thost: b.example\t=four\n');
     server.close();
     assert.equal(out.answered, out.good);
     assert.equal(out.errors + out.unanswered, 0);
     assert.ok(out.answered > 0 && out.p50_us <= out.p99_us && out.p99_us <= out.max_us);
     const [a, b] = ['/a', '/b'].map((url) => server.seen.find((request) => request.url === url));
-    assert.equal(a.headers['x-one'], '1');
+    assert.deepEqual([a.headers['x-one'], a.headers.host, b.headers.host], ['1', 'localhost', 'b.example']);
     assert.deepEqual([b.method, b.body, b.headers['content-length']], ['POST', 'four', '4']);
 });
 

@@ -1,0 +1,106 @@
+// What it costs to tell tenants apart: nginx with a directory of 50,000 tenants and 150,000 host names beside the same nginx without one. Both answer
+// from memory; one worker on one core, the load on the other.
+
+import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+
+import { freePort } from '../../tests/lib/place.mjs';
+import { children } from '../../tests/lib/run.mjs';
+import { modulePath, startNginx, tempPaths, testNginx } from '../../tests/lib/server-nginx.mjs';
+import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
+import { httpLoad } from '../lib/generator.mjs';
+import { cpuMicroseconds } from '../lib/process.mjs';
+import { median } from '../lib/report.mjs';
+import { playRounds } from '../lib/rounds.mjs';
+
+export const title = 'telling 50,000 tenants apart: CPU a request beside a bare nginx, and the shared memory that it takes';
+
+const LOOKUP_MAX_US = 0.3;
+const ZONE_MAX_MIB = 128;
+const HOSTS_ASKED = 4096;
+const CONNECTIONS = 48;
+
+export async function play(place, report, { quick, say }) {
+    const tenants = Array.from({ length: quick ? 500 : 50_000 }, (_, n) => district(n));
+    publish(place, snapshot(1, tenants));
+    const zoneKib = await zoneNeeded(place);
+    say(`${tenants.length} tenants with ${tenants.length * 3} host names want zone=tenants:${zoneKib}k`);
+    const bare = await startEdge(place, 'bare', zoneKib, 'off');
+    const told = await startEdge(place, 'told apart', zoneKib, 'on');
+    const requests = place.write('requests', asked(tenants).map((host) => `GET /lesson/7/part/12.ts\tHost: ${host}\t${BROWSER}`).join('\n'));
+    const results = await playRounds([bare, told], quick ? 1 : 24, (server, round) => measure(server, requests, round));
+    addCost(report, results, bare, told);
+    report.row({ name: 'shared memory for it, both versions side by side', value: zoneKib / 1024, unit: 'MiB', bar: { value_max: ZONE_MAX_MIB } });
+    report.note(`${tenants.length} tenants, three names each, ${HOSTS_ASKED} of the names asked in turn over ${CONNECTIONS} connections; one worker on one core`);
+}
+
+const BROWSER = [
+    'User-Agent: Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36',
+    'Accept: */*', 'Accept-Encoding: gzip, deflate, br', 'Accept-Language: en-US,en;q=0.9',
+].join('\t');
+
+function district(n) {
+    const name = `district-${n}`;
+    return tenant(n + 1, name, [`${name}.firstbell.example`, `learn.${name}.k12.example`, `*.${name}.k12.example`], { upstream: 'api', region: 'eu-1' });
+}
+
+/** Names all over the directory, the three kinds in turn. */
+function asked(tenants) {
+    return Array.from({ length: HOSTS_ASKED }, (_, i) => {
+        const { hosts } = tenants[(i * 7919) % tenants.length];
+        return hosts[i % 3].replace('*', 'www');
+    });
+}
+
+/** What nginx itself says that the zone must have, KiB. */
+async function zoneNeeded(place) {
+    place.expect(/directory\.snapshot" is refused: it does not fit/);
+    const { stderr } = await testNginx(place, { conf: edgeConf(place, 8080, 32, 'on') });
+    const [, kib] = /zone=tenants:(\d+)k is needed/.exec(stderr) ?? [];
+    if (!kib) throw new Error(`nginx did not say which zone it wants: ${stderr}`);
+    return Number(kib);
+}
+
+function edgeConf(place, port, zoneKib, on) {
+    return `load_module ${modulePath()};
+worker_processes 1;
+worker_cpu_affinity 01;
+events { worker_connections 512; }
+http {
+    ${tempPaths(place)}
+    access_log off;
+    keepalive_requests 100000000;
+    bell_directory zone=tenants:${zoneKib}k file=${place.path('directory.snapshot')};
+    bell_tenant ${on};
+    server {
+        listen 127.0.0.1:${port};
+        location / { return 200 "ok"; }
+    }
+}
+`;
+}
+
+async function startEdge(place, name, zoneKib, on) {
+    const port = await freePort();
+    const nginx = await startNginx(place, { conf: edgeConf(place, port, zoneKib, on), port, name: name.replace(' ', '-'), level: 'warn' });
+    const [worker] = children(nginx.program.child.pid);
+    return { name, port, worker };
+}
+
+/** Microseconds of CPU a request, of the worker alone. The load keeps to another core, where there is one. */
+async function measure(server, requests, round) {
+    if (availableParallelism() > 1) execFileSync('taskset', ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' }); // its children follow
+    const before = cpuMicroseconds([server.worker]);
+    const out = await httpLoad(['--to', server.port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1].map(String));
+    if (out.good !== out.answered || out.errors > 0) throw new Error(`${server.name} answered ${out.good} of ${out.answered} well, ${out.errors} connections broke`);
+    return (cpuMicroseconds([server.worker]) - before) / out.answered;
+}
+
+function addCost(report, results, bare, told) {
+    const [without, having] = [results.get(bare), results.get(told)];
+    const best = Math.min(...having) - Math.min(...without);
+    report.row({ name: 'CPU a request without tenants, best', value: Math.min(...without), unit: 'us' });
+    report.row({ name: 'CPU a request with tenants, best', value: Math.min(...having), unit: 'us' });
+    report.row({ name: 'telling tenants apart adds, best of each', value: best, unit: 'us', bar: { value_max: LOOKUP_MAX_US } });
+    report.row({ name: 'telling tenants apart adds, median of the rounds', value: median(having.map((us, i) => us - without[i])), unit: 'us' });
+}
