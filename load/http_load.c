@@ -6,8 +6,8 @@
  * moments (exponential gaps, R a second together) whether or not earlier ones were answered, and a latency counts from the moment that the
  * request was due, so that a server which stalls is not spared the requests that wait for it.
  *
- * FILE has a request a line: METHOD PATH, then headers (Host: localhost when they name none) and, after "=", a body, parted by tabs. Requests are sent in turn. Only loopback and unix
- * sockets are spoken to. Answers need a Content-Length. */
+ * FILE has a request a line: METHOD PATH, then headers (Host: localhost when they name none) and, after "=", a body, parted by tabs. Requests are
+ * sent in turn. Only loopback and unix sockets are spoken to. Answers need a Content-Length. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
