@@ -240,8 +240,7 @@ static bool set_password(PGconn *c, int32_t tenant_id, const char *username, con
                     " password_changed_at = now()",
                     4, (const char *const[]){tenant, id, username, hash}) &&
            fb_pg_do(c, "DELETE FROM reset_links WHERE tenant_id = $1::int AND user_id = $2::bigint", 2, (const char *const[]){tenant, id}) &&
-           fb_pg_do(c, "DELETE FROM sessions WHERE tenant_id = $1::int AND user_id = $2::bigint", 2, (const char *const[]){tenant, id}) &&
-           fb_pg_do(c, "COMMIT", 0, NULL);
+           fb_pg_do(c, "SELECT sessions_end($1::int, $2::bigint, NULL)", 2, (const char *const[]){tenant, id}) && fb_pg_do(c, "COMMIT", 0, NULL);
 }
 
 int fb_cmd_user_passwd(const fb_settings *s, int argc, char **argv) {

@@ -6,50 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bell_directory_doc.h"
+#include "origin/jobs/directory_doc.h"
 #include "origin/jobs/kinds.h"
 #include "origin/server/files.h"
 
 #define LOCK_KEY           "5187402231" /* any number that stays the same */
 #define SNAPSHOT_MAX_BYTES (256u << 20)
 
-enum { ID, NAME, TITLE, STATUS, LOCALE, HOST };
-
-static bell_str field(const PGresult *r, int row, int column) {
-    return (bell_str){PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column)};
-}
-
-/* One row of r is a tenant with one of its hosts, in the order of ids. Returns the number of tenants. */
-static size_t group_rows(const PGresult *r, bell_directory_row *rows, bell_str *hosts) {
-    size_t n = 0;
-    for (int i = 0; i < PQntuples(r); i++) {
-        uint32_t id = (uint32_t)strtoul(PQgetvalue(r, i, ID), NULL, 10);
-        if (n == 0 || rows[n - 1].id != id) {
-            bell_tenant_status status = (bell_tenant_status)atoi(PQgetvalue(r, i, STATUS));
-            rows[n++] = (bell_directory_row){
-                .id = id, .status = status, .name = field(r, i, NAME), .title = field(r, i, TITLE), .locale = field(r, i, LOCALE), .hosts = hosts};
-        }
-        if (!PQgetisnull(r, i, HOST)) {
-            *hosts++ = field(r, i, HOST);
-            rows[n - 1].nhosts++;
-        }
-    }
-    return n;
-}
-
 static bool write_snapshot(fb_queue_job *j, const PGresult *r, uint64_t version, bell_buf *out) {
-    size_t n = (size_t)PQntuples(r);
-    bell_directory_row *rows = calloc(n + 1, sizeof *rows);
-    bell_str *hosts = calloc(n + 1, sizeof *hosts);
-    bool ok = false;
-    if (rows && hosts) {
-        size_t tenants = group_rows(r, rows, hosts);
-        bell_directory_doc doc = {.version = version, .rows = rows, .nrows = tenants, .default_tenant = tenants == 1 ? rows[0].id : 0};
-        ok = bell_directory_write(out, &doc, NULL);
-    }
-    free(rows);
-    free(hosts);
-    return ok || fb_queue_job_fail(j, "the directory of %zu rows could not be written: no memory, or over %u MiB", n, SNAPSHOT_MAX_BYTES >> 20);
+    fb_directory_content c;
+    bool ok = fb_directory_content_of(&c, r, NULL);
+    c.doc.version = version;
+    ok = ok && bell_directory_write(out, &c.doc, NULL);
+    fb_directory_content_free(&c);
+    return ok ||
+           fb_queue_job_fail(j, "the directory of %d rows could not be written: no memory, or over %u MiB", PQntuples(r), SNAPSHOT_MAX_BYTES >> 20);
 }
 
 /* The version in the header of the file that is there; 0 when there is none that can be read. */
@@ -106,10 +77,7 @@ static bool replace_file(const char *path, bell_str text) {
 
 /* Called with the lock held: what is read now is at least as new as what any file before was made of. */
 static bool publish(fb_queue_job *j, uint64_t version) {
-    PGresult *r = fb_queue_job_exec(j,
-                                    "SELECT d.id, d.name, d.title, d.status, d.locale, h.host FROM directory_rows() d"
-                                    " LEFT JOIN LATERAL unnest(d.hosts) WITH ORDINALITY h (host, n) ON true ORDER BY d.id, h.n",
-                                    0, NULL);
+    PGresult *r = fb_queue_job_exec(j, "SELECT * FROM directory_read(NULL, NULL, NULL, NULL)", 0, NULL);
     if (!r) {
         return false;
     }
@@ -131,13 +99,17 @@ bool fb_directory_publish(fb_queue_job *j) {
         !fb_queue_job_do(j, "SELECT pg_advisory_xact_lock(" LOCK_KEY ")", 0, NULL)) {
         return false;
     }
-    PGresult *r = fb_queue_job_exec(j, "SELECT nextval('directory_version')", 0, NULL);
+    /* A database that was restored from a backup counts from an older number than the file that edges have seen. */
+    char file_version[24];
+    snprintf(file_version, sizeof file_version, "%llu", (unsigned long long)version_of_file(j->settings->directory_file));
+    if (!fb_queue_job_do(j, "SELECT count(*) FROM directory_take()", 0, NULL)) {
+        return false;
+    }
+    PGresult *r = fb_queue_job_exec(j, "SELECT version FROM directory_next($1::bigint)", 1, (const char *const[]){file_version});
     if (!r) {
         return false;
     }
     uint64_t version = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);
-    /* A database that was restored from a backup counts from an older number than the file that edges have seen. */
-    uint64_t last = version_of_file(j->settings->directory_file);
-    return publish(j, version > last ? version : last + 1);
+    return publish(j, version);
 }

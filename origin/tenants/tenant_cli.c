@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "bell_directory.h"
-#include "bell_host.h"
-#include "origin/db/pg.h"
 #include "origin/server/commands.h"
 #include "origin/server/options.h"
+#include "origin/tenants/tenants.h"
 
 #define HOSTS_MAX       64
 #define TITLE_MAX_CHARS 200
@@ -46,12 +45,24 @@ static bool is_locale(const char *locale) {
     }
 }
 
-static bool is_title(const char *title) {
+bool fb_tenant_title_is_right(const char *title) {
     size_t chars = 0;
     for (const char *p = title; *p; p++) {
         chars += ((unsigned char)*p & 0xC0) != 0x80;
     }
-    return bell_str_is_utf8(bell_str_of(title)) && chars >= 1 && chars <= TITLE_MAX_CHARS;
+    if (!bell_str_is_utf8(bell_str_of(title)) || chars < 1 || chars > TITLE_MAX_CHARS) {
+        fprintf(stderr, "firstbell: the title must be 1 to %d characters in UTF-8\n", TITLE_MAX_CHARS);
+        return false;
+    }
+    return true;
+}
+
+bool fb_tenant_locale_is_right(const char *locale) {
+    if (!is_locale(locale)) {
+        fprintf(stderr, "firstbell: \"%s\" is not a language tag such as en, ar or pt-BR\n", locale);
+        return false;
+    }
+    return true;
 }
 
 static bool check_wish(const tenant_wish *w) {
@@ -60,21 +71,12 @@ static bool check_wish(const tenant_wish *w) {
                 w->name);
         return false;
     }
-    if (!is_title(w->title)) {
-        fprintf(stderr, "firstbell: the title must be 1 to %d characters in UTF-8\n", TITLE_MAX_CHARS);
-        return false;
-    }
-    if (w->locale && !is_locale(w->locale)) {
-        fprintf(stderr, "firstbell: \"%s\" is not a language tag such as en, ar or pt-BR\n", w->locale);
-        return false;
-    }
-    return true;
+    return fb_tenant_title_is_right(w->title) && (!w->locale || fb_tenant_locale_is_right(w->locale));
 }
 
 static bool add_wished_host(tenant_wish *w, const char *host) {
     char *out = w->hosts[w->nhosts];
-    if (bell_host_normalize(bell_str_of(host), out) < 0) {
-        fprintf(stderr, "firstbell: \"%s\" is not a host name or an address (an international name is given in punycode, xn--…)\n", host);
+    if (!fb_tenant_host_of(host, out)) {
         return false;
     }
     for (int i = 0; i < w->nhosts; i++) {
@@ -103,30 +105,6 @@ static bool put_tenant(PGconn *c, const tenant_wish *w, char id[16]) {
     return fb_pg_do(c, "SELECT set_config('app.tenant', $1, true)", 1, (const char *const[]){id});
 }
 
-static bool put_host(PGconn *c, const char *id, const char *host) {
-    const char *const row[] = {id, host};
-    PGresult *r = fb_pg_exec(c, "INSERT INTO tenant_hosts (tenant_id, host) VALUES ($1, $2) ON CONFLICT (host) DO NOTHING", 2, row);
-    if (!r) {
-        return false;
-    }
-    bool ok = strcmp(PQcmdTuples(r), "1") == 0;
-    PQclear(r);
-    if (ok) {
-        return true;
-    }
-    r = fb_pg_exec(c, "SELECT t.id, t.name FROM tenant_hosts h JOIN tenants t ON t.id = h.tenant_id WHERE h.host = $1", 1, &host);
-    if (!r) {
-        return false;
-    }
-    ok = PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), id) == 0;
-    if (!ok) {
-        fprintf(stderr, "firstbell: the host %s belongs to the tenant \"%s\" already; nothing was changed\n", host,
-                PQntuples(r) == 1 ? PQgetvalue(r, 0, 1) : "?");
-    }
-    PQclear(r);
-    return ok;
-}
-
 /* A host that is not named any more stays: taking a name away cuts a district off, which nobody should do by leaving out a word. */
 static bool report_kept_hosts(PGconn *c, const tenant_wish *w, const char *id) {
     PGresult *r = fb_pg_exec(c, "SELECT host FROM tenant_hosts WHERE tenant_id = $1 ORDER BY host", 1, &id);
@@ -149,12 +127,11 @@ static bool add_tenant(PGconn *c, const tenant_wish *w) {
         return false;
     }
     for (int i = 0; i < w->nhosts; i++) {
-        if (!put_host(c, id, w->hosts[i])) {
+        if (!fb_tenant_host_put(c, id, w->hosts[i])) {
             return false;
         }
     }
-    if (!report_kept_hosts(c, w, id) || !fb_pg_do(c, "SELECT queue_put('directory.publish', 'directory', '{}', NULL)", 0, NULL) ||
-        !fb_pg_do(c, "COMMIT", 0, NULL)) {
+    if (!report_kept_hosts(c, w, id) || !fb_tenant_commit(c)) {
         return false;
     }
     printf("%s\n", id);

@@ -63,7 +63,13 @@ const faultsOfRole = `
     SELECT 'fb_app may make temporary tables' WHERE has_database_privilege('fb_app', current_database(), 'TEMPORARY')`;
 
 /** What runs with rights of its own: it looks across districts, or gives the planner figures. A new one belongs here only after somebody has thought about what it gives away. */
-const functionsAcross = ['directory_rows()', 'queue_claim(integer,integer)', 'queue_next_run()', 'roster_analyze()'];
+const functionsAcross = [
+    'directory_ask()', 'directory_check_tenant(integer)', 'directory_deltas_after(bigint,integer)', 'directory_mark(integer,smallint,text)', 'directory_mark_part()',
+    'directory_mark_pool()', 'directory_mark_revocation()', 'directory_mark_tenant()', 'directory_next(bigint)',
+    'directory_put(bigint,bigint,bytea,integer,integer)', 'directory_read(integer[],text[],integer[],text[])', 'directory_rows()',
+    'directory_session_ttl()', 'directory_session_ttl_is(integer)', 'directory_standing()', 'directory_take()',
+    'queue_claim(integer,integer)', 'queue_next_run()', 'roster_analyze()',
+];
 const definerFunctions = `
     SELECT p.oid::regprocedure::text AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1`;
@@ -169,6 +175,9 @@ const fixtures = {
     identity_providers: (t) => ({ id: id(t), title: "'P'", issuer: "'https://p'", client_id: "'c'", token_auth: 3, scopes: "'openid'", link_by: 1, link_claim: "'email'" }),
     user_identities: (t) => ({ provider_id: id(t), subject: "'s'", user_id: id(t) }),
     oidc_used_states: (t) => ({ state: `repeat('${t}', 43)`, expires_at: "now() + interval '1 hour'" }),
+    tenant_keys: (t) => ({ use: "'signed'", kid: "'k'", alg: "'hs256'", material: "'m'" }),
+    directory_revocations: (t) => ({ subject: `'${id(t)}'`, before_at: 'now()', until_at: "now() + interval '1 hour'" }),
+    directory_dirty: (t) => ({ id: id(t), what: 1 }),
     queue: (t) => ({ id: id(t), kind: "'k'" }),
     outbox: (t) => ({ id: id(t), topic: "'t'", payload: "'{}'" }),
 };
