@@ -26,6 +26,11 @@ make_codes_key() {
     as_owner sh -c 'umask 077; openssl rand -hex 32 >"$1.new" && mv "$1.new" "$1"' sh "$S/keys/codes.key"
 }
 
+# By it the api knows the edge of this machine.
+make_edge_key() {
+    [ -s "$S/keys/edges/local.key" ] || firstbell edge-key new local
+}
+
 # new_certificate NAME SUBJECT OPTIONS...: NAME.key and NAME.crt in S/tls
 new_certificate() {
     local name=$S/tls/$1 subject=$2

@@ -1,6 +1,8 @@
 /* `http_load`: sends HTTP/1.1 requests over kept connections for some seconds and prints one line of JSON about what came back.
  *
- *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R] [--seed N]
+ *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R] [--seed N] [--context-key FILE --tenant ID]
+ *
+ * With --context-key it speaks to an origin in an edge's place: every request has a Bell-Context of that key and tenant.
  *
  * Without --rate every connection asks again as soon as it is answered: how much the server can do. With --rate requests are due at random
  * moments (exponential gaps, R a second together) whether or not earlier ones were answered, and a latency counts from the moment that the
@@ -36,8 +38,8 @@
 /* ---- what is asked for, what was seen ---- */
 
 typedef struct {
-    const char *to, *requests;
-    uint64_t connections, seconds, rate, seed;
+    const char *to, *requests, *context_key;
+    uint64_t connections, seconds, rate, seed, tenant;
 } options;
 
 typedef struct {
@@ -50,7 +52,8 @@ typedef struct {
 typedef struct {
     int fd;
     const load_request *request; /* under way; NULL: idle */
-    size_t sent;
+    const char *out;             /* its bytes, as they were when it began */
+    size_t out_len, sent;
     uint64_t due_us; /* when the request was to be sent */
     char in[IN_BYTES];
     size_t in_len;
@@ -62,6 +65,7 @@ typedef struct {
 typedef struct {
     const options *opt;
     load_requests list;
+    bell_context_key *key; /* NULL: without a context */
     size_t next_request;
     client *clients;
     client **idle;
@@ -159,9 +163,8 @@ static void reopen(run *r, client *c, bool failed) {
 /* ---- sending ---- */
 
 static void send_more(run *r, client *c) {
-    const load_request *q = c->request;
-    while (c->sent < q->len) {
-        ssize_t n = send(c->fd, q->bytes + c->sent, q->len - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (c->sent < c->out_len) {
+        ssize_t n = send(c->fd, c->out + c->sent, c->out_len - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -180,7 +183,13 @@ static void send_more(run *r, client *c) {
 }
 
 static void begin_request(run *r, client *c, uint64_t due_us) {
-    c->request = &r->list.requests[r->next_request++ % r->list.count];
+    load_request *q = &r->list.requests[r->next_request++ % r->list.count];
+    if (r->key != NULL && !load_request_stamp(q, r->key, (uint32_t)r->opt->tenant, (int64_t)time(NULL))) {
+        die(r->opt->context_key, "a context cannot be made for a request");
+    }
+    c->request = q;
+    c->out = q->bytes;
+    c->out_len = q->len;
     c->due_us = due_us;
     c->sent = 0;
     r->under_way++;
@@ -387,6 +396,10 @@ static bool read_option(const char *name, const char *value, options *opt) {
         opt->to = value;
     } else if (strcmp(name, "--requests") == 0) {
         opt->requests = value;
+    } else if (strcmp(name, "--context-key") == 0) {
+        opt->context_key = value;
+    } else if (strcmp(name, "--tenant") == 0) {
+        return read_number(value, 1, INT32_MAX, &opt->tenant);
     } else if (strcmp(name, "--connections") == 0) {
         return read_number(value, 1, CONNECTIONS_MAX, &opt->connections);
     } else if (strcmp(name, "--seconds") == 0) {
@@ -407,7 +420,8 @@ static bool read_options(int argc, char **argv, options *opt) {
             return false;
         }
     }
-    return opt->to != NULL && opt->requests != NULL && opt->connections > 0 && opt->seconds > 0;
+    bool both = (opt->context_key != NULL) == (opt->tenant > 0);
+    return opt->to != NULL && opt->requests != NULL && opt->connections > 0 && opt->seconds > 0 && both;
 }
 
 int main(int argc, char **argv) {
@@ -415,13 +429,17 @@ int main(int argc, char **argv) {
     options opt = {.seed = 1};
 
     if (!read_options(argc, argv, &opt)) {
-        fprintf(stderr, "usage: http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R] [--seed N]\n");
+        fprintf(stderr, "usage: http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R] [--seed N] "
+                        "[--context-key FILE --tenant ID]\n");
         return 2;
     }
     r.opt = &opt;
     char err[256];
     if (!load_requests_read(opt.requests, &r.list, err, sizeof(err))) {
         die(opt.requests, err);
+    }
+    if (opt.context_key != NULL && (r.key = bell_context_key_load(opt.context_key, err, sizeof(err))) == NULL) {
+        die("--context-key", err);
     }
     set_up(&r);
     uint64_t start = now_us();
@@ -432,5 +450,6 @@ int main(int argc, char **argv) {
     r.out.unanswered = r.under_way + r.nwaiting;
     print_outcome(&r, (double)((opt.rate > 0 && end > r.end_us ? r.end_us : end) - start) / 1e6);
     load_requests_free(&r.list);
+    bell_context_key_free(r.key);
     return 0;
 }

@@ -36,7 +36,11 @@ static bool make_request(bell_str line, load_request *out) {
     }
     bell_buf_init(&b, REQUEST_MAX_BYTES);
     bell_buf_add_str(&b, what);
-    bell_buf_add_z(&b, names_host(line) ? " HTTP/1.1\r\n" : " HTTP/1.1\r\nHost: localhost\r\n");
+    bell_buf_add_z(&b, " HTTP/1.1\r\n");
+    size_t line_len = b.len;
+    if (!names_host(line)) {
+        bell_buf_add_z(&b, "Host: localhost\r\n");
+    }
     while (line.len > 0 && line.p[0] != '=') {
         add_header(&b, bell_str_cut(&line, '\t'));
     }
@@ -46,7 +50,7 @@ static bool make_request(bell_str line, load_request *out) {
     }
     bell_buf_add_z(&b, "\r\n");
     bell_buf_add_str(&b, body);
-    *out = (load_request){b.p, b.len};
+    *out = (load_request){.bytes = b.p, .len = b.len, .line_len = line_len};
     return !b.failed;
 }
 
@@ -103,7 +107,39 @@ bool load_requests_read(const char *path, load_requests *out, char *err, size_t 
 void load_requests_free(load_requests *l) {
     for (size_t i = 0; i < l->count; i++) {
         free(l->requests[i].bytes);
+        free(l->requests[i].before);
     }
     free(l->requests);
     *l = (load_requests){0};
+}
+
+bool load_request_stamp(load_request *q, bell_context_key *key, uint32_t tenant_id, int64_t now_s) {
+    bell_context_claims c = {.time_s = now_s, .tenant_id = tenant_id};
+    char value[BELL_CONTEXT_MAX_BYTES];
+    bell_str target = {q->bytes, q->line_len};
+    bell_buf b;
+
+    if (q->stamp_len > 0 && now_s - q->stamped_s < LOAD_CONTEXT_S) {
+        return true;
+    }
+    bell_str method = bell_str_cut(&target, ' ');
+    if (bell_context_write(key, &c, method, bell_str_cut(&target, ' '), value) < 0) {
+        return false;
+    }
+    bell_buf_init(&b, REQUEST_MAX_BYTES + BELL_CONTEXT_MAX_BYTES);
+    bell_buf_add(&b, q->bytes, q->line_len);
+    bell_buf_printf(&b, "Bell-Context: %s\r\n", value);
+    size_t stamp_len = b.len - q->line_len, rest = q->line_len + q->stamp_len;
+    bell_buf_add(&b, q->bytes + rest, q->len - rest);
+    if (b.failed) {
+        bell_buf_fini(&b);
+        return false;
+    }
+    free(q->before);
+    q->before = q->bytes;
+    q->bytes = b.p;
+    q->len = b.len;
+    q->stamp_len = stamp_len;
+    q->stamped_s = now_s;
+    return true;
 }

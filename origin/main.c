@@ -98,6 +98,11 @@ static const command commands[] = {
     {{"course", "import"}, fb_cmd_course_import, false, "--tenant NAME --course SOURCED_ID DIR", "replaces the content of a course"},
     {{"keys", "rotate"}, fb_cmd_keys_rotate, false, "", "makes the next key sign sessions; the one before counts until its last session ends"},
     {{"keys", "list"}, fb_cmd_keys_list, false, "", "shows the keys of sessions and until when each counts"},
+    {{"edge-key", "new"},
+     fb_cmd_edge_key_new,
+     false,
+     "NAME [--tenant NAME…]",
+     "makes a key for an edge, for all districts or for those that are named"},
     {{"routes", NULL}, fb_cmd_routes, true, "", "prints every route and who may use it, as JSON"},
     {{"settings", NULL}, fb_cmd_settings, true, "", "prints every setting with its default and its bounds"},
 };

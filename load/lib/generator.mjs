@@ -8,9 +8,10 @@ import { cpuMicroseconds, family } from './process.mjs';
 
 /** One phase: {answered, per_second, p50_us, …} of http_load with `cpu` and `database_cpu`, microseconds a request. A connection that breaks, an
  *  answer that is not 2xx or none at all makes it fail, for a figure of half a service says nothing. */
-export async function measure({ server, database, requests, connections, seconds, rate, seed = 1 }) {
+export async function measure({ server, database, requests, connections, seconds, rate, contextKey, tenant, seed = 1 }) {
     const args = ['--to', `unix:${server.socket}`, '--connections', connections, '--seconds', seconds, '--requests', requests, '--seed', seed];
     if (rate) args.push('--rate', rate);
+    if (contextKey) args.push('--context-key', contextKey, '--tenant', tenant);
     const before = spent(server, database);
     const out = await httpLoad(args.map(String));
     const after = spent(server, database);

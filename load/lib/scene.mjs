@@ -16,8 +16,8 @@ const ITEMS = 5; // of a lesson
 export const QUESTIONS = 50; // of a quiz: one more score than that is possible; each is right with "a"
 const KINDS = ['video', 'reading', 'quiz', 'assignment', 'reading'];
 
-/** Gives {postgres, courseId, students: [{id, sid, cookie}], publicKey}. `students` of them take the course and are signed in;
- *  with `progress` they have done something of every item. */
+/** Gives {postgres, courseId, students: [{id, sid, cookie}], publicKey, edgeKey}; edgeKey is the file of an edge's key. `students` of them
+ *  take the course and are signed in; with `progress` they have done something of every item. */
 export async function openDistrict(place, { students = 512, schools = 4, pupils = 4000, progress = true, settings = {} } = {}) {
     const postgres = await startPostgres(place, { settings: 'fsync = on\nshared_buffers = 128MB' });
     writeSettings(place, { settings });
@@ -28,7 +28,8 @@ export async function openDistrict(place, { students = 512, schools = 4, pupils 
     await enroll(postgres, students);
     if (progress) await postgres.sql('postgres', progressSql(courseId));
     await postgres.sql('postgres', 'VACUUM (ANALYZE)');
-    return { postgres, courseId, students: await signIn(place, postgres, courseId, students), publicKey: publicKey(place) };
+    const signedIn = await signIn(place, postgres, courseId, students);
+    return { postgres, courseId, students: signedIn, publicKey: publicKey(place), edgeKey: place.path('keys/edges/local.key') };
 }
 
 function districtZip(place, schools, pupils) {

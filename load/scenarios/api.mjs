@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { Client } from '../../tests/lib/client.mjs';
+import { nowSeconds } from '../../tests/lib/edge-context.mjs';
 import { children } from '../../tests/lib/run.mjs';
 import { startApi } from '../../tests/lib/server-firstbell.mjs';
 import { measure } from '../lib/generator.mjs';
@@ -16,6 +17,7 @@ import { openDistrict } from '../lib/scene.mjs';
 export const title = "one course's progress (30 items, row level security) at 64 and 512 connections, beside fastify + pg";
 
 const RATIO_MIN = 4;
+const TENANT = 1;
 const MEMORY_MAX_MIB = 32;
 // The peer in each of its forms; connections are those to PostgreSQL, a process.
 const FORMS = [
@@ -37,7 +39,8 @@ export async function play(place, report, { quick, withPeers, say }) {
     api.client.close();
     const us = { name: 'firstbell', pid: api.program.child.pid, socket: api.socketPath };
     const { peers, missing } = withPeers ? await startPeers(place, district, say) : { peers: [], missing: 'the peers were left out' };
-    const run = { database: district.postgres.program.child.pid, requests, seconds: quick ? 1 : 3 };
+    const edge = { contextKey: district.edgeKey, tenant: TENANT };
+    const run = { database: district.postgres.program.child.pid, requests, ...edge, seconds: quick ? 1 : 3 };
     const rounds = quick ? 1 : 5;
     for (const peer of peers) await assertSameContract(us, peer, district);
     if (peers.length > 0) say(`the answers of ${[us, ...peers].map((c) => c.name).join(', ')} are the same`);
@@ -56,13 +59,13 @@ export async function play(place, report, { quick, withPeers, say }) {
     report.note('peers: fastify and pg of load/package.json and its Node; each statement group in a transaction with session_enter; kept: the outline between requests, as we do');
 }
 
-const requestLine = (district, student) => `GET /api/v1/courses/${district.courseId}\tBell-Tenant: 1\tCookie: ${student.cookie}`;
+const requestLine = (district, student) => `GET /api/v1/courses/${district.courseId}\tCookie: ${student.cookie}`;
 
 async function startPeers(place, district, say) {
     const peers = [];
     let missing = null;
     for (const { name, ...form } of FORMS) {
-        const settings = { pgSocket: place.path('sock'), publicKey: district.publicKey, ...form };
+        const settings = { pgSocket: place.path('sock'), publicKey: district.publicKey, edgeKey: district.edgeKey, ...form };
         try {
             peers.push(await startNodePeer(place, 'fastify', name, settings));
         } catch (error) {
@@ -83,10 +86,13 @@ async function assertSameContract(us, peer, district) {
     }
     const stranger = { cookie: `${district.students[0].cookie.slice(0, -2)}AA` };
     for (const server of [us, peer]) assert.equal((await ask(server, district, stranger)).status, 401, `${server.name} takes a wrong signature`);
+    for (const edge of [null, { tenant: TENANT, time: nowSeconds() - 31 }, { tenant: TENANT, target: '/' }]) {
+        for (const server of [us, peer]) assert.equal((await ask(server, district, district.students[0], edge)).status, 404, `${server.name} takes a wrong context`);
+    }
 }
 
-async function ask(server, district, student) {
-    const client = new Client({ socketPath: server.socket, headers: { 'bell-tenant': '1', cookie: student.cookie } });
+async function ask(server, district, student, edge = { tenant: TENANT }) {
+    const client = new Client({ socketPath: server.socket, headers: { cookie: student.cookie }, edge });
     return client.get(`/api/v1/courses/${district.courseId}`).finally(() => client.close());
 }
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_context.h"
+#include "ngx_http_bell_context_key.h"
 
 
 #define NGX_HTTP_BELL_TENANT_NAME    0
@@ -20,7 +21,8 @@
 
 
 typedef struct {
-    ngx_http_bell_directory_t  *directory;  /* NULL: not configured */
+    ngx_http_bell_directory_t    *directory;    /* NULL: not configured */
+    ngx_http_bell_context_key_t  *context_key;  /* NULL: not configured */
 } ngx_http_bell_core_main_conf_t;
 
 
@@ -71,6 +73,13 @@ static ngx_command_t  ngx_http_bell_core_commands[] = {
       ngx_http_bell_directory,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("bell_context_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_bell_context_key,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_bell_core_main_conf_t, context_key),
       NULL },
 
     { ngx_string("bell_tenant"),
@@ -131,6 +140,9 @@ static ngx_http_variable_t  ngx_http_bell_core_vars[] = {
 
     { ngx_string("bell_directory_version"), NULL,
       ngx_http_bell_directory_version_variable, 0, 0, 0 },
+
+    { ngx_string("bell_context"), NULL,
+      ngx_http_bell_signed_context_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("bell_subject"), NULL, ngx_http_bell_context_variable,
       offsetof(ngx_http_bell_ctx_t, subject), NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -365,6 +377,17 @@ ngx_http_bell_directory_version_variable(ngx_http_request_t *r,
 }
 
 
+ngx_http_bell_context_key_t *
+ngx_http_bell_request_key(ngx_http_request_t *r)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_core_module);
+
+    return bmcf->context_key;
+}
+
+
 static ngx_int_t
 ngx_http_bell_core_add_variables(ngx_conf_t *cf)
 {
@@ -457,7 +480,7 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
 static void *
 ngx_http_bell_core_create_main_conf(ngx_conf_t *cf)
 {
-    /* set by ngx_pcalloc(): directory = NULL */
+    /* set by ngx_pcalloc(): directory = NULL, context_key = NULL */
 
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_core_main_conf_t));
 }

@@ -8,6 +8,7 @@
 int fb_cmd_api(const fb_settings *s, int argc, char **argv);
 int fb_cmd_jobs(const fb_settings *s, int argc, char **argv);
 int fb_cmd_migrate(const fb_settings *s, int argc, char **argv);
+int fb_cmd_edge_key_new(const fb_settings *s, int argc, char **argv);
 int fb_cmd_routes(const fb_settings *s, int argc, char **argv);
 int fb_cmd_settings(const fb_settings *s, int argc, char **argv);
 int fb_cmd_keys_rotate(const fb_settings *s, int argc, char **argv);

@@ -159,6 +159,13 @@ static void refuse(fb_conn *c, fb_problem p, const char *detail) {
     fb_reply_problem(&c->x->job, p, detail);
 }
 
+/* Nobody reads the body of a request that no edge has vouched for. */
+static void refuse_stranger(fb_conn *c) {
+    c->x->keep_alive = false;
+    c->x->body_unread = true;
+    fb_context_refuse(&c->x->job);
+}
+
 static void start_job(fb_conn *c) {
     c->state = CONN_BUSY;
     event_del(&c->read_event);
@@ -207,7 +214,10 @@ static void take_head(fb_conn *c, int head_len) {
     c->head_len = (size_t)head_len;
     x->keep_alive = x->request.keep_alive && !c->worker->draining;
     fb_request_id(&x->request, x->job.request_id);
-    if (has_body(&x->request)) {
+    fb_context_read(&x->job);
+    if (has_body(&x->request) && !fb_route_has_tenant(c->worker->routes, &x->job)) {
+        refuse_stranger(c);
+    } else if (has_body(&x->request)) {
         begin_body(c);
     } else {
         start_job(c);

@@ -10,6 +10,7 @@
 #include "bell_json.h"
 #include "bell_token.h"
 #include "origin/db/pool.h"
+#include "origin/server/context.h"
 #include "origin/server/fetch.h"
 #include "origin/server/helper.h"
 #include "origin/server/problem.h"
@@ -48,7 +49,8 @@ struct fb_job {
     bell_str rest;                  /* of {path} */
 
     char request_id[FB_REQUEST_ID_BYTES + 1];
-    int32_t tenant_id;
+    int32_t tenant_id; /* 0: no edge has vouched for one */
+    fb_context context;
     bool has_session;
     bell_token_claims session;
 

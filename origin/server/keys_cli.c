@@ -7,58 +7,19 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "origin/server/commands.h"
+#include "origin/server/key_file.h"
 #include "origin/server/options.h"
-#include "origin/server/pid_file.h"
 #include "origin/server/session_keys.h"
 
 #define PATH_BYTES     (FB_SETTING_TEXT_MAX + 300)
 #define KEY_FILE_BYTES 4096
 #define GRACE_S        60 /* clocks of several origins differ */
-
-static bool fail(const char *path, const char *what) {
-    fprintf(stderr, "firstbell: %s: %s: %s\n", path, what, strerror(errno));
-    return false;
-}
-
-/* What root makes belongs to the owner of the folder, who runs the api and has to read it. */
-static bool give_to_owner(int fd, const char *path) {
-    char folder[PATH_BYTES];
-    struct stat st;
-
-    if (geteuid() != 0) {
-        return true;
-    }
-    snprintf(folder, sizeof folder, "%s", path);
-    *strrchr(folder, '/') = 0;
-    return stat(folder[0] ? folder : "/", &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0;
-}
-
-/* Bytes into a file of its owner alone, whole or not at all. */
-static bool put_file(const char *path, const char *bytes, size_t len) {
-    char fresh[PATH_BYTES + 8];
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    unlink(fresh);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len && give_to_owner(fd, path) && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0) {
-        ok = false;
-    }
-    if (!ok || rename(fresh, path) != 0) {
-        fail(path, "the key cannot be written");
-        unlink(fresh);
-        return false;
-    }
-    return true;
-}
 
 static bool copy_key(const char *from, const char *to) {
     char bytes[KEY_FILE_BYTES];
@@ -69,9 +30,9 @@ static bool copy_key(const char *from, const char *to) {
     }
     bool ok = n > 0 && (size_t)n < sizeof bytes;
     if (!ok) {
-        fail(from, "the key cannot be read");
+        fb_key_fail(from, "the key cannot be read");
     }
-    ok = ok && put_file(to, bytes, (size_t)n);
+    ok = ok && fb_key_file_put(to, bytes, (size_t)n);
     explicit_bzero(bytes, sizeof bytes);
     return ok;
 }
@@ -85,7 +46,7 @@ static bool make_key(const char *path) {
     if (!ok) {
         fprintf(stderr, "firstbell: OpenSSL could not make a key\n");
     }
-    ok = ok && put_file(path, bytes, (size_t)len);
+    ok = ok && fb_key_file_put(path, bytes, (size_t)len);
     if (bytes) {
         explicit_bzero(bytes, (size_t)len);
     }
@@ -106,38 +67,6 @@ static bool key_id(const char *path, char id[64]) {
     return true;
 }
 
-static bool sync_dir(const char *path) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok || fail(path, "the folder cannot be brought to the disk");
-}
-
-/* The folder of the other keys, locked: one rotation at a time. -1: a sentence was written. */
-static int lock_dir(const char *dir) {
-    bool made = mkdir(dir, 0700) == 0;
-    if (!made && errno != EEXIST) {
-        fail(dir, "session_keys_dir cannot be made");
-        return -1;
-    }
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && made && !give_to_owner(fd, dir)) {
-        fail(dir, "session_keys_dir cannot be given to who runs the api");
-        close(fd);
-        return -1;
-    }
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        fail(dir, errno == EWOULDBLOCK ? "another rotation is under way" : "session_keys_dir cannot be opened");
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
-    }
-    return fd;
-}
-
 static int is_pem(const struct dirent *e) {
     size_t n = strlen(e->d_name);
     return e->d_name[0] != '.' && n > 4 && strcmp(e->d_name + n - 4, ".pem") == 0;
@@ -151,7 +80,7 @@ static void drop_expired(const char *dir, int64_t now_s) {
         int64_t until = fb_session_key_until(names[i]->d_name);
         snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
         if (until >= 0 && until <= now_s && unlink(path) != 0) {
-            fail(path, "a key that has ended cannot be removed");
+            fb_key_fail(path, "a key that has ended cannot be removed");
         }
         free(names[i]);
     }
@@ -173,33 +102,23 @@ static bool rotate(const fb_settings *s, int64_t now_s) {
     snprintf(old, sizeof old, "%s/%s.%lld.pem", dir, id, (long long)now_s + s->session_ttl_s + GRACE_S);
     snprintf(parent, sizeof parent, "%s", s->session_key);
     *strrchr(parent, '/') = 0;
-    bool ok = copy_key(s->session_key, old) && sync_dir(dir) && copy_key(next, s->session_key) && sync_dir(*parent ? parent : "/") &&
-              make_key(next) && sync_dir(dir);
+    bool ok = copy_key(s->session_key, old) && fb_key_dir_sync(dir) && copy_key(next, s->session_key) && fb_key_dir_sync(*parent ? parent : "/") &&
+              make_key(next) && fb_key_dir_sync(dir);
     drop_expired(dir, now_s);
     return ok;
-}
-
-/* Whoever locks the pid file is the api. */
-static void reload_api(const fb_settings *s) {
-    pid_t pid = fb_pid_file_owner(s->pid_file);
-    if (pid > 0 && kill(pid, SIGHUP) == 0) {
-        printf("The api, process %d, was told to take the keys (SIGHUP).\n", (int)pid);
-    } else {
-        printf("No api runs with the pid file %s; one that starts takes the keys.\n", s->pid_file);
-    }
 }
 
 int fb_cmd_keys_rotate(const fb_settings *s, int argc, char **argv) {
     if (!fb_options_parse(argc, argv, NULL, 0, NULL, 0)) {
         return 2;
     }
-    int lock = lock_dir(s->session_keys_dir);
+    int lock = fb_key_dir_lock(s->session_keys_dir, "session_keys_dir");
     bool ok = lock >= 0 && rotate(s, (int64_t)time(NULL));
     if (lock >= 0) {
         close(lock);
     }
     if (ok) {
-        reload_api(s);
+        fb_key_reload_api(s);
     }
     return ok ? 0 : 1;
 }
@@ -228,7 +147,7 @@ int fb_cmd_keys_list(const fb_settings *s, int argc, char **argv) {
     print_key(s->session_key, "signs", -1);
     int n = scandir(s->session_keys_dir, &names, is_pem, alphasort);
     if (n < 0 && errno != ENOENT) {
-        fail(s->session_keys_dir, "session_keys_dir cannot be read");
+        fb_key_fail(s->session_keys_dir, "session_keys_dir cannot be read");
         return 1;
     }
     for (int i = 0; i < n; i++) {

@@ -115,14 +115,15 @@ static void problem_begin(fb_job *job, fb_problem p, const char *detail, unsigne
     }
 }
 
-/* A person who opens a page gets a page. Programs, and what a page fetches, get problem+json. */
+/* A person who opens a page gets a page. Programs, what a page fetches, and whoever does not come through an edge, get problem+json. */
 static const fb_static_file *problem_page(const fb_job *job, fb_problem p) {
     const bell_http_request *q = job->request;
     bool by_person = q->method == BELL_HTTP_GET || q->method == BELL_HTTP_HEAD || (job->route != NULL && job->route->is_form);
     bell_str accept = by_person ? bell_http_header_get(q, BELL_STR("Accept")) : BELL_STR_NULL;
     const char *file = "error/not-found.html";
 
-    if (accept.p == NULL || memmem(accept.p, accept.len, "text/html", 9) == NULL || bell_str_starts(q->path, BELL_STR("/api/"))) {
+    if (job->tenant_id == 0 || accept.p == NULL || memmem(accept.p, accept.len, "text/html", 9) == NULL ||
+        bell_str_starts(q->path, BELL_STR("/api/"))) {
         return NULL;
     }
     if (p == FB_PROBLEM_FORM_TOKEN) {

@@ -17,6 +17,13 @@ static bool is_well_formed(bell_str id) {
     return true;
 }
 
+void fb_request_id_take(bell_str id, char out[FB_REQUEST_ID_BYTES + 1]) {
+    if (is_well_formed(id)) {
+        memcpy(out, id.p, id.len);
+        out[id.len] = '\0';
+    }
+}
+
 void fb_request_id(const bell_http_request *r, char out[FB_REQUEST_ID_BYTES + 1]) {
     bell_str id = r != NULL ? bell_http_header_get(r, BELL_STR("X-Request-Id")) : BELL_STR_NULL;
     uint64_t random[2];

@@ -7,4 +7,7 @@
 /* r may be NULL. out is NUL-terminated. */
 void fb_request_id(const bell_http_request *r, char out[FB_REQUEST_ID_BYTES + 1]);
 
+/* Takes an id that is well-formed; another leaves out as it is. */
+void fb_request_id_take(bell_str id, char out[FB_REQUEST_ID_BYTES + 1]);
+
 #endif

@@ -132,18 +132,6 @@ static void answer_method(fb_job *job, unsigned allowed) {
     fb_reply_method_not_allowed(job, list);
 }
 
-/* The edge names the tenant; without it the request came past the edge, or for a name that nobody has. */
-static bool read_tenant(fb_job *job) {
-    bell_str value = bell_http_header_get(job->request, BELL_STR("Bell-Tenant"));
-    uint64_t id;
-
-    if (value.p == NULL || bell_http_header_count(job->request, BELL_STR("Bell-Tenant")) != 1 || !bell_str_to_u64(value, INT32_MAX, &id) || id == 0) {
-        return false;
-    }
-    job->tenant_id = (int32_t)id;
-    return true;
-}
-
 /* A browser says where a request comes from; a form on another site may not act here (OWASP: verify the origin with standard headers). */
 static bool is_cross_site(const bell_http_request *q) {
     bell_str site = bell_http_header_get(q, BELL_STR("Sec-Fetch-Site"));
@@ -220,31 +208,38 @@ static bool may_enter(fb_job *job) {
     return true;
 }
 
+bool fb_route_has_tenant(const fb_route *routes, fb_job *job) {
+    unsigned allowed;
+    return job->tenant_id != 0 || (fb_route_find(routes, job, &allowed) == FB_MATCH && job->route->without_tenant);
+}
+
 void fb_route_dispatch(const fb_route *routes, fb_job *job) {
     unsigned allowed;
-    fb_match m = fb_route_find(routes, job, &allowed);
 
-    bool has_tenant = read_tenant(job);
-    if (!has_tenant && (m != FB_MATCH || !job->route->without_tenant)) {
-        fb_reply_problem(job, FB_PROBLEM_WRONG_HOST, NULL);
+    if (!fb_route_has_tenant(routes, job)) {
+        fb_context_refuse(job);
         return;
     }
-    if (m == FB_MATCH_NO_PATH) {
+    switch (fb_route_find(routes, job, &allowed)) {
+    case FB_MATCH_NO_PATH:
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
         return;
-    }
-    if (m == FB_MATCH_NO_METHOD) {
+    case FB_MATCH_NO_METHOD:
         answer_method(job, allowed);
         return;
+    case FB_MATCH:
+        break;
     }
     if (!fb_shed_admits(job->route->shed_class, fb_pool_pressure_percent(fb_worker_pool(job->worker, job->route->lane)))) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
     }
-    if (has_tenant) {
+    if (job->tenant_id != 0) {
         fb_session_read(job);
     }
-    if (is_ours(job) && may_enter(job)) {
+    if (!fb_context_fits_session(job)) {
+        fb_context_refuse(job);
+    } else if (is_ours(job) && may_enter(job)) {
         job->route->handler(job);
     }
 }

@@ -56,6 +56,9 @@ typedef enum { FB_MATCH, FB_MATCH_NO_PATH, FB_MATCH_NO_METHOD } fb_match;
 /* Finds the route of a request; ids and rest are set in the job. NO_METHOD: *allowed holds the methods of that path. Routes end with pattern NULL. */
 fb_match fb_route_find(const fb_route *routes, fb_job *job, unsigned *allowed);
 
+/* Whether an edge has vouched for a tenant, or the request's route needs none. */
+bool fb_route_has_tenant(const fb_route *routes, fb_job *job);
+
 /* Whether a pattern matches; fills ids[FB_ROUTE_IDS_MAX] and *rest. */
 bool fb_route_matches(const char *pattern, bell_str path, uint64_t *ids, bell_str *rest);
 

@@ -49,12 +49,17 @@ bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err
         fb_static_free(&w->web);
         return false;
     }
+    if (!fb_edge_keys_load(&w->edge_keys, s->edge_keys_dir, err, err_len)) {
+        fb_worker_unprepare(w);
+        return false;
+    }
     return true;
 }
 
 void fb_worker_unprepare(fb_worker *w) {
     fb_static_free(&w->web);
     fb_session_keys_free(&w->session_keys);
+    fb_edge_keys_free(&w->edge_keys);
 }
 
 static void set_accepting(fb_worker *w, bool on) {
@@ -156,6 +161,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg) {
     (void)fd;
     (void)what;
     fb_access_log_flush(&w->access_log);
+    fb_context_tell(w);
     give_back_memory(w);
     fb_conn_drop_gone(w);
     if (w->npools_settled == NPOOLS && !w->draining && w->nconns < (unsigned)w->settings->connections_max) {

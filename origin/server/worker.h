@@ -5,6 +5,8 @@
 #include "origin/db/pool.h"
 #include "origin/db/result_cache.h"
 #include "origin/server/access_log.h"
+#include "origin/server/context.h"
+#include "origin/server/edge_keys.h"
 #include "origin/server/fetch.h"
 #include "origin/server/helper.h"
 #include "origin/server/route.h"
@@ -27,6 +29,8 @@ struct fb_worker {
     const fb_route *routes;
     fb_static_files web;
     fb_session_keys session_keys;
+    fb_edge_keys edge_keys;
+    fb_context_refusal context_refusals[FB_CONTEXT_CAUSES];
     fb_token_cache *tokens; /* verified with them */
     fb_access_log access_log;
 

@@ -93,8 +93,8 @@ test('the nginx that runs is the one of auto/configure --with-nginx where that w
 });
 
 test('the private keys and the logins are nobody else\'s to read', () => {
-    const modes = execFileSync('stat', ['-c', '%a', ...['tls/ca.key', 'tls/edge.key', 'keys/session.pem', 'keys/demo-logins'].map((file) => path.join(state, file))]);
-    assert.equal(modes.toString(), '600\n600\n600\n600\n');
+    const modes = execFileSync('stat', ['-c', '%a', ...['tls/ca.key', 'tls/edge.key', 'keys/session.pem', 'keys/edges/local.key', 'keys/demo-logins'].map((file) => path.join(state, file))]);
+    assert.equal(modes.toString(), '600\n600\n600\n600\n600\n');
 });
 
 test('a part that was killed comes back with the next up', () => {

@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { app, fill, nginxProgram } from '../lib/app.mjs';
 import { canConnect, Client, raw } from '../lib/client.mjs';
+import { edgeContext, putEdgeKey, readContext } from '../lib/edge-context.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
 import { children, mustRun, run } from '../lib/run.mjs';
 import { http2Words, makeCertificate, noLeaks } from '../lib/server-nginx.mjs';
@@ -28,6 +29,7 @@ before(async () => {
     publish(place, snapshot(3, tenants));
     ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
+    putEdgeKey(place);
     port = await freePort();
     const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 3s')
         .replace(/(map \$host \$bell_strict_transport \{\n\s+default) "";/, '$1 ""; closed.localhost "max-age=31536000";');
@@ -152,7 +154,8 @@ test('a request reaches the origin over verified HTTPS with exactly the headers 
     const { headers, names, url } = reply.json;
     assert.equal(url, '/courses?x=1');
     assert.equal(headers.host, `demo.localhost:${port}`);
-    assert.equal(headers['bell-tenant'], '1');
+    const context = readContext(headers['bell-context'], { target: '/courses?x=1' });
+    assert.deepEqual([context.tenant, context.id, context.requestId, context.subject], [1, 'local', headers['x-request-id'], '']);
     assert.equal(headers['x-forwarded-for'], '127.0.0.1');
     assert.match(headers['x-request-id'], /^[0-9a-f]{32}$/);
     assert.equal(headers.connection, undefined);
@@ -160,7 +163,7 @@ test('a request reaches the origin over verified HTTPS with exactly the headers 
     assert.equal(reply.headers['x-request-id'], headers['x-request-id']);
     assert.equal(reply.headers.server, 'nginx');
     assert.equal(reply.headers['strict-transport-security'], undefined);
-    assert.equal(names.filter((name) => /^(host|bell-tenant|x-request-id|x-forwarded-for)$/i.test(name)).length, 4);
+    assert.equal(names.filter((name) => /^(host|bell-.*|x-request-id|x-forwarded-for)$/i.test(name)).length, 4);
 });
 
 test('another authority does not verify', async () => {
@@ -172,11 +175,12 @@ test('another authority does not verify', async () => {
 });
 
 test("a client's Bell- headers do not reach the origin, by HTTP/1.1 or HTTP/2", async () => {
-    const { json } = await client.get('/', { headers: { 'Bell-Tenant': '2', 'Bell-Role': 'operator' } });
-    assert.equal(json.headers['bell-tenant'], '1');
+    const forged = edgeContext({ tenant: 2, target: '/' });
+    const { json } = await client.get('/', { headers: { 'Bell-Context': forged, 'Bell-Role': 'operator' } });
+    assert.equal(readContext(json.headers['bell-context'], { target: '/' }).tenant, 1);
     assert.equal(json.headers['bell-role'], undefined);
-    const seen = JSON.parse((await overHttp2({ ':path': '/', 'bell-tenant': '2', 'bell-role': 'operator' })).text);
-    assert.equal(seen.headers['bell-tenant'], '1');
+    const seen = JSON.parse((await overHttp2({ ':path': '/', 'bell-context': forged, 'bell-role': 'operator' })).text);
+    assert.equal(readContext(seen.headers['bell-context'], { target: '/' }).tenant, 1);
     assert.equal(seen.headers['bell-role'], undefined);
     assert.equal(seen.headers.host, `demo.localhost:${port}`);
 });

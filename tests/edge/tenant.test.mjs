@@ -16,7 +16,7 @@ const tenants = [...twoTenants, tenant(3, 'closed', ['closed.example'], { status
 
 const server = `
     location / { ${replyWithReport} }
-    location /proxied { proxy_pass http://origin; proxy_set_header Bell-Tenant $bell_tenant_id; }
+    location /proxied { proxy_pass http://origin; proxy_set_header Bell-District $bell_tenant_id; }
     location /rewritten { rewrite ^ /target last; }
     location /tried { root ${place.dir}; try_files /nowhere /target; }
     location /named { root ${place.dir}; try_files /nowhere @named; }
@@ -84,22 +84,22 @@ test('a suspended tenant is answered 503', async () => {
 });
 
 test('the origin is told the tenant by the edge, and no Bell- header of the client reaches it', async () => {
-    const headers = { 'Bell-Tenant': '2', 'bell-context': 'forged', 'BELL-Subject': 'teacher', Bellman: 'stays', 'X-Bell-Tenant': 'stays too' };
+    const headers = { 'Bell-District': '2', 'bell-context': 'forged', 'BELL-Subject': 'teacher', Bellman: 'stays', 'X-Bell-District': 'stays too' };
     const { json } = await ask(edge.port, 'north.example', '/proxied', { headers });
-    assert.equal(json.headers['bell-tenant'], '1');
-    assert.deepEqual(json.names.filter((name) => /^bell[-_]/i.test(name)), ['Bell-Tenant']);
+    assert.equal(json.headers['bell-district'], '1');
+    assert.deepEqual(json.names.filter((name) => /^bell[-_]/i.test(name)), ['Bell-District']);
     assert.equal(json.headers.bellman, 'stays');
-    assert.equal(json.headers['x-bell-tenant'], 'stays too');
+    assert.equal(json.headers['x-bell-district'], 'stays too');
     assert.equal(json.names.some((name) => /keep-alive/i.test(name)), false);
     assert.doesNotMatch(JSON.stringify(json), /forged|teacher/);
 });
 
 test('the same header many times, and more headers than one block of the list holds', async () => {
-    const smuggled = 'Bell-Tenant: 2\r\nX-Filler: f\r\n'.repeat(40);
+    const smuggled = 'Bell-District: 2\r\nX-Filler: f\r\n'.repeat(40);
     const reply = await raw({ port: edge.port }, `GET /proxied HTTP/1.1\r\nHost: north.example\r\n${smuggled}Connection: close\r\n\r\n`);
     const seen = origin.requests.at(-1);
     assert.match(reply, /^HTTP\/1\.1 200 /);
-    assert.equal(seen.headers['bell-tenant'], '1');
+    assert.equal(seen.headers['bell-district'], '1');
     assert.equal(seen.names.filter((name) => name === 'X-Filler').length, 40);
 });
 

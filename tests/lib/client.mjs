@@ -4,14 +4,18 @@ import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 
-/** where: {port} or {socketPath}; ca: PEM, which makes it HTTPS; host: for Host and SNI (default demo.localhost); headers: sent with every request. */
+import { edgeContext } from './edge-context.mjs';
+
+/** where: {port} or {socketPath}; ca: PEM, which makes it HTTPS; host: for Host and SNI (default demo.localhost); headers: sent with every request;
+ *  edge: what edgeContext() makes a Bell-Context of for every request ({tenant, …}), for who speaks to the origin in an edge's place. */
 export class Client {
-    constructor({ port, socketPath, ca, host = 'demo.localhost', headers = {} }) {
+    constructor({ port, socketPath, ca, host = 'demo.localhost', headers = {}, edge }) {
         this.target = socketPath ? { socketPath } : { host: '127.0.0.1', port };
         this.host = host;
         this.ca = ca;
         this.hostHeader = ca ? `${host}:${port}` : host;
         this.headers = headers;
+        this.edge = edge;
         this.cookies = new Map();
         this.agent = new (ca ? https : http).Agent({ keepAlive: true });
     }
@@ -33,10 +37,10 @@ export class Client {
     }
 
     /** Gives {status, headers, bytes, text, json}; json is undefined when the body is none. Redirects are not followed.
-     *  options: headers, json | form | body, host (Host and SNI of this request), seconds. */
-    request(method, path, { headers = {}, json, form, body, host, seconds = 15 } = {}) {
+     *  options: headers, json | form | body, host (Host and SNI of this request), edge (null: without a context), seconds. */
+    request(method, path, { headers = {}, json, form, body, host, edge = this.edge, seconds = 15 } = {}) {
         const content = encodeBody({ json, form, body });
-        const all = { host: host ?? this.hostHeader, ...this.cookieHeader(), ...content.headers, ...this.headers, ...headers };
+        const all = { host: host ?? this.hostHeader, ...this.cookieHeader(), ...content.headers, ...contextHeader(edge, method, path), ...this.headers, ...headers };
         const options = { ...this.target, method, path, headers: all, agent: this.agent, timeout: seconds * 1000 };
         if (this.ca) Object.assign(options, { ca: this.ca, servername: (host ?? this.host).replace(/:\d+$/, '') });
         return new Promise((resolve, reject) => {
@@ -89,6 +93,10 @@ export class Client {
     close() {
         this.agent.destroy();
     }
+}
+
+function contextHeader(edge, method, target) {
+    return edge ? { 'bell-context': edgeContext({ method, target, ...edge }) } : {};
 }
 
 function encodeBody({ json, form, body }) {

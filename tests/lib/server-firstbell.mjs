@@ -7,12 +7,14 @@ import path from 'node:path';
 
 import { app, fill } from './app.mjs';
 import { Client } from './client.mjs';
+import { ensureEdgeKey } from './edge-context.mjs';
 import { run } from './run.mjs';
 import { waitFor } from './wait.mjs';
 
 /** Writes firstbell.conf as auto/up does, with two workers; `settings` replaces or adds settings. Gives its path. */
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
     makeSessionKey(place);
+    ensureEdgeKey(place);
     if (!existsSync(place.path('keys/codes.key'))) place.write('keys/codes.key', `${randomBytes(32).toString('hex')}\n`, 0o600);
     const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
     const text = fill(template, { STATE: place.dir, APP: app(), SOCK: place.path('sock'), PORT: 443 });
@@ -44,22 +46,22 @@ export async function mustFirstbell(place, args, options) {
 }
 
 /** Starts `firstbell api` and waits until it is ready. Gives {program, client, socketPath}; client speaks to it as the edge would, for tenant 1.
- *  Options: build (of the program, see app.mjs), under (a command before it, such as prlimit). */
-export async function startApi(place, { conf = place.path('conf/firstbell.conf'), tenant = 1, build, under = [] } = {}) {
-    const program = place.start('api', [...under, path.join(app(build), 'bin/firstbell'), '-c', conf, 'api']);
+ *  Options: build (of the program, see app.mjs), under (a command before it, such as prlimit); name and port of an api that listens on 127.0.0.1. */
+export async function startApi(place, { conf = place.path('conf/firstbell.conf'), tenant = 1, build, under = [], name = 'api', port } = {}) {
+    const program = place.start(name, [...under, path.join(app(build), 'bin/firstbell'), '-c', conf, 'api']);
     const socketPath = place.path('sock/api.sock');
     await waitFor('the api to answer /readyz', async () => {
         place.assertRunning(program);
-        const probe = new Client({ socketPath });
+        const probe = new Client(port ? { port } : { socketPath });
         const reply = await probe.get('/readyz', { seconds: 2 }).finally(() => probe.close());
         return reply.status === 200;
     });
     return { program, socketPath, client: originClient(socketPath, tenant) };
 }
 
-/** A client that speaks to the origin as the edge does. */
-export function originClient(socketPath, tenant) {
-    return new Client({ socketPath, headers: { 'bell-tenant': String(tenant) } });
+/** A client that speaks to the origin as an edge does; `edge` has further parts of the context (key, subject, time, …). */
+export function originClient(socketPath, tenant, edge = {}) {
+    return new Client({ socketPath, edge: { tenant, ...edge } });
 }
 
 /** Starts `firstbell jobs` and waits for the first snapshot of the tenant directory. */

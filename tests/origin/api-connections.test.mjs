@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
+import { headFromEdge } from '../lib/edge-context.mjs';
 import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { startApi, writeSettings } from '../lib/server-firstbell.mjs';
@@ -59,7 +60,7 @@ class Peer {
     }
 }
 
-const head = (line, ...lines) => [line, 'Host: demo.localhost', 'Bell-Tenant: 1', ...lines, '', ''].join('\r\n');
+const head = (line, ...lines) => headFromEdge(line, lines);
 const health = head('GET /healthz HTTP/1.1');
 
 describe('one connection', () => {

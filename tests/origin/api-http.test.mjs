@@ -5,6 +5,7 @@ import net from 'node:net';
 import { after, before, test } from 'node:test';
 
 import { raw } from '../lib/client.mjs';
+import { headFromEdge } from '../lib/edge-context.mjs';
 import { newPlace } from '../lib/place.mjs';
 import { openSchool } from './school.mjs';
 import { waitFor } from '../lib/wait.mjs';
@@ -17,7 +18,7 @@ before(async () => {
 });
 after(() => place.stop());
 
-const head = (line, ...lines) => [line, 'Host: demo.localhost', 'Bell-Tenant: 1', ...lines, '', ''].join('\r\n');
+const head = (line, ...lines) => headFromEdge(line, lines);
 const status = (text) => Number(text.split(' ')[1]);
 
 test('malformed requests get their status, a sentence, and the end of the connection', async () => {

@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
+import { edgeContext } from '../lib/edge-context.mjs';
 import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { originClient, startApi, writeSettings } from '../lib/server-firstbell.mjs';
@@ -101,14 +102,21 @@ test('an error undoes its own group and no neighbour', async () => {
     other.close();
 });
 
+/** A read that can be destroyed on its way. */
+function read(cookie) {
+    const target = `/api/v1/courses/${school.courseId}`;
+    const request = http.get({ socketPath: school.api.socketPath, path: target, headers: { cookie, 'bell-context': edgeContext({ tenant: 1, target }) } });
+    request.on('error', () => {});
+    return request;
+}
+
 test('a read whose client has gone is cancelled on the server, and those behind it get their answers', async () => {
     await restart({ db_connections: 1 });
     const pids = await backends();
     const held = lock('progress');
     await held.ready;
     const { cookie } = student.cookieHeader();
-    const request = http.get({ socketPath: school.api.socketPath, path: `/api/v1/courses/${school.courseId}`, headers: { cookie, 'bell-tenant': '1' } });
-    request.on('error', () => {});
+    const request = read(cookie);
     const behind = manyReads(10);
     await waitFor('the read to wait for the lock', async () => (await blocked()).length === 1);
     request.destroy();
@@ -176,8 +184,7 @@ test('a cancel that PostgreSQL does not take is given up: no thread of it is lef
     const held = lock('progress');
     await held.ready;
     const { cookie } = student.cookieHeader();
-    const request = http.get({ socketPath: school.api.socketPath, path: `/api/v1/courses/${school.courseId}`, headers: { cookie, 'bell-tenant': '1' } });
-    request.on('error', () => {});
+    const request = read(cookie);
     await waitFor('the read to wait for the lock', async () => (await blocked()).length === 1);
     const postmaster = school.postgres.program.child.pid; // it takes the cancels; the sessions go on
     process.kill(postmaster, 'SIGSTOP');

@@ -117,11 +117,13 @@ async function resetByMail() {
 
 async function rotateKeys() {
     const keepKeys = () => {
-        for (const file of ['keys/session.pem', 'keys/codes.key', ...readdirSync(place.path('keys/sessions')).map((name) => `keys/sessions/${name}`)]) {
+        const all = (folder) => readdirSync(place.path(folder)).map((name) => `${folder}/${name}`);
+        for (const file of ['keys/session.pem', 'keys/codes.key', ...all('keys/sessions'), ...all('keys/edges')]) {
             for (const line of place.read(file).split('\n')) if (line.length >= 8 && !line.startsWith('-----')) keep(file, line);
         }
     };
     await mustFirstbell(place, ['keys', 'rotate']);
+    await mustFirstbell(place, ['edge-key', 'new', 'edge-1']);
     keepKeys();
     assert.match(await mustFirstbell(place, ['keys', 'rotate']), /was told to take the keys/);
     keepKeys();

@@ -1,6 +1,6 @@
 // The peer of `load/run api`: the same contract as GET /api/v1/courses/{id}, on fastify and pg as their documentation sets them up: named prepared
 // statements, @fastify/jwt with its cache of verified tokens, a response schema, one process or two by node:cluster. The settings come as JSON in
-// the first argument: {socket, pgSocket, publicKey, processes, connections} and what makes the variants, {pipeline, shared, kept}.
+// the first argument: {socket, pgSocket, publicKey, edgeKey, processes, connections} and what makes the variants, {pipeline, shared, kept}.
 
 import cluster from 'node:cluster';
 import { readFileSync, rmSync } from 'node:fs';
@@ -9,6 +9,7 @@ import cookie from '@fastify/cookie';
 import jwt from '@fastify/jwt';
 import Fastify from 'fastify';
 
+import { readKey, tenantOf } from './context.mjs';
 import { openDatabase } from './database.mjs';
 import { KeptCourses } from './kept.mjs';
 import { course } from './outline.mjs';
@@ -38,8 +39,10 @@ async function serve() {
         cookie: { cookieName: '__Host-bell_session', signed: false },
         verify: { algorithms: ['ES256'], cache: 10000 },
     });
+    const edgeKey = readKey(settings.edgeKey);
     app.get('/api/v1/courses/:id', { schema: courseSchema }, async (request, reply) => {
-        const tenant = request.headers['bell-tenant'];
+        const tenant = tenantOf(edgeKey, request.raw);
+        if (!tenant) return reply.code(404).send({ title: 'Not found.' });
         await request.jwtVerify({ onlyCookie: true });
         if (request.user.aud !== tenant) return reply.code(401).send({ title: 'Please sign in.' });
         const answer = kept ? await kept.read(tenant, request.user, request.params.id) : await read(database, tenant, request.user, request.params.id);
