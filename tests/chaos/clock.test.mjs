@@ -20,6 +20,16 @@ const library = findLibrary();
 const skip = library ? false : 'libfaketime is not installed (auto/deps long)';
 const place = newPlace();
 let town, load;
+
+/** The clock of the edge, in whose place we speak to the api: seconds ahead of the right one. */
+let edgeAhead = 0;
+const edge = {
+    tenant: 1,
+    get time() {
+        return nowSeconds() + edgeAhead;
+    },
+};
+
 before(async () => {
     if (skip) return;
     setClock(0);
@@ -41,15 +51,6 @@ function findLibrary() {
     const files = execFileSync('sh', ['-c', 'ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null || true'], { encoding: 'utf8' });
     return files.split('\n').find(Boolean);
 }
-
-/** The clock of the edge, in whose place we speak to the api: seconds ahead of the right one. */
-let edgeAhead = 0;
-const edge = {
-    tenant: 1,
-    get time() {
-        return nowSeconds() + edgeAhead;
-    },
-};
 
 /** Seconds that the clock of the api is ahead of the right one, and that of the edge with it, unless said otherwise. Whoever reads the file finds the
  *  old one or the new one, never half of one. */
