@@ -95,7 +95,7 @@ test('what runs as the owner has neither the terminal of root nor its lock', { s
 
 test('what runs as the owner gives its exit code and its streams as they are', { skip }, () => {
     emptyState();
-    const told = root('echo in | as_owner sh -c "cat; echo err >&2; exit 7"');
+    const told = root('echo in | as_owner sh -c "cat; echo err >&2; exit 7" || exit');
     assert.deepEqual([told.status, told.stdout, told.stderr], [7, 'in\n', 'err\n']);
 });
 
