@@ -48,9 +48,8 @@ static bool load_head(const void *image, size_t image_len, image_head *h) {
     }
     load_words(h, image, WORDS(*h));
     return h->magic == IMAGE_MAGIC && h->format == IMAGE_FORMAT && h->capacity_bytes <= image_len && (h->version_low | h->version_high) != 0 &&
-           is_table(h->texts_at, h->ntexts, sizeof(image_text), h->capacity_bytes) &&
-           is_table(h->ids_at, h->nids, sizeof(image_id), h->capacity_bytes) &&
-           is_table(h->revoked_at, h->nrevoked, sizeof(image_revoked), h->capacity_bytes);
+           h->blocks_at <= h->capacity_bytes && is_table(h->texts_at, h->ntexts, sizeof(image_text), h->ids_at) &&
+           is_table(h->ids_at, h->nids, sizeof(image_id), h->revoked_at) && is_table(h->revoked_at, h->nrevoked, sizeof(image_revoked), h->blocks_at);
 }
 
 uint64_t bell_directory_version(const void *image, size_t image_len) {
@@ -67,18 +66,23 @@ size_t bell_directory_tenant_count(const void *image, size_t image_len) {
 
 /* ---- blocks */
 
-/* The head of a block whose parts are all inside of it, and it of the image. */
+/* The head of a block that is inside of the image. */
 static bool load_block(const char *image, const image_head *h, uint32_t at, image_block *b) {
-    uint64_t sum = sizeof(*b);
-
     if (at == 0 || at % sizeof(uint32_t) != 0 || !is_inside(at, sizeof(*b), h->capacity_bytes)) {
         return false;
     }
     load_words(b, image + at, WORDS(*b));
-    for (size_t i = 0; i < BELL_RECORD_PARTS; i++) {
+    return is_inside(at, b->bytes, h->capacity_bytes);
+}
+
+/* Whether the first n parts are inside of the block. */
+static bool has_parts(const image_block *b, size_t n) {
+    size_t sum = sizeof(*b);
+
+    for (size_t i = 0; i < n; i++) {
         sum += b->part_bytes[i];
     }
-    return sum == b->bytes && is_inside(at, b->bytes, h->capacity_bytes);
+    return sum <= b->bytes;
 }
 
 static bool copy_text(const char *from, uint32_t bytes, size_t max, char *out) {
@@ -95,7 +99,7 @@ static bool copy_tenant(const char *image, const image_head *h, uint32_t at, bel
     image_block b;
     const char *name = image + at + sizeof(b), *locale, *upstream;
 
-    if (!load_block(image, h, at, &b) || b.part_bytes[BELL_RECORD_NAME] == 0) {
+    if (!load_block(image, h, at, &b) || !has_parts(&b, BELL_RECORD_UPSTREAM + 1) || b.part_bytes[BELL_RECORD_NAME] == 0) {
         return false;
     }
     locale = name + b.part_bytes[BELL_RECORD_NAME];
@@ -112,7 +116,7 @@ static bool copy_tenant(const char *image, const image_head *h, uint32_t at, bel
 static size_t copy_block(const char *image, const image_head *h, uint32_t at, void *out) {
     image_block b;
 
-    if (!load_block(image, h, at, &b)) {
+    if (!load_block(image, h, at, &b) || !has_parts(&b, BELL_RECORD_PARTS)) {
         return 0;
     }
     memcpy(out, &b, sizeof(b));

@@ -42,28 +42,36 @@ static long normalize_ipv6(bell_str host, char *out) {
 }
 
 /* The lower-case form of a byte that may stand in a label, else 0. */
-static char label_byte(char c) {
-    if (c >= 'A' && c <= 'Z') {
-        return (char)(c + ('a' - 'A'));
-    }
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-') {
-        return c;
-    }
-    return 0;
+static const char label_bytes[256] = {
+    ['-'] = '-', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9',
+    ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k',
+    ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v',
+    ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g',
+    ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r',
+    ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
+};
+
+static inline bool is_label(const char *label, size_t len) {
+    return len > 0 && len <= LABEL_MAX_BYTES && label[0] != '-' && label[len - 1] != '-';
 }
 
-/* Copies one label; false when it is not one. */
-static bool copy_label(bell_str label, char *out) {
-    if (label.len == 0 || label.len > LABEL_MAX_BYTES || label.p[0] == '-' || label.p[label.len - 1] == '-') {
-        return false;
-    }
-    for (size_t i = 0; i < label.len; i++) {
-        out[i] = label_byte(label.p[i]);
-        if (out[i] == 0) {
+/* Copies labels and the dots between them in one go, for every request has one; false when they are none. */
+static bool copy_name(bell_str name, char *out) {
+    size_t label = 0;
+
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.p[i] == '.') {
+            out[i] = '.';
+            if (!is_label(out + label, i - label)) {
+                return false;
+            }
+            label = i + 1;
+        } else if ((out[i] = label_bytes[(unsigned char)name.p[i]]) == 0) {
             return false;
         }
     }
-    return true;
+    out[name.len] = '\0';
+    return is_label(out + label, name.len - label);
 }
 
 /* A name that ends in a number is read as an IPv4 address by browsers (WHATWG URL, "ends in a number"), so it must be one here. */
@@ -73,6 +81,9 @@ static bool ends_in_number(const char *name, size_t len) {
     while (from > 0 && name[from - 1] != '.') {
         from--;
     }
+    if (name[from] < '0' || name[from] > '9') {
+        return false;
+    }
     digits = strspn(name + from, "0123456789");
     if (from + digits == len) {
         return true;
@@ -81,8 +92,7 @@ static bool ends_in_number(const char *name, size_t len) {
 }
 
 long bell_host_normalize(bell_str host, char *out) {
-    bell_str port = host, name, rest;
-    size_t len = 0;
+    bell_str port = host, name;
     struct in_addr address;
 
     if (host.len == 0) {
@@ -101,24 +111,11 @@ long bell_host_normalize(bell_str host, char *out) {
     if (name.len == 0 || name.len > BELL_HOST_MAX_BYTES) {
         return -1;
     }
-    rest = name;
-    while (len < name.len) {
-        bell_str label = bell_str_cut(&rest, '.');
-
-        if (!copy_label(label, out + len)) {
-            return -1;
-        }
-        len += label.len;
-        if (len < name.len) {
-            out[len++] = '.';
-        }
-    }
-    if (out[len - 1] == '.') {
+    if (!copy_name(name, out)) {
         return -1;
     }
-    out[len] = '\0';
-    if (ends_in_number(out, len) && inet_pton(AF_INET, out, &address) != 1) {
+    if (ends_in_number(out, name.len) && inet_pton(AF_INET, out, &address) != 1) {
         return -1;
     }
-    return (long)len;
+    return (long)name.len;
 }

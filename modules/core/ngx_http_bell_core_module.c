@@ -227,7 +227,8 @@ ngx_http_bell_drop_headers(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
             if (h[i].key.len >= 5
-                && ngx_strncmp(h[i].lowcase_key, "bell", 4) == 0
+                && h[i].lowcase_key[0] == 'b'
+                && ngx_memcmp(h[i].lowcase_key, "bell", 4) == 0
                 && (h[i].lowcase_key[4] == '-' || h[i].lowcase_key[4] == '_'))
             {
                 ngx_http_bell_drop_header(&h[i]);
