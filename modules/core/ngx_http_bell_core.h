@@ -35,7 +35,7 @@
 #include "bell_directory.h"
 
 
-#define NGX_HTTP_BELL_CORE_VERSION  2   /* of what this header says */
+#define NGX_HTTP_BELL_CORE_VERSION  3   /* of what this header says */
 #define NGX_HTTP_BELL_CORE_OLDEST   2   /* that such a core still serves */
 
 
@@ -65,6 +65,39 @@ typedef struct {
 
     uint64_t       charged;
 } ngx_http_bell_ctx_t;
+
+
+/*
+ * What the directory's feed has done since the zone was made; of the whole
+ * edge, for who shows figures.  Each is right for itself; they may be of
+ * different moments.
+ */
+
+typedef struct {
+    uint64_t       snapshots;           /* that came in service */
+    uint64_t       deltas;
+    uint64_t       refused;             /* documents: torn, forged, no room */
+    uint64_t       gaps;                /* deltas of a version not reached */
+    uint64_t       copies;              /* of a whole image */
+    int64_t        changed_s;           /* Unix time of the last change */
+
+    uint64_t       redis_connects;
+    uint64_t       redis_failures;
+    uint64_t       feeders;             /* workers that took the feed over */
+    uint64_t       state_failures;      /* the state could not be written */
+    uint64_t       clock_wrong;         /* times Redis' clock was far off */
+    int64_t        clock_ahead_s;       /* of ours before Redis', at last */
+} ngx_http_bell_counters_t;
+
+
+typedef struct {
+    uint64_t                  version;  /* in service, 0: none */
+    size_t                    tenants;
+    ngx_uint_t                fill_percent;     /* of a half of the zone */
+    uint64_t                  revoked_dropped;  /* for want of room */
+    ngx_pid_t                 feeder;   /* 0: none, or the feed is a file */
+    ngx_http_bell_counters_t  counters;
+} ngx_http_bell_directory_status_t;
 
 
 typedef struct {
@@ -117,6 +150,34 @@ typedef struct {
 
     ngx_int_t             (*find_tenant)(ngx_cycle_t *cycle, ngx_str_t *host,
         bell_tenant *tenant, uint64_t *version);
+
+    /* since version 3 */
+
+    /*
+     * Whether a session of this subject that began at began_s (Unix time) is
+     * over, because the subject was signed out then or later; to be asked at
+     * every use.  The tenant's own sessions_from_s is in its bell_tenant.  0
+     * where there is no directory.
+     */
+
+    ngx_uint_t            (*is_revoked)(ngx_cycle_t *cycle,
+        uint32_t tenant_id, ngx_str_t *subject, int64_t began_s);
+
+    /*
+     * A copy of a tenant's or of a pool's record, for bell_record_get() and
+     * its like; "out" has room for BELL_DIRECTORY_RECORD_MAX bytes.  Its
+     * length, and in which version of the directory; 0: there is none.
+     */
+
+    size_t                (*copy_tenant)(ngx_cycle_t *cycle,
+        uint32_t tenant_id, void *out, uint64_t *version);
+    size_t                (*copy_pool)(ngx_cycle_t *cycle, ngx_str_t *name,
+        void *out, uint64_t *version);
+
+    /* NGX_DECLINED: there is no directory, and all are zeros. */
+
+    ngx_int_t             (*directory_status)(ngx_cycle_t *cycle,
+        ngx_http_bell_directory_status_t *status);
 } ngx_http_bell_core_api_t;
 
 

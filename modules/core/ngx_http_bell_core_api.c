@@ -13,6 +13,14 @@
 
 static ngx_int_t ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle,
     ngx_str_t *host, bell_tenant *tenant, uint64_t *version);
+static ngx_uint_t ngx_http_bell_api_is_revoked(ngx_cycle_t *cycle,
+    uint32_t tenant_id, ngx_str_t *subject, int64_t began_s);
+static size_t ngx_http_bell_api_copy_tenant(ngx_cycle_t *cycle,
+    uint32_t tenant_id, void *out, uint64_t *version);
+static size_t ngx_http_bell_api_copy_pool(ngx_cycle_t *cycle, ngx_str_t *name,
+    void *out, uint64_t *version);
+static ngx_int_t ngx_http_bell_api_directory_status(ngx_cycle_t *cycle,
+    ngx_http_bell_directory_status_t *status);
 
 
 static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
@@ -24,7 +32,11 @@ static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
     ngx_http_bell_context_tenant,
     ngx_http_bell_identify,
     ngx_http_bell_reason,
-    ngx_http_bell_api_find_tenant
+    ngx_http_bell_api_find_tenant,
+    ngx_http_bell_api_is_revoked,
+    ngx_http_bell_api_copy_tenant,
+    ngx_http_bell_api_copy_pool,
+    ngx_http_bell_api_directory_status
 };
 
 
@@ -76,4 +88,82 @@ ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle, ngx_str_t *host,
     }
 
     return ngx_http_bell_find_host(d, host, tenant, version);
+}
+
+
+static ngx_uint_t
+ngx_http_bell_api_is_revoked(ngx_cycle_t *cycle, uint32_t tenant_id,
+    ngx_str_t *subject, int64_t began_s)
+{
+    bell_str                    s;
+    ngx_http_bell_directory_t  *d;
+
+    d = ngx_http_bell_cycle_directory(cycle);
+
+    s.p = (char *) subject->data;
+    s.len = subject->len;
+
+    return d ? ngx_http_bell_directory_is_revoked(d, tenant_id, s, began_s)
+             : 0;
+}
+
+
+static size_t
+ngx_http_bell_api_copy_tenant(ngx_cycle_t *cycle, uint32_t tenant_id,
+    void *out, uint64_t *version)
+{
+    ngx_http_bell_directory_t  *d;
+
+    d = ngx_http_bell_cycle_directory(cycle);
+
+    *version = 0;
+
+    if (d == NULL || tenant_id == 0) {
+        return 0;
+    }
+
+    return ngx_http_bell_directory_record(d, tenant_id, BELL_STR_NULL, out,
+                                          version);
+}
+
+
+static size_t
+ngx_http_bell_api_copy_pool(ngx_cycle_t *cycle, ngx_str_t *name, void *out,
+    uint64_t *version)
+{
+    bell_str                    s;
+    ngx_http_bell_directory_t  *d;
+
+    d = ngx_http_bell_cycle_directory(cycle);
+
+    *version = 0;
+
+    if (d == NULL) {
+        return 0;
+    }
+
+    s.p = (char *) name->data;
+    s.len = name->len;
+
+    return ngx_http_bell_directory_record(d, 0, s, out, version);
+}
+
+
+static ngx_int_t
+ngx_http_bell_api_directory_status(ngx_cycle_t *cycle,
+    ngx_http_bell_directory_status_t *status)
+{
+    ngx_http_bell_directory_t  *d;
+
+    ngx_memzero(status, sizeof(ngx_http_bell_directory_status_t));
+
+    d = ngx_http_bell_cycle_directory(cycle);
+
+    if (d == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_bell_directory_status(d, status);
+
+    return NGX_OK;
 }

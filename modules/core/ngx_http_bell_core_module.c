@@ -10,6 +10,7 @@
 
 #include "ngx_http_bell_context.h"
 #include "ngx_http_bell_context_key.h"
+#include "ngx_http_bell_directory_feed.h"
 
 
 #define NGX_HTTP_BELL_TENANT_NAME    0
@@ -17,12 +18,11 @@
 #define NGX_HTTP_BELL_TENANT_STATUS  2
 #define NGX_HTTP_BELL_TENANT_LOCALE  3
 
-#define NGX_HTTP_BELL_INTERVAL_MS    1000
-
 
 typedef struct {
     ngx_http_bell_directory_t    *directory;    /* NULL: not configured */
-    ngx_http_bell_context_key_t  *context_key;  /* NULL: not configured */
+    ngx_http_bell_context_key_t  *context_key;  /* likewise */
+    ngx_http_bell_redis_conf_t   *redis;        /* likewise */
 } ngx_http_bell_core_main_conf_t;
 
 
@@ -50,18 +50,16 @@ static ngx_int_t ngx_http_bell_core_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_bell_core_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_bell_core_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_bell_core_init_process(ngx_cycle_t *cycle);
+static void ngx_http_bell_core_exit_process(ngx_cycle_t *cycle);
 static void *ngx_http_bell_core_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_bell_core_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_bell_core_create_srv_conf(ngx_conf_t *cf);
 static char *ngx_http_bell_core_merge_srv_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_bell_directory(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_bell_directory_zone(ngx_conf_t *cf,
-    ngx_http_bell_directory_t *d, ngx_str_t *value);
-static char *ngx_http_bell_directory_file(ngx_conf_t *cf,
-    ngx_http_bell_directory_t *d, ngx_str_t *value);
-static char *ngx_http_bell_directory_interval(ngx_conf_t *cf,
-    ngx_http_bell_directory_t *d, ngx_str_t *value);
+static char *ngx_http_bell_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_bell_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
@@ -69,7 +67,7 @@ static char *ngx_http_bell_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
 static ngx_command_t  ngx_http_bell_core_commands[] = {
 
     { ngx_string("bell_directory"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
       ngx_http_bell_directory,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -80,6 +78,13 @@ static ngx_command_t  ngx_http_bell_core_commands[] = {
       ngx_http_bell_context_key,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_bell_core_main_conf_t, context_key),
+      NULL },
+
+    { ngx_string("bell_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_bell_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("bell_tenant"),
@@ -98,7 +103,7 @@ static ngx_http_module_t  ngx_http_bell_core_module_ctx = {
     ngx_http_bell_core_init,               /* postconfiguration */
 
     ngx_http_bell_core_create_main_conf,   /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_bell_core_init_main_conf,     /* init main configuration */
 
     ngx_http_bell_core_create_srv_conf,    /* create server configuration */
     ngx_http_bell_core_merge_srv_conf,     /* merge server configuration */
@@ -118,7 +123,7 @@ ngx_module_t  ngx_http_bell_core_module = {
     ngx_http_bell_core_init_process,       /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_bell_core_exit_process,       /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -190,6 +195,13 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
 
     rc = ngx_http_bell_find_host(bmcf->directory, &r->headers_in.server,
                                  &ctx->tenant, &ctx->directory_version);
+
+    if (rc != NGX_OK && ctx->directory_version == 0) {
+        ngx_http_bell_reason(r, "no directory is in service yet: there is no "
+                             "state on disk, and Redis has given none");
+
+        return NGX_HTTP_NOT_FOUND;
+    }
 
     if (rc != NGX_OK) {
         ngx_http_bell_reason(r, "host \"%V\" belongs to no tenant of "
@@ -436,7 +448,9 @@ ngx_http_bell_core_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_bell_core_init_module(ngx_cycle_t *cycle)
 {
-    if (ngx_http_bell_directory_file_unwatch()) {
+    if (ngx_http_bell_directory_file_unwatch()
+        || ngx_http_bell_directory_feed_stop())
+    {
         return ngx_http_bell_core_init_process(cycle);
     }
 
@@ -459,7 +473,8 @@ ngx_http_bell_cycle_directory(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_bell_directory_t  *d;
+    ngx_http_bell_directory_t       *d;
+    ngx_http_bell_core_main_conf_t  *bmcf;
 
     /* cache manager and loader come here, too */
 
@@ -470,7 +485,16 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
 
     d = ngx_http_bell_cycle_directory(cycle);
 
-    if (d) {
+    if (d == NULL) {
+        return NGX_OK;
+    }
+
+    if (d->redis) {
+        bmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                   ngx_http_bell_core_module);
+        ngx_http_bell_directory_feed_start(d, bmcf->redis, cycle->log);
+
+    } else {
         ngx_http_bell_directory_file_watch(d, cycle->log);
     }
 
@@ -478,12 +502,42 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
 }
 
 
+/* The feed has a connection, which nginx would count as forgotten. */
+
+static void
+ngx_http_bell_core_exit_process(ngx_cycle_t *cycle)
+{
+    (void) ngx_http_bell_directory_feed_stop();
+}
+
+
 static void *
 ngx_http_bell_core_create_main_conf(ngx_conf_t *cf)
 {
-    /* set by ngx_pcalloc(): directory = NULL, context_key = NULL */
+    /* set by ngx_pcalloc(): all pointers NULL */
 
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_core_main_conf_t));
+}
+
+
+static char *
+ngx_http_bell_core_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf = conf;
+
+    ngx_http_bell_directory_t       *d;
+
+    d = bmcf->directory;
+
+    if (d && d->redis && bmcf->redis == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"bell_directory\" with redis=on in %V:%ui needs to "
+                      "know where Redis is: add \"bell_redis ADDRESS:PORT;\" "
+                      "to the http block", &d->conf_file, d->conf_line);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -537,160 +591,34 @@ ngx_http_bell_directory(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_bell_core_main_conf_t  *bmcf = conf;
 
-    char                            *rv;
-    ngx_str_t                       *value;
-    ngx_uint_t                       i;
-    ngx_http_bell_directory_t       *d;
-
     if (bmcf->directory) {
         return "is duplicate: an edge has one directory";
     }
 
-    d = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_directory_t));
-    if (d == NULL) {
+    bmcf->directory = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_directory_t));
+    if (bmcf->directory == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    d->interval = NGX_HTTP_BELL_INTERVAL_MS;
-    d->conf_file = cf->conf_file->file.name;
-    d->conf_line = cf->conf_file->line;
-
-    value = cf->args->elts;
-    rv = NGX_CONF_OK;
-
-    for (i = 1; i < cf->args->nelts && rv == NGX_CONF_OK; i++) {
-
-        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
-            rv = ngx_http_bell_directory_zone(cf, d, &value[i]);
-
-        } else if (ngx_strncmp(value[i].data, "file=", 5) == 0) {
-            rv = ngx_http_bell_directory_file(cf, d, &value[i]);
-
-        } else if (ngx_strncmp(value[i].data, "interval=", 9) == 0) {
-            rv = ngx_http_bell_directory_interval(cf, d, &value[i]);
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\": \"bell_directory\" "
-                               "takes zone=NAME:SIZE, file=PATH and "
-                               "interval=TIME", &value[i]);
-            rv = NGX_CONF_ERROR;
-        }
-    }
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    if (d->shm_zone == NULL || d->file.len == 0) {
-        return "needs both zone=NAME:SIZE and file=PATH";
-    }
-
-    bmcf->directory = d;
-
-    return NGX_CONF_OK;
+    return ngx_http_bell_directory_parse(cf, bmcf->directory);
 }
 
 
 static char *
-ngx_http_bell_directory_zone(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
-    ngx_str_t *value)
+ngx_http_bell_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    u_char     *p;
-    ssize_t     size;
-    ngx_str_t   name, s;
+    ngx_http_bell_core_main_conf_t  *bmcf = conf;
 
-    if (d->shm_zone) {
-        return "takes one zone=NAME:SIZE";
+    if (bmcf->redis) {
+        return "is duplicate";
     }
 
-    name.data = value->data + 5;
-
-    p = (u_char *) ngx_strchr(name.data, ':');
-
-    if (p == NULL || p == name.data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone \"%V\": zone=NAME:SIZE is expected, "
-                           "zone=tenants:1m for one", value);
+    bmcf->redis = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_redis_conf_t));
+    if (bmcf->redis == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    name.len = p - name.data;
-
-    s.data = p + 1;
-    s.len = value->data + value->len - s.data;
-
-    size = ngx_parse_size(&s);
-
-    if (size < (ssize_t) (8 * ngx_pagesize)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size in \"%V\": at least %uzk is expected, "
-                           "zone=%V:1m for one", value,
-                           (size_t) (8 * ngx_pagesize / 1024), &name);
-        return NGX_CONF_ERROR;
-    }
-
-    d->shm_zone = ngx_shared_memory_add(cf, &name, size,
-                                        &ngx_http_bell_core_module);
-    if (d->shm_zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    d->shm_zone->init = ngx_http_bell_directory_init_zone;
-    d->shm_zone->data = d;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_bell_directory_file(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
-    ngx_str_t *value)
-{
-    if (d->file.len) {
-        return "takes one file=PATH";
-    }
-
-    d->file.data = value->data + 5;
-    d->file.len = value->len - 5;
-
-    if (d->file.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "file= is empty: the path of the directory's "
-                           "snapshot is expected");
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_conf_full_name(cf->cycle, &d->file, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_bell_directory_interval(ngx_conf_t *cf, ngx_http_bell_directory_t *d,
-    ngx_str_t *value)
-{
-    ngx_str_t  s;
-
-    s.data = value->data + 9;
-    s.len = value->len - 9;
-
-    d->interval = (ngx_msec_t) ngx_parse_time(&s, 0);
-
-    if (d->interval == (ngx_msec_t) NGX_ERROR
-        || d->interval < NGX_HTTP_BELL_INTERVAL_MIN_MS
-        || d->interval > NGX_HTTP_BELL_INTERVAL_MAX_MS)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\": a time from 10ms to 1h is "
-                           "expected, interval=1s for one", value);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_bell_redis_parse(cf, bmcf->redis);
 }
 
 

@@ -9,10 +9,20 @@
 
 #include <stdio.h>
 
+#include <openssl/err.h>
+
 #include "ngx_http_bell_directory.h"
 
 
 static ngx_int_t ngx_http_bell_directory_create(ngx_http_bell_directory_t *d);
+static ngx_int_t ngx_http_bell_directory_create_batch(
+    ngx_http_bell_directory_t *d);
+static ngx_http_bell_directory_slot_t *ngx_http_bell_directory_enter(
+    ngx_http_bell_directory_t *d, ngx_atomic_uint_t *generation);
+static ngx_uint_t ngx_http_bell_directory_torn(ngx_http_bell_directory_t *d,
+    ngx_atomic_uint_t generation);
+static ngx_int_t ngx_http_bell_directory_fill(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_slot_t *slot, bell_str snapshot, char *reason);
 static ngx_int_t ngx_http_bell_directory_check_version(
     ngx_http_bell_directory_t *d, ngx_http_bell_directory_slot_t *from,
     char *reason);
@@ -65,6 +75,10 @@ ngx_http_bell_directory_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     shpool->data = d->sh;
 
+    if (d->state.len) {
+        return ngx_http_bell_directory_state_begin(d, shm_zone->shm.log);
+    }
+
     return ngx_http_bell_directory_file_load(d, shm_zone->shm.log);
 }
 
@@ -80,6 +94,12 @@ ngx_http_bell_directory_create(ngx_http_bell_directory_t *d)
 
     sh = ngx_slab_calloc(shpool, sizeof(ngx_http_bell_directory_sh_t));
     if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    d->sh = sh;
+
+    if (ngx_http_bell_directory_create_batch(d) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -106,9 +126,65 @@ ngx_http_bell_directory_create(ngx_http_bell_directory_t *d)
 
     sh->polled_ms = ngx_current_msec - NGX_HTTP_BELL_INTERVAL_MAX_MS;
 
-    d->sh = sh;
-
     return NGX_OK;
+}
+
+
+/* 1/32 of the zone, at least 64k, but no more than a quarter of a small one. */
+
+static ngx_int_t
+ngx_http_bell_directory_create_batch(ngx_http_bell_directory_t *d)
+{
+    size_t                            size;
+    ngx_slab_pool_t                  *shpool;
+    ngx_http_bell_directory_batch_t  *batch;
+
+    shpool = (ngx_slab_pool_t *) d->shm_zone->shm.addr;
+
+    size = ngx_max(shpool->pfree / 32, NGX_HTTP_BELL_BATCH_MIN / ngx_pagesize);
+    size = ngx_min(size, shpool->pfree / 4) * ngx_pagesize;
+
+    if (size == 0) {
+        return NGX_OK;
+    }
+
+    batch = &d->sh->batch;
+
+    batch->bytes = ngx_slab_alloc(shpool, size);
+    batch->size = size;
+
+    return batch->bytes ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * What is read between these two may be torn by a writer: the image checks
+ * itself, and the caller reads again when it was.
+ */
+
+static ngx_http_bell_directory_slot_t *
+ngx_http_bell_directory_enter(ngx_http_bell_directory_t *d,
+    ngx_atomic_uint_t *generation)
+{
+    *generation = d->sh->published;
+
+    if (*generation == 0) {
+        return NULL;
+    }
+
+    ngx_memory_barrier();
+
+    return &d->sh->slots[*generation & 1];
+}
+
+
+static ngx_uint_t
+ngx_http_bell_directory_torn(ngx_http_bell_directory_t *d,
+    ngx_atomic_uint_t generation)
+{
+    ngx_memory_barrier();
+
+    return d->sh->writing - generation >= 2;
 }
 
 
@@ -118,64 +194,131 @@ ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
 {
     ngx_atomic_uint_t                generation;
     bell_directory_match             rc;
-    ngx_http_bell_directory_sh_t    *sh;
     ngx_http_bell_directory_slot_t  *slot;
 
-    sh = d->sh;
+    do {
+        slot = ngx_http_bell_directory_enter(d, &generation);
 
-    for ( ;; ) {
-        generation = sh->published;
-
-        if (generation == 0) {
+        if (slot == NULL) {
             *version = 0;
             return BELL_DIRECTORY_NOBODY;
         }
 
-        ngx_memory_barrier();
-
-        slot = &sh->slots[generation & 1];
-
         *version = slot->version;
 
-        /* may be torn by a writer: the image checks itself */
+        rc = bell_directory_find(slot->image, d->sh->capacity, host, tenant);
 
-        rc = bell_directory_find(slot->image, sh->capacity, host, tenant);
+    } while (ngx_http_bell_directory_torn(d, generation));
 
-        ngx_memory_barrier();
-
-        if (sh->writing - generation < 2) {
-            return rc;
-        }
-    }
+    return rc;
 }
 
 
 uint64_t
 ngx_http_bell_directory_version(ngx_http_bell_directory_t *d)
 {
-    uint64_t                       version;
-    ngx_atomic_uint_t              generation;
-    ngx_http_bell_directory_sh_t  *sh;
+    uint64_t                         version;
+    ngx_atomic_uint_t                generation;
+    ngx_http_bell_directory_slot_t  *slot;
 
-    sh = d->sh;
+    do {
+        slot = ngx_http_bell_directory_enter(d, &generation);
 
-    for ( ;; ) {
-        generation = sh->published;
-
-        if (generation == 0) {
+        if (slot == NULL) {
             return 0;
         }
 
-        ngx_memory_barrier();
+        version = slot->version;
 
-        version = sh->slots[generation & 1].version;
+    } while (ngx_http_bell_directory_torn(d, generation));
 
-        ngx_memory_barrier();
+    return version;
+}
 
-        if (sh->writing - generation < 2) {
-            return version;
+
+ngx_uint_t
+ngx_http_bell_directory_is_revoked(ngx_http_bell_directory_t *d,
+    uint32_t tenant_id, bell_str subject, int64_t began_s)
+{
+    ngx_uint_t                       revoked;
+    ngx_atomic_uint_t                generation;
+    ngx_http_bell_directory_slot_t  *slot;
+
+    do {
+        slot = ngx_http_bell_directory_enter(d, &generation);
+
+        if (slot == NULL) {
+            return 0;
         }
-    }
+
+        revoked = bell_directory_is_revoked(slot->image, d->sh->capacity,
+                                            tenant_id, subject, began_s);
+
+    } while (ngx_http_bell_directory_torn(d, generation));
+
+    return revoked;
+}
+
+
+size_t
+ngx_http_bell_directory_record(ngx_http_bell_directory_t *d,
+    uint32_t tenant_id, bell_str pool, void *out, uint64_t *version)
+{
+    size_t                           len, capacity;
+    ngx_atomic_uint_t                generation;
+    ngx_http_bell_directory_slot_t  *slot;
+
+    capacity = d->sh->capacity;
+
+    do {
+        slot = ngx_http_bell_directory_enter(d, &generation);
+
+        if (slot == NULL) {
+            *version = 0;
+            return 0;
+        }
+
+        *version = slot->version;
+
+        len = tenant_id ? bell_directory_copy_tenant(slot->image, capacity,
+                                                     tenant_id, out)
+                        : bell_directory_copy_pool(slot->image, capacity,
+                                                   pool, out);
+
+    } while (ngx_http_bell_directory_torn(d, generation));
+
+    return len;
+}
+
+
+void
+ngx_http_bell_directory_status(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_status_t *status)
+{
+    size_t                           capacity;
+    ngx_atomic_uint_t                generation;
+    ngx_http_bell_directory_slot_t  *slot;
+
+    capacity = d->sh->capacity;
+
+    status->feeder = (ngx_pid_t) d->sh->feeder;
+    status->counters = d->sh->counters;
+
+    do {
+        slot = ngx_http_bell_directory_enter(d, &generation);
+
+        if (slot == NULL) {
+            return;
+        }
+
+        status->version = slot->version;
+        status->tenants = bell_directory_tenant_count(slot->image, capacity);
+        status->fill_percent = bell_directory_fill_percent(slot->image,
+                                                           capacity);
+        status->revoked_dropped = bell_directory_revoked_dropped(slot->image,
+                                                                 capacity);
+
+    } while (ngx_http_bell_directory_torn(d, generation));
 }
 
 
@@ -228,6 +371,37 @@ ngx_http_bell_directory_unlock(ngx_http_bell_directory_t *d)
 }
 
 
+ngx_http_bell_directory_slot_t *
+ngx_http_bell_directory_begin(ngx_http_bell_directory_t *d)
+{
+    ngx_http_bell_directory_sh_t  *sh;
+
+    sh = d->sh;
+
+    /* from here on readers of the generation before the last look again */
+
+    sh->writing = sh->published + 1;
+
+    ngx_memory_barrier();
+
+    return &sh->slots[sh->writing & 1];
+}
+
+
+void
+ngx_http_bell_directory_publish(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_slot_t *slot)
+{
+    slot->version = bell_directory_version(slot->image, d->sh->capacity);
+
+    ngx_memory_barrier();
+
+    d->sh->published = d->sh->writing;
+
+    d->sh->counters.changed_s = ngx_time();
+}
+
+
 ngx_int_t
 ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
     char reason[NGX_HTTP_BELL_REASON_LEN])
@@ -235,18 +409,14 @@ ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
     bool                             whole;
     ngx_int_t                        rc;
     bell_directory_head              head;
-    bell_directory_keys              keys;
-    ngx_atomic_uint_t                next;
-    ngx_http_bell_directory_sh_t    *sh;
     ngx_http_bell_directory_slot_t  *slot, from;
 
-    sh = d->sh;
-    keys.nkeys = 0;
     reason[0] = '\0';
 
     if (!bell_directory_peek(snapshot, &head, &whole, reason,
                              NGX_HTTP_BELL_REASON_LEN))
     {
+        d->sh->counters.refused++;
         return NGX_DECLINED;
     }
 
@@ -257,42 +427,63 @@ ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
 
     rc = ngx_http_bell_directory_check_version(d, &from, reason);
 
+    if (rc == NGX_OK) {
+        slot = ngx_http_bell_directory_begin(d);
+        rc = ngx_http_bell_directory_fill(d, slot, snapshot, reason);
+    }
+
+    if (rc == NGX_DECLINED) {
+        d->sh->counters.refused++;
+    }
+
     if (rc != NGX_OK) {
         return rc;
     }
 
-    next = sh->published + 1;
+    slot->snapshot_len = from.snapshot_len;
+    slot->snapshot_crc = from.snapshot_crc;
 
-    /* from here on readers of the generation before the last look again */
+    ngx_http_bell_directory_publish(d, slot);
 
-    sh->writing = next;
-
-    ngx_memory_barrier();
-
-    slot = &sh->slots[next & 1];
-
-    switch (bell_directory_load(slot->image, sh->capacity, snapshot, &keys,
-                                ngx_time(), reason, NGX_HTTP_BELL_REASON_LEN))
-    {
-    case BELL_DIRECTORY_OK:
-        break;
-
-    case BELL_DIRECTORY_FULL:
-        ngx_http_bell_directory_explain_size(d, snapshot, reason);
-        return NGX_DECLINED;
-
-    default:
-        return NGX_DECLINED;
-    }
-
-    from.image = slot->image;
-    *slot = from;
-
-    ngx_memory_barrier();
-
-    sh->published = next;
+    d->sh->counters.snapshots++;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_bell_directory_check(ngx_http_bell_directory_t *d, bell_str snapshot,
+    char reason[NGX_HTTP_BELL_REASON_LEN])
+{
+    reason[0] = '\0';
+
+    return ngx_http_bell_directory_fill(d, ngx_http_bell_directory_begin(d),
+                                        snapshot, reason);
+}
+
+
+static ngx_int_t
+ngx_http_bell_directory_fill(ngx_http_bell_directory_t *d,
+    ngx_http_bell_directory_slot_t *slot, bell_str snapshot, char *reason)
+{
+    bell_directory_verdict  verdict;
+
+    slot->version = 0;
+
+    ngx_memory_barrier();
+
+    verdict = bell_directory_load(slot->image, d->sh->capacity, snapshot,
+                                  &d->keys, ngx_time(), reason,
+                                  NGX_HTTP_BELL_REASON_LEN);
+
+    /* of a signature that failed, which nginx would wonder about */
+    ERR_clear_error();
+
+    if (verdict == BELL_DIRECTORY_FULL) {
+        ngx_http_bell_directory_explain_size(d, snapshot, reason);
+    }
+
+    return verdict == BELL_DIRECTORY_OK ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -347,13 +538,14 @@ ngx_http_bell_directory_explain_size(ngx_http_bell_directory_t *d,
     ngx_str_t  *zone;
 
     /*
-     * Two halves and a page for the counters; the slab takes some 40 bytes
-     * a page and a few hundred for itself, which 1/64 and 16k cover.
+     * Two halves, a page for the counters, and the batch; the slab takes some
+     * 40 bytes a page and a few hundred for itself, which 1/64 and 16k cover.
      */
 
     pages = (bell_directory_capacity_of(snapshot) + ngx_pagesize - 1)
             / ngx_pagesize;
     needed = (2 * pages + 1) * ngx_pagesize;
+    needed += needed / 31 + NGX_HTTP_BELL_BATCH_MIN;
     needed += needed / 64 + 16 * 1024;
 
     zone = &d->shm_zone->shm.name;

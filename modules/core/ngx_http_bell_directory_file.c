@@ -33,9 +33,6 @@ static ngx_int_t ngx_http_bell_directory_file_judge(
 static ngx_int_t ngx_http_bell_directory_file_closed(
     ngx_http_bell_directory_t *d, ngx_http_bell_directory_stamp_t *stamp,
     char *reason);
-static ngx_int_t ngx_http_bell_directory_file_read(
-    ngx_http_bell_directory_t *d, ngx_fd_t fd, ngx_str_t *content,
-    ngx_http_bell_directory_stamp_t *stamp, char *reason);
 static ngx_int_t ngx_http_bell_directory_file_read_all(ngx_fd_t fd,
     ngx_str_t *content, char *reason);
 static void ngx_http_bell_directory_file_stamp(
@@ -261,6 +258,7 @@ ngx_http_bell_directory_file_judge(ngx_http_bell_directory_t *d, char *reason)
     ngx_fd_t                         fd;
     ngx_int_t                        rc;
     ngx_str_t                        content;
+    ngx_file_info_t                  fi;
     ngx_http_bell_directory_stamp_t  stamp;
 
     d->sh->recheck = 0;
@@ -275,8 +273,9 @@ ngx_http_bell_directory_file_judge(ngx_http_bell_directory_t *d, char *reason)
         rc = ngx_http_bell_directory_file_closed(d, &stamp, reason);
 
     } else {
-        rc = ngx_http_bell_directory_file_read(d, fd, &content, &stamp,
-                                               reason);
+        rc = ngx_http_bell_directory_read_file(fd, &content, &fi,
+                                               d->shm_zone->shm.log, reason);
+        ngx_http_bell_directory_file_stamp(&stamp, &fi);
         (void) ngx_close_file(fd);
     }
 
@@ -326,38 +325,36 @@ ngx_http_bell_directory_file_closed(ngx_http_bell_directory_t *d,
 }
 
 
-static ngx_int_t
-ngx_http_bell_directory_file_read(ngx_http_bell_directory_t *d, ngx_fd_t fd,
-    ngx_str_t *content, ngx_http_bell_directory_stamp_t *stamp, char *reason)
+ngx_int_t
+ngx_http_bell_directory_read_file(ngx_fd_t fd, ngx_str_t *content,
+    ngx_file_info_t *fi, ngx_log_t *log, char *reason)
 {
-    ngx_file_info_t  fi;
+    ngx_memzero(fi, sizeof(ngx_file_info_t));
 
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+    if (ngx_fd_info(fd, fi) == NGX_FILE_ERROR) {
         snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
                  "it cannot be examined: %s", strerror(ngx_errno));
         return NGX_ERROR;
     }
 
-    ngx_http_bell_directory_file_stamp(stamp, &fi);
-
-    if (!ngx_is_file(&fi)) {
+    if (!ngx_is_file(fi)) {
         snprintf(reason, NGX_HTTP_BELL_REASON_LEN, "it is not a regular file");
         return NGX_DECLINED;
     }
 
-    if (ngx_file_size(&fi) > NGX_HTTP_BELL_FILE_MAX) {
+    if (ngx_file_size(fi) > NGX_HTTP_BELL_FILE_MAX) {
         snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
                  "it has %lld bytes and %d are the most that a directory may "
                  "have",
-                 (long long) ngx_file_size(&fi), NGX_HTTP_BELL_FILE_MAX);
+                 (long long) ngx_file_size(fi), NGX_HTTP_BELL_FILE_MAX);
         return NGX_DECLINED;
     }
 
-    content->len = ngx_file_size(&fi);
+    content->len = ngx_file_size(fi);
 
     /* one byte more, because an empty file is refused by what reads it */
 
-    content->data = ngx_alloc(content->len + 1, d->shm_zone->shm.log);
+    content->data = ngx_alloc(content->len + 1, log);
     if (content->data == NULL) {
         snprintf(reason, NGX_HTTP_BELL_REASON_LEN,
                  "there is no memory for its %zu bytes", content->len);

@@ -36,7 +36,7 @@ test('a good configuration with a good file passes', async () => {
 
 const wrong = [
     ['bell_directory zone=tenants:256k;', /invalid number of arguments in "bell_directory" directive/],
-    ['bell_directory zone=tenants:256k interval=1s;', /"bell_directory" directive needs both zone=NAME:SIZE and file=PATH in .*nginx-t\.conf:\d+/],
+    ['bell_directory zone=tenants:256k interval=1s;', /"bell_directory" directive needs both zone=NAME:SIZE and file=PATH, or zone=NAME:SIZE, redis=on and state=PATH in .*nginx-t\.conf:\d+/],
     ['bell_directory file=FILE interval=1s;', /needs both zone=NAME:SIZE and file=PATH/],
     ['bell_directory zone=tenants file=FILE;', /invalid zone "zone=tenants": zone=NAME:SIZE is expected, zone=tenants:1m for one in .*nginx-t\.conf:\d+/],
     ['bell_directory zone=:1m file=FILE;', /invalid zone "zone=:1m"/],
@@ -46,7 +46,7 @@ const wrong = [
     ['bell_directory zone=tenants:1m file=FILE interval=soon;', /invalid "interval=soon": a time from 10ms to 1h is expected, interval=1s for one/],
     ['bell_directory zone=tenants:1m file=FILE interval=0;', /invalid "interval=0"/],
     ['bell_directory zone=tenants:1m file=FILE interval=2h;', /invalid "interval=2h"/],
-    ['bell_directory zone=tenants:1m file=FILE every=1s;', /invalid parameter "every=1s": "bell_directory" takes zone=NAME:SIZE, file=PATH and interval=TIME/],
+    ['bell_directory zone=tenants:1m file=FILE every=1s;', /invalid parameter "every=1s": "bell_directory" takes zone=NAME:SIZE, file=PATH and interval=TIME, or redis=on and state=PATH, and key=FILE/],
     ['bell_directory zone=a:1m zone=b:1m file=FILE;', /"bell_directory" directive takes one zone=NAME:SIZE in .*nginx-t\.conf:\d+/],
     ['bell_directory zone=a:1m file=FILE file=FILE;', /"bell_directory" directive takes one file=PATH/],
     ['bell_directory zone=a:1m file=FILE; bell_directory zone=b:1m file=FILE;', /"bell_directory" directive is duplicate: an edge has one directory/],

@@ -1,6 +1,6 @@
 // What the tests of the edge share: snapshots of the directory, an nginx that tells what core found, an origin that echoes, requests of every kind.
 
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -14,11 +14,28 @@ export function tenant(id, name, hosts, over = {}) {
     return { id, name, title: `District ${name}`, status: 'active', locale: 'en', hosts, ...over };
 }
 
-/** The bytes of a snapshot as `firstbell jobs` publishes it. */
-export function snapshot(version, tenants, defaultTenant) {
-    const payload = JSON.stringify({ version, tenants, ...(defaultTenant ? { default_tenant: defaultTenant } : {}) });
+/** The bytes of a snapshot as `firstbell jobs` publishes it, signed when there is a `key` (newKey). `more`: further members (pools, revoked). */
+export function snapshot(version, tenants, defaultTenant, { key, ...more } = {}) {
+    return seal(0, version, { version, tenants, ...more, ...(defaultTenant ? { default_tenant: defaultTenant } : {}) }, key);
+}
+
+/** The bytes of a delta between two versions; `change` holds tenants, pools, revoked, removed, removed_pools. */
+export function delta(from, version, { tenants = [], pools, revoked, removed, removed_pools } = {}, { key } = {}) {
+    return seal(from, version, { version, tenants, pools, revoked, removed, removed_pools }, key);
+}
+
+function seal(from, version, content, key) {
+    const payload = JSON.stringify(content);
     const hash = createHash('sha256').update(payload).digest('hex');
-    return `bell-directory 2 0 ${version} ${Buffer.byteLength(payload)} ${hash} - -\n${payload}`;
+    const header = `bell-directory 2 ${from} ${version} ${Buffer.byteLength(payload)} ${hash} ${key?.id ?? '-'}`;
+    return `${header} ${key ? sign(null, Buffer.from(header), key.privateKey).toString('base64url') : '-'}\n${payload}`;
+}
+
+/** A key that documents are signed with: {privateKey, id, file}, the file being the public half, for key=. */
+export function newKey(place, name) {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const id = createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest().subarray(0, 8).toString('base64url');
+    return { privateKey, id, file: place.write(`${name}.pub`, publicKey.export({ type: 'spki', format: 'pem' })) };
 }
 
 /** Puts bytes in the place of the snapshot at once, as the publisher does. */
@@ -73,9 +90,9 @@ export function loadProbe(place, modules) {
     return `load_module ${modulePath(undefined, modules)};\nload_module ${probePath(place, modules)};`;
 }
 
-/** Starts an edge with a snapshot in place. `options` as nginxConf's, and version, tenants, defaultTenant. */
-export async function startEdge(place, { tenants = twoTenants, version = 1, defaultTenant, ...options } = {}) {
-    publish(place, snapshot(version, tenants, defaultTenant));
+/** Starts an edge with a snapshot in place. `options` as nginxConf's, and version, tenants, defaultTenant, or the snapshot's bytes. */
+export async function startEdge(place, { tenants = twoTenants, version = 1, defaultTenant, bytes, ...options } = {}) {
+    publish(place, bytes ?? snapshot(version, tenants, defaultTenant));
     const port = await freePort();
     const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port, modules: options.modules });
     return { ...nginx, port, ask: (host, path) => ask(port, host, path) };

@@ -32,6 +32,10 @@ const server = `
     location /find-host { probe_look_up LEARN.south.example.; try_files /page =404; }
     location /find-nobody { probe_look_up nobody.example; try_files /page =404; }
     location /find-nonsense { probe_look_up "a b"; try_files /page =404; }
+    location /records { probe_pool api; try_files /page =404; }
+    location /no-pool { probe_pool nowhere; try_files /page =404; }
+    location /revoked { probe_session u-17; try_files /page =404; }
+    location /not-revoked { probe_session u-18; try_files /page =404; }
     location /sub { add_before_body /page; add_after_body /page; try_files /page =404; }
 `;
 
@@ -40,7 +44,10 @@ before(async () => {
     const http = `bell_tenant on; recursive_error_pages on; log_format why '$status $bell_tenant [$bell_reason]';`;
     const tenants = [...twoTenants, tenant(3, 'closed', ['closed.example'], { status: 'suspended' })];
     tenants[1].hosts.push('learn.south.example');
-    edge = await startEdge(place, { load: loadProbe(place), tenants, version: 3, server, http });
+    const pools = [{ name: 'api', servers: [{ address: '127.0.0.1:8080', weight: 1, state: 'up' }] }];
+    const revoked = [{ tenant: 1, subject: 'u-17', before: 100, until: Math.floor(Date.now() / 1000) + 86400 }];
+    const bytes = snapshot(3, tenants, undefined, { pools, revoked });
+    edge = await startEdge(place, { load: loadProbe(place), bytes, server, http });
 });
 
 after(() => place.stop());
@@ -50,6 +57,22 @@ test('a module sees the tenant', async () => {
     assert.equal(text, 'page\n');
     assert.equal(headers['probe-tenant'], 'north');
     assert.equal((await edge.ask('south.example')).headers['probe-tenant'], 'south');
+});
+
+test('a module is given copies of records, and which version they are of', async () => {
+    assert.equal((await edge.ask('north.example', '/records')).headers['probe-records'], 'tenant 1, pool 1 in 3');
+    assert.equal((await edge.ask('north.example', '/no-pool')).headers['probe-records'], 'tenant 1, none 0 in 3');
+});
+
+test('a module is told which sessions were ended: of this tenant, and of no other', async () => {
+    assert.equal((await edge.ask('north.example', '/revoked')).headers['probe-session'], 'revoked');
+    assert.equal((await edge.ask('north.example', '/not-revoked')).headers['probe-session'], 'good');
+    assert.equal((await edge.ask('south.example', '/revoked')).headers['probe-session'], 'good');
+});
+
+test('a module is told what the directory is and what its feed has done', async () => {
+    const { headers } = await edge.ask('north.example');
+    assert.equal(headers['probe-status'], '0 version=3 tenants=3 snapshots=1 deltas=0 refused=0 gaps=0 copies=0 changed=1 feeder=0');
 });
 
 test('a request of nobody has a context without a tenant', async () => {
@@ -155,9 +178,9 @@ test('before core a module is refused and told the order', async () => {
 });
 
 test('a module of a newer release is refused', async () => {
-    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 3 of core's functions and this is 2; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '3' } });
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 4 of core's functions and this is 3; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '4' } });
 });
 
 test('a module of a release that is too old is refused', async () => {
-    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 2 to 2 are served/, { env: { PROBE_VERSION: '0' } });
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 2 to 3 are served/, { env: { PROBE_VERSION: '0' } });
 });

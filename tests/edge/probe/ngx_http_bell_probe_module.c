@@ -25,6 +25,8 @@ typedef struct {
     ngx_str_t                        subject;  /* to identify, role r-, class c- */
     ngx_str_t                        reason;   /* to refuse with */
     ngx_str_t                        look_up;  /* a host */
+    ngx_str_t                        pool;     /* and the tenant's record */
+    ngx_str_t                        session;  /* a subject that began at 99 */
     ngx_str_t                        fault;    /* "heap", "shift", "leak" */
     ngx_str_t                        hold;     /* a zone's mutex, for ever */
 } ngx_http_bell_probe_loc_conf_t;
@@ -40,6 +42,12 @@ static ngx_int_t ngx_http_bell_probe_hold(ngx_http_request_t *r,
 static ngx_int_t ngx_http_bell_probe_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_probe_look_up(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core, ngx_str_t *host);
+static ngx_int_t ngx_http_bell_probe_records(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *pool);
+static ngx_int_t ngx_http_bell_probe_session(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *subject);
+static ngx_int_t ngx_http_bell_probe_status(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core);
 static ngx_int_t ngx_http_bell_probe_add(ngx_http_request_t *r,
     const char *name, const char *fmt, ...);
 static ngx_int_t ngx_http_bell_probe_load(ngx_conf_t *cf);
@@ -72,6 +80,20 @@ static ngx_command_t  ngx_http_bell_probe_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_bell_probe_loc_conf_t, look_up),
+      NULL },
+
+    { ngx_string("probe_pool"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, pool),
+      NULL },
+
+    { ngx_string("probe_session"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, session),
       NULL },
 
     { ngx_string("probe_fault"),
@@ -287,7 +309,10 @@ ngx_http_bell_probe_header_filter(ngx_http_request_t *r)
         || ngx_http_bell_probe_add(r, "Probe-Subject", "%V %V %V",
                                    &ctx->subject, &ctx->role, &ctx->class)
            != NGX_OK
-        || ngx_http_bell_probe_look_up(r, core, &plcf->look_up) != NGX_OK)
+        || ngx_http_bell_probe_look_up(r, core, &plcf->look_up) != NGX_OK
+        || ngx_http_bell_probe_records(r, core, &plcf->pool) != NGX_OK
+        || ngx_http_bell_probe_session(r, core, &plcf->session) != NGX_OK
+        || ngx_http_bell_probe_status(r, core) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -314,6 +339,83 @@ ngx_http_bell_probe_look_up(ngx_http_request_t *r,
     return ngx_http_bell_probe_add(r, "Probe-Found", "%s in %uL",
                                    rc == NGX_OK ? tenant.name : "nobody",
                                    version);
+}
+
+
+/* How long the records are, and in which version; their text is in them. */
+
+static ngx_int_t
+ngx_http_bell_probe_records(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *pool)
+{
+    void               *record;
+    size_t              of_tenant, of_pool;
+    uint64_t            version;
+    ngx_uint_t          title, address;
+    const bell_tenant  *tenant;
+
+    tenant = core->tenant(r);
+
+    if (pool->len == 0 || tenant == NULL) {
+        return NGX_OK;
+    }
+
+    record = ngx_palloc(r->pool, BELL_DIRECTORY_RECORD_MAX);
+    if (record == NULL) {
+        return NGX_ERROR;
+    }
+
+    of_tenant = core->copy_tenant((ngx_cycle_t *) ngx_cycle, tenant->id,
+                                  record, &version);
+    title = memmem(record, of_tenant, "District", 8) != NULL;
+
+    of_pool = core->copy_pool((ngx_cycle_t *) ngx_cycle, pool, record,
+                              &version);
+    address = memmem(record, of_pool, "127.0.0.1:8080", 14) != NULL;
+
+    return ngx_http_bell_probe_add(r, "Probe-Records", "%s %ui, %s %ui in %uL",
+                                   of_tenant ? "tenant" : "none", title,
+                                   of_pool ? "pool" : "none", address,
+                                   version);
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_session(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core, ngx_str_t *subject)
+{
+    const bell_tenant  *tenant;
+
+    tenant = core->tenant(r);
+
+    if (subject->len == 0 || tenant == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_bell_probe_add(r, "Probe-Session", "%s",
+                                   core->is_revoked((ngx_cycle_t *) ngx_cycle,
+                                                    tenant->id, subject, 99)
+                                   ? "revoked" : "good");
+}
+
+
+static ngx_int_t
+ngx_http_bell_probe_status(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core)
+{
+    ngx_int_t                         rc;
+    ngx_http_bell_directory_status_t  s;
+
+    rc = core->directory_status((ngx_cycle_t *) ngx_cycle, &s);
+
+    return ngx_http_bell_probe_add(r, "Probe-Status",
+                                   "%i version=%uL tenants=%uz snapshots=%uL "
+                                   "deltas=%uL refused=%uL gaps=%uL "
+                                   "copies=%uL changed=%d feeder=%P", rc,
+                                   s.version, s.tenants, s.counters.snapshots,
+                                   s.counters.deltas, s.counters.refused,
+                                   s.counters.gaps, s.counters.copies,
+                                   s.counters.changed_s > 0, s.feeder);
 }
 
 
