@@ -19,6 +19,16 @@ make_session_key() {
     as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/session.pem"
 }
 
+# The directory is signed with it; the public half is for edges on other machines.
+make_directory_key() {
+    # shellcheck disable=SC2016 # expanded by the inner sh
+    [ -s "$S/keys/directory.pem" ] ||
+        as_owner sh -c 'umask 077; openssl genpkey -algorithm ed25519 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/directory.pem"
+    # shellcheck disable=SC2016
+    [ "$S/keys/directory.pub.pem" -nt "$S/keys/directory.pem" ] ||
+        as_owner sh -c 'openssl pkey -in "$1.pem" -pubout -out "$1.pub.pem.new" && mv "$1.pub.pem.new" "$1.pub.pem"' sh "$S/keys/directory"
+}
+
 # Under it one-time codes and links are stored.
 make_codes_key() {
     [ -s "$S/keys/codes.key" ] && return

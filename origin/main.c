@@ -56,6 +56,8 @@ static const command commands[] = {
      "says which servers a pool has; those not named leave it"},
     {{"pool", "list"}, fb_cmd_pool_list, false, "", "shows the pools and their servers"},
     {{"pool", "remove"}, fb_cmd_pool_remove, false, "NAME", "removes a pool on which no district is placed"},
+    {{"directory", "key"}, fb_cmd_directory_key, false, "", "prints the public key with which edges verify the directory"},
+    {{"directory", "publish"}, fb_cmd_directory_publish, false, "", "has a snapshot of the directory published now"},
     {{"directory", "show"}, fb_cmd_directory_show, false, "[--version]", "shows where the published directory stands"},
     {{"tenant", "oidc", "add"},
      fb_cmd_oidc_add,

@@ -12,7 +12,7 @@
 #include "origin/db/hosts.h"
 
 static unsigned wait_seconds = 3600;
-static const PGconn *silent; /* the connection that was given up because nothing came; its libpq only knows that it was closed */
+static _Thread_local const PGconn *silent; /* the connection that was given up because nothing came; its libpq only knows that it was closed */
 
 static void ignore_notice(void *arg, const char *message) {
     (void)arg;

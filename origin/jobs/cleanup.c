@@ -34,6 +34,10 @@ bool fb_sessions_sweep(fb_queue_job *j) {
                         "DELETE FROM oidc_used_states WHERE tenant_id = $1::int AND state IN (SELECT state FROM oidc_used_states"
                         " WHERE tenant_id = $1::int AND expires_at <= now() ORDER BY expires_at LIMIT " BATCH_TEXT ")",
                         1, (const char *const[]){j->tenant}, &full) &&
+           delete_batch(j,
+                        "DELETE FROM directory_revocations WHERE tenant_id = $1::int AND subject IN (SELECT subject FROM directory_revocations"
+                        " WHERE tenant_id = $1::int AND until_at <= now() ORDER BY until_at LIMIT " BATCH_TEXT ")",
+                        1, (const char *const[]){j->tenant}, &full) &&
            put_next(j, full);
 }
 

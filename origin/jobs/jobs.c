@@ -1,4 +1,5 @@
-/* `firstbell jobs`: claims what is due, runs it, sleeps until PostgreSQL wakes it (LISTEN firstbell_queue) or the next job is due. */
+/* `firstbell jobs`: publishes the directory (directory_publish.h), claims what is due, runs it, sleeps until PostgreSQL wakes it (LISTEN
+ * firstbell_queue) or the next job is due. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 
 #include "origin/db/pg.h"
+#include "origin/jobs/directory_publish.h"
 #include "origin/jobs/queue.h"
 #include "origin/server/commands.h"
 #include "origin/server/log.h"
@@ -270,7 +272,12 @@ int fb_cmd_jobs(const fb_settings *s, int argc, char **argv) {
     srandom((unsigned)monotonic_ms());
     fb_pg_bound_wait((unsigned)s->jobs_statement_timeout_s + SILENCE_S);
     hold_signals(&w);
-    int code = work(&w);
+    fb_directory_publisher *publisher = w.once ? NULL : fb_directory_publisher_start(s);
+    int code = w.once || publisher ? work(&w) : 1;
+    fb_directory_publisher_stop(publisher);
+    if (w.once && w.c && !fb_directory_publish_once(s)) {
+        code = 1;
+    }
     PQfinish(w.c);
     if (!w.once) {
         fb_log(FB_LOG_NOTICE, "jobs: stopped");

@@ -17,11 +17,14 @@ bool fb_log_open(const char *path) {
             return false;
         }
     }
-    if (log_fd != STDERR_FILENO) {
-        close(log_fd);
+    if (log_fd == STDERR_FILENO || fd == STDERR_FILENO) {
+        log_fd = fd;
+        return true;
     }
-    log_fd = fd;
-    return true;
+    /* In one step: a thread that writes a line meanwhile must not find the number closed, or somebody else's. */
+    bool ok = dup3(fd, log_fd, O_CLOEXEC) >= 0;
+    close(fd);
+    return ok;
 }
 
 void fb_log(fb_log_level level, const char *fmt, ...) {

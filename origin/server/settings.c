@@ -15,6 +15,7 @@ typedef enum {
     PATH,         /* absolute */
     PATH_OR_DASH, /* absolute, or "-" for a standard stream */
     LISTEN,       /* unix:PATH or ADDRESS:PORT */
+    SERVER,       /* the same, or "-" */
     SWITCH,       /* on or off */
     RELAY,        /* smtps://HOST[:PORT], smtp://HOST[:PORT], smtp+plain://HOST[:PORT], or "-" */
     MAILBOX,      /* NAME@HOST, or "-" */
@@ -93,10 +94,18 @@ static const setting settings[] = {
     {TEXT_AT(smtp_ca_file, PATH_OR_DASH, "-"), "the certificate authority of the relay, in PEM; - is those that the system trusts"},
     {NUMBER_AT(smtp_timeout_ms, 15000, 100, 60000), "milliseconds that handing one mail to the relay may take"},
     {NUMBER_AT(reset_link_ttl_s, 3600, 300, 86400), "seconds that the link in a mail may be used"},
+    {TEXT_AT(directory_key, PATH_OR_DASH, "-"), "the Ed25519 private key that signs the directory, in PEM; - leaves it unsigned"},
+    {NUMBER_AT(directory_publish_interval_ms, 100, 10, 10000),
+     "milliseconds from one change of the directory to the next; what comes between them is one"},
+    {NUMBER_AT(directory_snapshot_interval_s, 60, 1, 86400), "seconds from one snapshot of the directory to the next, where Redis has the changes"},
+    {NUMBER_AT(directory_deltas_keep, 1000, 10, 100000), "changes of the directory that are kept for edges that were away"},
+    {NUMBER_AT(directory_deltas_keep_s, 3600, 60, 604800), "seconds for which they are kept at most"},
+    {TEXT_AT(redis, SERVER, "-"), "Redis, through which edges hear of changes: unix:PATH or ADDRESS:PORT; - is none"},
+    {TEXT_AT(redis_user, TEXT, "-"), "the user name for Redis; - is the default one"},
+    {TEXT_AT(redis_password_file, PATH_OR_DASH, "-"), "the file with the password for Redis; - is none"},
+    {NUMBER_AT(redis_timeout_ms, 2000, 100, 60000), "milliseconds to connect to Redis, and that one command may take"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
-
-_Static_assert(SETTINGS <= 64, "the settings seen in a file are kept as bits of 64");
 
 static char *text_of(fb_settings *s, const setting *d) {
     return (char *)s + d->offset;
@@ -211,6 +220,8 @@ static const char *check_text(const setting *d, bell_str v) {
     switch (d->type) {
     case LISTEN:
         return check_listen(v);
+    case SERVER:
+        return bell_str_eq(v, BELL_STR("-")) ? NULL : check_listen(v);
     case RELAY:
         return check_relay(v);
     case MAILBOX:
@@ -260,7 +271,7 @@ static size_t find_setting(bell_str name) {
     return i;
 }
 
-static bool load_line(fb_settings *s, bell_str line, const char *path, unsigned number, uint64_t *seen, FILE *err) {
+static bool load_line(fb_settings *s, bell_str line, const char *path, unsigned number, bool *seen, FILE *err) {
     line = without_comment(line);
     if (line.len == 0) {
         return true;
@@ -278,11 +289,11 @@ static bool load_line(fb_settings *s, bell_str line, const char *path, unsigned 
         fprintf(err, "firstbell: %s:%u: there is no setting \"%.*s\"; `firstbell settings` lists them all\n", path, number, BELL_STR_ARG(name));
         return false;
     }
-    if (*seen & (UINT64_C(1) << i)) {
+    if (seen[i]) {
         fprintf(err, "firstbell: %s:%u: %s is set a second time; keep one of the lines\n", path, number, settings[i].name);
         return false;
     }
-    *seen |= UINT64_C(1) << i;
+    seen[i] = true;
     char expected[160];
     if (!set_value(s, &settings[i], value, expected, sizeof expected)) {
         fprintf(err, "firstbell: %s:%u: %s is \"%.*s\", expected %s\n", path, number, settings[i].name, BELL_STR_ARG(value), expected);
@@ -293,7 +304,7 @@ static bool load_line(fb_settings *s, bell_str line, const char *path, unsigned 
 
 static bool load_lines(fb_settings *s, FILE *f, const char *path, FILE *err) {
     char line[LINE_MAX_BYTES];
-    uint64_t seen = 0;
+    bool seen[SETTINGS] = {false};
     for (unsigned number = 1; fgets(line, sizeof line, f); number++) {
         size_t len = strlen(line);
         if (len + 1 == sizeof line && line[len - 1] != '\n') {
@@ -303,7 +314,7 @@ static bool load_lines(fb_settings *s, FILE *f, const char *path, FILE *err) {
         while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r')) {
             len--;
         }
-        if (!load_line(s, (bell_str){line, len}, path, number, &seen, err)) {
+        if (!load_line(s, (bell_str){line, len}, path, number, seen, err)) {
             return false;
         }
     }
@@ -323,6 +334,8 @@ static bool check_together(const fb_settings *s, const char *path, FILE *err) {
         wrong = "smtp_url needs smtp_from, the address that mails come from";
     } else if (signs_in != (strcmp(s->smtp_password_file, "-") != 0)) {
         wrong = "smtp_user and smtp_password_file go together";
+    } else if (strcmp(s->redis_user, "-") != 0 && strcmp(s->redis_password_file, "-") == 0) {
+        wrong = "redis_user needs redis_password_file";
     } else if (signs_in && bell_str_starts(bell_str_of(s->smtp_url), BELL_STR("smtp+plain://"))) {
         wrong = "smtp_user needs a relay with TLS: smtps:// or smtp://";
     }

@@ -66,6 +66,15 @@ typedef struct {
     char smtp_ca_file[FB_SETTING_TEXT_MAX];       /* "-": the authorities that the system trusts */
     long smtp_timeout_ms;
     long reset_link_ttl_s;
+    char directory_key[FB_SETTING_TEXT_MAX]; /* "-": documents are not signed */
+    long directory_publish_interval_ms;
+    long directory_snapshot_interval_s;
+    long directory_deltas_keep;
+    long directory_deltas_keep_s;
+    char redis[FB_SETTING_TEXT_MAX];               /* unix:PATH or ADDRESS:PORT; "-": none */
+    char redis_user[FB_SETTING_TEXT_MAX];          /* "-": the default one */
+    char redis_password_file[FB_SETTING_TEXT_MAX]; /* "-": none */
+    long redis_timeout_ms;
 } fb_settings;
 
 /* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */

@@ -63,15 +63,6 @@ static bool put_pool(PGconn *c, const char *name, const server *servers, int n) 
     return ok && fb_pg_do(c, "DELETE FROM pool_servers s WHERE pool = $1 AND NOT EXISTS (SELECT FROM named n WHERE n.address = s.address)", 1, &name);
 }
 
-/* The queue's rows belong to a tenant: the first. Without any there is nobody to publish for. */
-static bool commit(PGconn *c) {
-    return fb_pg_do(c,
-                    "SELECT set_config('app.tenant', t.id::text, true), queue_put('directory.publish', 'directory', '{}', NULL)"
-                    " FROM (SELECT min(id) AS id FROM tenants) t WHERE t.id IS NOT NULL",
-                    0, NULL) &&
-           fb_pg_do(c, "COMMIT", 0, NULL);
-}
-
 int fb_cmd_pool_set(const fb_settings *s, int argc, char **argv) {
     static const char *texts[SERVERS_MAX];
     static server servers[SERVERS_MAX];
@@ -94,7 +85,7 @@ int fb_cmd_pool_set(const fb_settings *s, int argc, char **argv) {
         }
     }
     PGconn *c = ok ? fb_pg_connect(s, "fb_operator", "pool set") : NULL;
-    ok = c && put_pool(c, name, servers, options[0].seen) && commit(c);
+    ok = c && put_pool(c, name, servers, options[0].seen) && fb_tenant_commit(c);
     PQfinish(c);
     return ok ? 0 : 1;
 }
@@ -125,7 +116,7 @@ int fb_cmd_pool_remove(const fb_settings *s, int argc, char **argv) {
         return 2;
     }
     PGconn *c = fb_pg_connect(s, "fb_operator", "pool remove");
-    bool ok = c && remove_pool(c, name) && commit(c);
+    bool ok = c && remove_pool(c, name) && fb_tenant_commit(c);
     PQfinish(c);
     return ok ? 0 : 1;
 }

@@ -18,7 +18,7 @@ PGconn *fb_tenant_begin(const fb_settings *s, const char *command, const char *n
 }
 
 bool fb_tenant_commit(PGconn *c) {
-    return fb_pg_do(c, "SELECT queue_put('directory.publish', 'directory', '{}', NULL)", 0, NULL) && fb_pg_do(c, "COMMIT", 0, NULL);
+    return fb_pg_do(c, "COMMIT", 0, NULL);
 }
 
 bool fb_tenant_host_of(const char *text, char out[BELL_HOST_MAX_BYTES + 1]) {

@@ -9,7 +9,7 @@
 
 /* Connects as fb_operator, begins a transaction and makes the district that one's own; its id, as text, goes into id. NULL: refused. */
 PGconn *fb_tenant_begin(const fb_settings *s, const char *command, const char *name, char id[FB_TENANT_ID_BYTES]) __attribute__((warn_unused_result));
-/* COMMIT, and the directory is published. */
+/* COMMIT, which wakes the publisher of the directory when something changed. */
 bool fb_tenant_commit(PGconn *c) __attribute__((warn_unused_result));
 
 bool fb_tenant_title_is_right(const char *title) __attribute__((warn_unused_result));

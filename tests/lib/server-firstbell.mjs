@@ -13,7 +13,8 @@ import { waitFor } from './wait.mjs';
 
 /** Writes firstbell.conf as auto/up does, with two workers; `settings` replaces or adds settings. Gives its path. */
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
-    makeSessionKey(place);
+    makeKey(place, 'session.pem', ['EC', '-pkeyopt', 'ec_paramgen_curve:P-256']);
+    makeKey(place, 'directory.pem', ['ed25519']);
     ensureEdgeKey(place);
     if (!existsSync(place.path('keys/codes.key'))) place.write('keys/codes.key', `${randomBytes(32).toString('hex')}\n`, 0o600);
     const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
@@ -27,10 +28,10 @@ function replaceSettings(text, settings) {
     return [...kept, ...Object.entries(settings).map(([key, value]) => `${key} = ${value}`), ''].join('\n');
 }
 
-function makeSessionKey(place) {
-    if (existsSync(place.path('keys/session.pem'))) return;
-    const key = spawnSync('openssl', ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'], { encoding: 'utf8' });
-    place.write('keys/session.pem', key.stdout, 0o600);
+function makeKey(place, name, algorithm) {
+    if (existsSync(place.path('keys', name))) return;
+    const key = spawnSync('openssl', ['genpkey', '-algorithm', ...algorithm], { encoding: 'utf8' });
+    place.write(`keys/${name}`, key.stdout, 0o600);
 }
 
 /** Runs a command of `firstbell` with the place's settings: {code, stdout, stderr}. */

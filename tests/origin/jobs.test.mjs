@@ -89,24 +89,25 @@ async function refuseConnections(most) {
     await new Promise((resolve) => server.close(resolve));
 }
 
-/** Holds the lock of the publisher while `during` runs, so that a directory.publish cannot end. */
-async function holdPublisher(during) {
+/** Holds what a throttle.sweep needs while `during` runs, so that none can end. */
+async function holdSweep(during) {
     const release = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(100)%'";
-    const holder = postgres.trySql('postgres', 'SELECT pg_advisory_lock(5187402231);\nSELECT pg_sleep(100);');
-    const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted";
-    await waitFor('the lock of the publisher', async () => (await postgres.sql('postgres', held)) === '1');
+    const holder = postgres.trySql('postgres', 'BEGIN;\nLOCK TABLE throttle_buckets IN ACCESS EXCLUSIVE MODE;\nSELECT pg_sleep(100);');
+    const held = "SELECT count(*) FROM pg_locks WHERE relation = 'throttle_buckets'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+    await waitFor('the table to be held', async () => (await postgres.sql('postgres', held)) === '1');
     await during(async () => {
         await postgres.sql('postgres', release);
         await holder;
     });
 }
-const publishing = () =>
+const sweep = () => put(1, 'throttle.sweep', { key: 'held' });
+const sweeping = () =>
     waitFor('the job to run', async () => {
-        const waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        const waits = "SELECT count(*) FROM pg_locks WHERE relation = 'throttle_buckets'::regclass AND NOT granted";
         return (await postgres.sql('postgres', waits)) === '1';
     });
 
-describe('directory.publish', () => {
+describe('the directory', () => {
     test('writes every district; the only one is the default', async () => {
         await addTenant('one');
         assert.deepEqual(await once(), { code: 0, signal: null, stdout: '', stderr: '' });
@@ -127,8 +128,7 @@ describe('directory.publish', () => {
 
     test('many causes are one effect', async () => {
         await addTenant('one');
-        await addTenant('one');
-        await addTenant('one');
+        for (let i = 0; i < 3; i++) await put(1, 'throttle.sweep', { key: 'k' });
         assert.equal((await queue()).length, 1);
     });
 
@@ -136,26 +136,32 @@ describe('directory.publish', () => {
         await addTenant('one');
         await once();
         place.write('directory.snapshot', 'bell-directory 2 0 7000 2 x - -\n{}');
-        await addTenant('one');
         await once();
         assert.equal(snapshot().version, 7001);
     });
 
-    test('a file that cannot be replaced is a sentence in the job, which is tried again', async () => {
+    test('a file that cannot be replaced is a sentence, and is tried again', async () => {
         await addTenant('one');
         mkdirSync(place.path('directory.snapshot'));
         const { code, stderr } = await once();
         assert.equal(code, 1);
-        assert.match(stderr, /directory\.publish, attempt 1 of 20: the directory file .* cannot be replaced: Is a directory/);
-        const [job] = await queue();
-        assert.deepEqual([job.state, job.attempts], [0, 1]);
-        assert.match(job.last_error, /^the directory file .* cannot be replaced: Is a directory$/);
-        assert.equal(await postgres.sql('postgres', "SELECT run_at BETWEEN now() + interval '0.5 s' AND now() + interval '2 s' FROM queue"), 't');
+        assert.match(stderr, /the directory is not published: the directory file .* cannot be replaced: Is a directory$/m);
 
+        const worker = startWorker();
+        await waitFor('the line', () => /cannot be replaced: Is a directory; trying until it can be/.test(worker.log()));
         rmSync(place.path('directory.snapshot'), { recursive: true });
-        await postgres.sql('postgres', 'UPDATE queue SET run_at = now()');
+        await waitFor('the file', () => existsSync(place.path('directory.snapshot')) && snapshot().tenants.length === 1);
+        await waitFor('the line', () => /the directory is published again/.test(worker.log()));
+    });
+
+    test('what an older program put into the queue is done', async () => {
+        await addTenant('one');
+        await once();
+        rmSync(place.path('directory.snapshot'));
+        await put(1, 'directory.publish', { key: 'directory' });
         assert.equal((await once()).code, 0);
         assert.equal(snapshot().tenants.length, 1);
+        assert.deepEqual(await queue(), []);
     });
 });
 
@@ -346,15 +352,15 @@ describe('the worker', () => {
     test('finishes the job in hand when it is told to stop, and gives the others back', async () => {
         const worker = startWorker();
         await listening(worker);
-        await holdPublisher(async (release) => {
-            await addTenant('two');
-            await publishing();
+        await holdSweep(async (release) => {
+            await sweep();
+            await sweeping();
             await put(1, 'no.such.kind');
             worker.program.child.kill('SIGTERM');
             await release();
         });
         assert.deepEqual(await stopWorker(worker), [0, null]);
-        assert.equal(snapshot().tenants.length, 2);
+        assert.deepEqual((await queue()).filter(({ dedupe_key: key }) => key === 'held'), []);
         assert.deepEqual((await queue()).filter(({ state }) => state === 1), []);
         assert.deepEqual((await queue()).filter(({ kind }) => kind === 'no.such.kind').map(({ attempts }) => attempts), [0]);
     });
@@ -362,19 +368,19 @@ describe('the worker', () => {
     test('a killed one loses no job', async () => {
         const worker = startWorker();
         await listening(worker);
-        await holdPublisher(async (release) => {
-            await addTenant('two');
-            await publishing();
+        await holdSweep(async (release) => {
+            await sweep();
+            await sweeping();
             await stopWorker(worker, 'SIGKILL');
             await release();
         });
         await waitFor('PostgreSQL to notice', async () => {
             return (await postgres.sql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstbell jobs'")) === '0';
         });
-        assert.deepEqual((await queue()).filter(({ kind }) => kind === 'directory.publish').map(({ state }) => state), [1]);
+        assert.deepEqual((await queue()).filter(({ dedupe_key: key }) => key === 'held').map(({ state }) => state), [1]);
         await postgres.sql('postgres', 'UPDATE queue SET lease_until = now() WHERE state = 1');
         assert.equal((await once()).code, 0);
-        assert.equal(snapshot().tenants.length, 2);
+        assert.deepEqual((await queue()).filter(({ dedupe_key: key }) => key === 'held'), []);
     });
 });
 
@@ -397,11 +403,12 @@ describe('two workers', () => {
 
     test('a job whose row somebody holds for a moment is waited for, not left until its lease ends', async () => {
         await addTenant('one');
+        await sweep();
         await put(1, 'sessions.sweep', { key: 'k' });
         const backends = (where) => `SELECT count(*) FROM pg_stat_activity WHERE ${where}`;
-        await holdPublisher(async (release) => {
+        await holdSweep(async (release) => {
             const working = once();
-            await publishing(); // and the sweep behind it is claimed
+            await sweeping(); // and the sweep behind it is claimed
             const holder = postgres.trySql('postgres', "BEGIN;\nSELECT id FROM queue WHERE dedupe_key = 'k' FOR UPDATE;\nSELECT 1, pg_sleep(100);");
             const holds = "query LIKE 'SELECT 1, pg_sleep(100)%'";
             await waitFor('the row to be held', async () => (await postgres.sql('postgres', backends(holds))) === '1');
