@@ -18,6 +18,9 @@
 #define NGX_HTTP_BELL_TENANT_STATUS  2
 #define NGX_HTTP_BELL_TENANT_LOCALE  3
 
+/* when who writes to a read-only tenant may try again, seconds */
+#define NGX_HTTP_BELL_READ_ONLY_S    "300"
+
 
 typedef struct {
     ngx_http_bell_directory_t    *directory;    /* NULL: not configured */
@@ -36,6 +39,11 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_bell_tenant_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_admit(ngx_http_request_t *r,
+    ngx_http_bell_directory_t *d, bell_tenant *tenant);
+static ngx_uint_t ngx_http_bell_misdirected(ngx_http_request_t *r,
+    ngx_http_bell_directory_t *d, bell_tenant *tenant);
+static ngx_int_t ngx_http_bell_retry_after(ngx_http_request_t *r);
 static void ngx_http_bell_drop_headers(ngx_http_request_t *r);
 static void ngx_http_bell_drop_header(ngx_table_elt_t *h);
 
@@ -211,14 +219,106 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_FOUND;
     }
 
-    if (ctx->tenant.status == BELL_TENANT_SUSPENDED) {
-        ngx_http_bell_reason(r, "tenant \"%s\" is suspended",
-                             ctx->tenant.name);
+    return ngx_http_bell_admit(r, bmcf->directory, &ctx->tenant);
+}
+
+
+static ngx_int_t
+ngx_http_bell_admit(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
+    bell_tenant *tenant)
+{
+    if (ngx_http_bell_misdirected(r, d, tenant)) {
+        ngx_http_bell_reason(r, "host \"%V\" belongs to another tenant than "
+                             "the name that TLS was begun with",
+                             &r->headers_in.server);
+
+        return NGX_HTTP_MISDIRECTED_REQUEST;
+    }
+
+    if (tenant->status == BELL_TENANT_SUSPENDED) {
+        ngx_http_bell_reason(r, "tenant \"%s\" is suspended", tenant->name);
 
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
+    if (tenant->status == BELL_TENANT_READ_ONLY
+        && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)))
+    {
+        ngx_http_bell_reason(r, "tenant \"%s\" is read-only: no %V now",
+                             tenant->name, &r->method_name);
+
+        return ngx_http_bell_retry_after(r) == NGX_OK
+               ? NGX_HTTP_SERVICE_UNAVAILABLE
+               : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return NGX_DECLINED;
+}
+
+
+/*
+ * A connection of TLS that was begun for one tenant's name is not good for
+ * another's (RFC 9110, 7.4).  One that named nobody is good for all: a client
+ * need not send a name, and the certificate was the edge's to choose.
+ */
+
+static ngx_uint_t
+ngx_http_bell_misdirected(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
+    bell_tenant *tenant)
+{
+#if (NGX_HTTP_SSL)
+
+    uint64_t     version;
+    ngx_str_t    name;
+    bell_tenant  other;
+
+    if (r->connection->ssl == NULL) {
+        return 0;
+    }
+
+    name.data = (u_char *) SSL_get_servername(r->connection->ssl->connection,
+                                              TLSEXT_NAMETYPE_host_name);
+    if (name.data == NULL) {
+        return 0;
+    }
+
+    name.len = ngx_strlen(name.data);
+
+    if (name.len == r->headers_in.server.len
+        && ngx_strncasecmp(name.data, r->headers_in.server.data, name.len)
+           == 0)
+    {
+        return 0;
+    }
+
+    return ngx_http_bell_find_host(d, &name, &other, &version) == NGX_OK
+           && other.id != tenant->id;
+
+#else
+
+    return 0;
+
+#endif
+}
+
+
+static ngx_int_t
+ngx_http_bell_retry_after(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Retry-After");
+    ngx_str_set(&h->value, NGX_HTTP_BELL_READ_ONLY_S);
+
+    return NGX_OK;
 }
 
 

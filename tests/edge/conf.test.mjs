@@ -18,7 +18,7 @@ import { waitFor } from '../lib/wait.mjs';
 import { lines, publish, snapshot, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
-const tenants = [tenant(1, 'demo', ['demo.localhost']), tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' })];
+const tenants = [tenant(1, 'demo', ['demo.localhost']), tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' }), tenant(3, 'reading', ['reading.localhost'], { status: 'read-only' })];
 const nginx = (...args) => [nginxProgram(), '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
 let port;
 let origin;
@@ -27,7 +27,7 @@ let client;
 
 before(async () => {
     publish(place, snapshot(3, tenants));
-    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'nobody.localhost']));
+    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     putEdgeKey(place);
     port = await freePort();
@@ -238,6 +238,22 @@ test('a suspended district gets its page with Retry-After', async () => {
     const problem = await client.get('/api/v1/me', { host: 'closed.localhost' });
     assertProblem(problem, 503, 'suspended');
     assert.equal(problem.headers['retry-after'], '3600');
+});
+
+test('a district that is read-only can be read; who writes gets a page, or a problem, with one Retry-After', async () => {
+    const host = 'reading.localhost';
+    assert.equal((await client.get('/courses', { host })).status, 200);
+    const page = await client.post('/courses', undefined, { host, form: { a: 'b' } });
+    assertPage(page, 503, 'Nothing can be saved at the moment');
+    assert.equal(page.headers['retry-after'], '300');
+    const problem = await client.post('/api/v1/x', {}, { host });
+    assertProblem(problem, 503, 'read-only');
+    assert.equal(problem.headers['retry-after'], '300');
+    await withoutOrigin(async () => {
+        const away = await client.get('/courses', { host });
+        assertPage(away, 502, 'We cannot be reached right now');
+        assert.equal(away.headers['retry-after'], '5');
+    });
 });
 
 test('an origin that is away: 502 with Retry-After, and served again when it is back', async () => {

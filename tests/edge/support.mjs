@@ -104,7 +104,7 @@ export function ask(port, host, path = '/', { method = 'GET', headers = {}, body
         const request = http.request({ host: '127.0.0.1', port, path, method, agent: false, headers: { host, ...headers } }, async (response) => {
             let text = '';
             for await (const chunk of response) text += chunk;
-            const json = /\bjson\b/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : undefined;
+            const json = text && /\bjson\b/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : undefined;
             resolve({ status: response.statusCode, headers: response.headers, text, json });
         });
         request.on('error', reject);

@@ -1,10 +1,13 @@
 // Which tenant a request belongs to, and that it stays so on all its ways through nginx.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import https from 'node:https';
 import { after, before, test } from 'node:test';
 
 import { raw } from '../lib/client.mjs';
-import { newPlace } from '../lib/place.mjs';
+import { freePort, newPlace } from '../lib/place.mjs';
+import { makeCertificate } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { ask, publish, replyWithReport, report, snapshot, startEdge, startOrigin, tenant, twoTenants } from './support.mjs';
 
@@ -12,7 +15,7 @@ const place = newPlace();
 let edge;
 let origin;
 
-const tenants = [...twoTenants, tenant(3, 'closed', ['closed.example'], { status: 'suspended' })];
+const tenants = [...twoTenants, tenant(3, 'closed', ['closed.example'], { status: 'suspended' }), tenant(4, 'city', ['xn--mnchen-3ya.example'])];
 
 const server = `
     location / { ${replyWithReport} }
@@ -81,6 +84,61 @@ test('no Host (HTTP/1.0) is nobody: 404', async () => {
 
 test('a suspended tenant is answered 503', async () => {
     assert.equal((await edge.ask('closed.example')).status, 503);
+});
+
+for (const [method, status] of [['GET', 200], ['HEAD', 200], ['OPTIONS', 200], ['POST', 503], ['PUT', 503], ['PATCH', 503], ['DELETE', 503], ['PROPFIND', 503]]) {
+    test(`a tenant that is read-only: ${method} is answered ${status}`, async () => {
+        const reply = await ask(edge.port, 'south.example', '/', { method });
+        assert.equal(reply.status, status);
+        assert.equal(reply.headers['retry-after'], status === 503 ? '300' : undefined);
+    });
+}
+
+const hosts = [
+    ['xn--schler-3ya.north.example', 404, 'IDN in punycode, of nobody'],
+    ['XN--MNCHEN-3YA.EXAMPLE', 200, 'IDN in punycode, another case'],
+    ['münchen.example', 404, 'IDN that is not in punycode'],
+    ['north.example..', 404, 'two trailing dots'],
+    ['north.example:', 200, 'a colon and no port'],
+    ['.north.example', 404, 'an empty label'],
+];
+
+for (const [host, status, what] of hosts) {
+    test(`Host: ${what}: ${status}`, async () => {
+        const reply = await raw({ port: edge.port }, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+        assert.match(reply, status === 200 ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 (400|404) /);
+    });
+}
+
+test('the name that TLS was begun with and the host are of one tenant: 421 otherwise', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const { certificate, key } = makeCertificate(own, ['north.example']);
+    const tls = await freePort();
+    const server = `listen 127.0.0.1:${tls} ssl; ssl_certificate ${certificate}; ssl_certificate_key ${key}; access_log ${own.path('log/access.log')} why; location / { ${replyWithReport} }`;
+    await startEdge(own, { tenants, server, http: `bell_tenant on; log_format why '$status [$bell_reason]';` });
+    const over = (servername, host) =>
+        new Promise((resolve, reject) => {
+            const request = https.request({ host: '127.0.0.1', port: tls, servername, rejectUnauthorized: false, agent: false, headers: { host } }, (response) => {
+                response.resume();
+                response.on('end', () => resolve(response.statusCode));
+            });
+            request.on('error', reject);
+            request.end();
+        });
+    const table = [
+        ['north.example', 'north.example', 200],
+        ['NORTH.example', 'north.example:8443', 200],
+        ['north.example', 'learn.north.example', 200], // of the same tenant
+        ['', 'south.example', 200], // no name
+        ['nobody.example', 'south.example', 200],
+        ['north.example', 'south.example', 421],
+        ['learn.north.example', 'south.example', 421],
+        ['south.example', 'closed.example', 421], // not even that it is suspended
+        ['north.example', 'nobody.example', 404],
+    ];
+    for (const [servername, host, status] of table) assert.equal(await over(servername, host), status, `${servername} for ${host}`);
+    assert.match(readFileSync(own.path('log/access.log'), 'utf8'), /^421 \[host \\x22south\.example\\x22 belongs to another tenant than the name that TLS was begun with\]$/m);
 });
 
 test('the origin is told the tenant by the edge, and no Bell- header of the client reaches it', async () => {
