@@ -11,17 +11,17 @@ import { ask, askEveryWorker, delta, lines, nginxConf, snapshot, twoTenants } fr
 const SNAPSHOT = 'bell:directory:snapshot';
 const DELTAS = 'bell:directory:deltas';
 
-/** The lines of configuration of an edge with its state in the folder `state` of the place. */
-export function fedLines(place, redis, { key, zone = '512k', timeouts = 'connect_timeout=500ms timeout=500ms', more = '' } = {}) {
-    place.folder('state');
+/** The lines of configuration of an edge with its state in a folder of the place (state). */
+export function fedLines(place, redis, { key, zone = '512k', timeouts = 'connect_timeout=500ms timeout=500ms', more = '', state = 'state' } = {}) {
+    place.folder(state);
     return `bell_redis ${redis.address ?? `unix:${redis.socket}`} ${timeouts} ${more};
-    bell_directory zone=tenants:${zone} redis=on state=${place.path('state/directory')} ${key ? `key=${key.file}` : ''};`;
+    bell_directory zone=tenants:${zone} redis=on state=${place.path(state, 'directory')} ${key ? `key=${key.file}` : ''};`;
 }
 
 /** Starts such an edge: {program, port, ask, log, reload, workers, feeder, versions, sees}. */
-export async function startFedEdge(place, redis, { name = 'nginx', key, zone, timeouts, more, ...options } = {}) {
+export async function startFedEdge(place, redis, { name = 'nginx', key, zone, timeouts, more, state, ...options } = {}) {
     const port = await freePort();
-    const directory = fedLines(place, redis, { key, zone, timeouts, more });
+    const directory = fedLines(place, redis, { key, zone, timeouts, more, state });
     const nginx = await startNginx(place, { conf: nginxConf(place, port, { directory, ...options }), port, name });
     const edge = { ...nginx, port, directory, ask: (host, path, more) => ask(port, host, path, more) };
     edge.workers = () => children(nginx.program.child.pid).filter((pid) => existsSync(`/proc/${pid}`));
