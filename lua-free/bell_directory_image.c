@@ -24,12 +24,15 @@ uint64_t bell_directory_revoked_hash(const uint32_t seed[4], uint32_t tenant_id,
     return bell_directory_hash(seed, (bell_str){text, sizeof(tenant_id) + len});
 }
 
+/* A word of a structure of the image, some of whose fields are half as long. */
+typedef uint32_t __attribute__((may_alias)) image_word;
+
 /* Copies `n` words, each read once. */
 static void load_words(void *to, const void *from, size_t n) {
-    uint32_t *w = to;
+    image_word *w = to;
 
     for (size_t i = 0; i < n; i++) {
-        w[i] = __atomic_load_n((const uint32_t *)from + i, __ATOMIC_RELAXED);
+        w[i] = __atomic_load_n((const image_word *)from + i, __ATOMIC_RELAXED);
     }
 }
 
