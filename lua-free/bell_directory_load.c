@@ -551,7 +551,7 @@ bell_directory_verdict bell_directory_load(void *image, size_t capacity, bell_st
         (void)bell_directory_fail(&l.e, "an image of %zu bytes is too small for anything", capacity);
         return BELL_DIRECTORY_FULL;
     }
-    bell_directory_image_spoil(image);
+    memset(image, 0, sizeof(image_head)); /* whatever was there before: nobody takes it for an image */
     if (!bell_directory_open(snapshot, keys, &head, err, err_len)) {
         return BELL_DIRECTORY_REFUSED;
     }

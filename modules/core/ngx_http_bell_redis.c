@@ -206,9 +206,9 @@ ngx_http_bell_redis_connected(const redisAsyncContext *ac, int status)
 
     link = ac->data;
 
-    /* what went wrong is told by the cleanup that follows */
+    /* what went wrong is told by the cleanup, before this or behind it */
 
-    if (status == REDIS_OK && link->redis) {
+    if (status == REDIS_OK && link && link->redis) {
         ngx_http_bell_redis_greet(link->redis);
     }
 }
@@ -384,18 +384,23 @@ ngx_http_bell_redis_reply(redisAsyncContext *ac, void *reply, void *data)
     ngx_http_bell_redis_link_t     *link;
     ngx_http_bell_redis_reply_pt    handler;
 
-    link = ac->data;
-    redis = link->redis;
     handler = command->handler;
 
     ngx_queue_remove(&command->queue);
     ngx_free(command);
 
-    /* without a reply the connection is going: lost() is called once for all */
+    /*
+     * Without a reply the connection is going: lost() is called once for all,
+     * by the cleanup, which hiredis 1.x calls before this and 0.14 after it.
+     */
 
-    if (reply == NULL || redis == NULL) {
+    link = ac->data;
+
+    if (reply == NULL || link == NULL || link->redis == NULL) {
         return;
     }
+
+    redis = link->redis;
 
     ngx_http_bell_redis_set_timer(redis);
 
@@ -559,8 +564,9 @@ ngx_http_bell_redis_del_write(void *data)
 
 
 /*
- * hiredis' last word, after which it closes the socket and frees its context:
- * nginx's connection is given back, and the socket is left alone.
+ * hiredis closes the socket and frees its context now; callbacks of commands
+ * without a reply may still come.  nginx's connection is given back, and the
+ * socket is left alone.
  */
 
 static void
@@ -573,6 +579,8 @@ ngx_http_bell_redis_cleanup(void *data)
 
     redis = link->redis;
     c = link->connection;
+
+    link->ac->data = NULL;
 
     ngx_http_bell_redis_del_read(link);
     ngx_http_bell_redis_del_write(link);
@@ -604,6 +612,12 @@ ngx_http_bell_redis_cleanup(void *data)
 
         redis->lost(redis);
     }
+
+    link->ac->ev.addRead = NULL;
+    link->ac->ev.delRead = NULL;
+    link->ac->ev.addWrite = NULL;
+    link->ac->ev.delWrite = NULL;
+    link->ac->ev.cleanup = NULL;
 
     ngx_free(link);
 }

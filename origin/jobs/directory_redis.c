@@ -12,7 +12,7 @@
 #define NUMBER   24
 
 static redisReply *ask(fb_redis *r, int argc, const char **argv) {
-    size_t lengths[4];
+    size_t lengths[4] = {0};
     for (int i = 0; i < argc; i++) {
         lengths[i] = strlen(argv[i]);
     }
