@@ -34,7 +34,7 @@ static char *wrap(const char *payload, uint64_t version) {
 static const bell_directory_keys no_keys;
 
 static void *load(bell_str snapshot, size_t capacity, char err[200]) {
-    void *image = malloc(capacity);
+    void *image = calloc(1, capacity); /* as shared memory is */
     bell_directory_verdict verdict = bell_directory_load(image, capacity, snapshot, &no_keys, NOW_S, err, 200);
 
     if (verdict == BELL_DIRECTORY_OK) {
