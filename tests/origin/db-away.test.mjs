@@ -101,7 +101,9 @@ test('the primary is killed and the standby promoted: the api finds it', async (
     assert.equal(reply.json.type, '/problems/database');
     assert.ok(!place.read('log/error.log').includes(`request ${reply.json.request_id}: deadline`), 'it did not wait');
     assert.equal(reply.headers['retry-after'], '5');
-    assert.equal((await student.get('/readyz')).status, 503, 'a standby is not served from');
+    // the sessions of the one that was killed end one after the other; then there is the standby alone, which is not served from
+    await waitFor('readiness to end', async () => (await student.get('/readyz')).status === 503, 60);
+    assert.equal((await student.get('/api/v1/me')).status, 503);
     await second.sql('postgres', 'SELECT pg_promote()');
     await waitFor('a new sign-in: the copy does not know the session', async () => {
         const answer = await student.post('/api/v1/sessions', { username: 'student.demo', password });
