@@ -233,7 +233,10 @@ export function untilConnected(town, old = []) {
 
 /** PostgreSQL again after its postmaster was killed: it starts when the last of the old processes has gone. */
 export async function restartPostgres(town) {
-    await waitFor('PostgreSQL to start again', () => town.postgres.start().then(() => true), RECOVERY_SECONDS);
+    const start = () => town.postgres.start().then(() => true, (error) => {
+        throw new Error(error.message); // another try may have more luck
+    });
+    await waitFor('PostgreSQL to start again', start, RECOVERY_SECONDS);
 }
 
 /** Backends of the api, as pids. */

@@ -81,10 +81,10 @@ class Place {
         return program;
     }
 
-    /** Throws, with what the program said, when it has ended by itself. */
+    /** Throws, with what the program said, when it has ended by itself: no wait for it goes on. */
     assertRunning(program) {
         if (program.running) return;
-        throw new Error(`${program.name} has ended by itself:\n${this.read(`log/${program.name}.out`)}`);
+        throw Object.assign(new Error(`${program.name} has ended by itself:\n${this.read(`log/${program.name}.out`)}`), { hopeless: true });
     }
 
     async stopProgram(program, signal = program.stopSignal) {

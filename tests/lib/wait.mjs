@@ -3,7 +3,7 @@
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Calls `condition` (may be async) until it gives something true, and gives that back. After `seconds` it fails with `what`, a phrase such as
- *  "the api to answer /readyz", and with the last error that `condition` threw. */
+ *  "the api to answer /readyz", and with the last error that `condition` threw; at once with one that says `hopeless`. */
 export async function waitFor(what, condition, seconds = 60) {
     const end = performance.now() + seconds * 1000;
     let pause = 5;
@@ -14,6 +14,7 @@ export async function waitFor(what, condition, seconds = 60) {
             if (value) return value;
             lastError = undefined;
         } catch (error) {
+            if (error.hopeless) throw error;
             lastError = error;
         }
         if (performance.now() > end) throw new Error(`waited ${seconds} s in vain for ${what}`, { cause: lastError });
