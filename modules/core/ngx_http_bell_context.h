@@ -41,7 +41,18 @@ void ngx_http_bell_reason(ngx_http_request_t *r, const char *fmt, ...);
 ngx_int_t ngx_http_bell_find_host(ngx_http_bell_directory_t *d,
     ngx_str_t *host, bell_tenant *tenant, uint64_t *version);
 
+/*
+ * $bell_tenant_title_html and its like: the tenant's own words, escaped.
+ * "data" is a bell_record_part, with NGX_HTTP_BELL_NOTICE_JSON or without.
+ */
+#define NGX_HTTP_BELL_NOTICE_JSON  0x100
+
+ngx_int_t ngx_http_bell_notice_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
 /* NULL: "bell_directory" is not configured */
+ngx_http_bell_directory_t *ngx_http_bell_request_directory(
+    ngx_http_request_t *r);
 ngx_http_bell_directory_t *ngx_http_bell_cycle_directory(ngx_cycle_t *cycle);
 
 

@@ -151,6 +151,19 @@ static ngx_http_variable_t  ngx_http_bell_core_vars[] = {
     { ngx_string("bell_tenant_locale"), NULL, ngx_http_bell_tenant_variable,
       NGX_HTTP_BELL_TENANT_LOCALE, 0, 0 },
 
+    { ngx_string("bell_tenant_title_html"), NULL, ngx_http_bell_notice_variable,
+      BELL_RECORD_TITLE, 0, 0 },
+
+    { ngx_string("bell_tenant_title_json"), NULL, ngx_http_bell_notice_variable,
+      BELL_RECORD_TITLE|NGX_HTTP_BELL_NOTICE_JSON, 0, 0 },
+
+    { ngx_string("bell_tenant_notice_html"), NULL,
+      ngx_http_bell_notice_variable, BELL_RECORD_NOTICE, 0, 0 },
+
+    { ngx_string("bell_tenant_notice_json"), NULL,
+      ngx_http_bell_notice_variable,
+      BELL_RECORD_NOTICE|NGX_HTTP_BELL_NOTICE_JSON, 0, 0 },
+
     { ngx_string("bell_directory_version"), NULL,
       ngx_http_bell_directory_version_variable, 0, 0, 0 },
 
@@ -487,6 +500,17 @@ ngx_http_bell_directory_version_variable(ngx_http_request_t *r,
     v->data = p;
 
     return NGX_OK;
+}
+
+
+ngx_http_bell_directory_t *
+ngx_http_bell_request_directory(ngx_http_request_t *r)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_core_module);
+
+    return bmcf->directory;
 }
 
 

@@ -18,7 +18,9 @@ import { waitFor } from '../lib/wait.mjs';
 import { lines, publish, snapshot, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
-const tenants = [tenant(1, 'demo', ['demo.localhost']), tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' }), tenant(3, 'reading', ['reading.localhost'], { status: 'read-only' })];
+const tenants = [tenant(1, 'demo', ['demo.localhost']),
+    tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' }), tenant(3, 'reading', ['reading.localhost'], { status: 'read-only' }),
+    tenant(4, 'paused', ['paused.localhost'], { status: 'suspended', title: 'Bezirk <b>Süd</b>', locale: 'de', notice: 'Zurück am "Montag".\n</p><script>alert(1)</script>' })];
 const nginx = (...args) => [nginxProgram(), '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
 let port;
 let origin;
@@ -27,7 +29,7 @@ let client;
 
 before(async () => {
     publish(place, snapshot(3, tenants));
-    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'nobody.localhost']));
+    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'paused.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     putEdgeKey(place);
     port = await freePort();
@@ -111,7 +113,7 @@ function assertPage(reply, status, heading) {
     assert.equal(reply.status, status);
     assert.equal(reply.headers['content-type'], 'text/html; charset=utf-8');
     assert.match(reply.text, new RegExp(`<h1>${heading}</h1>`));
-    assert.match(reply.text, /<html lang="en">/);
+    assert.match(reply.text, /<html lang="en" dir="ltr">/);
     assert.match(reply.headers['content-security-policy'], /^default-src 'none'/);
     assertSafe(reply);
     const style = createHash('sha256').update(/<style>([^]*?)<\/style>/.exec(reply.text)[1]).digest('base64');
@@ -238,6 +240,22 @@ test('a suspended district gets its page with Retry-After', async () => {
     const problem = await client.get('/api/v1/me', { host: 'closed.localhost' });
     assertProblem(problem, 503, 'suspended');
     assert.equal(problem.headers['retry-after'], '3600');
+    assert.equal(problem.json.detail, 'Please ask your school when it will be back.');
+});
+
+test('a suspended district speaks for itself, in its language, and in words only', async () => {
+    const host = 'paused.localhost';
+    const page = await client.get('/courses', { host });
+    assertPage(page, 503, 'Your district is paused for now');
+    assert.match(page.text, /<title>Paused · Bezirk &lt;b&gt;Süd&lt;\/b&gt; · Firstbell<\/title>/);
+    assert.match(page.text, /<p class="district" lang="de" dir="auto">Bezirk &lt;b&gt;Süd&lt;\/b&gt;<\/p>/);
+    assert.match(page.text, /<p class="notice" lang="de" dir="auto">Zurück am &quot;Montag&quot;\.\n&lt;\/p&gt;&lt;script&gt;alert\(1\)&lt;\/script&gt;<\/p>/);
+    assert.doesNotMatch(page.text, /<script|Please ask your school|<!--/);
+    const problem = await client.get('/api/v1/me', { host });
+    assertProblem(problem, 503, 'suspended');
+    assert.equal(problem.json.detail, 'Zurück am "Montag".\n</p><script>alert(1)</script>');
+    assert.equal(problem.json.district, 'Bezirk <b>Süd</b>');
+    assertPage(await client.post('/sign-in', undefined, { host, form: { a: 'b' } }), 503, 'Your district is paused for now');
 });
 
 test('a district that is read-only can be read; who writes gets a page, or a problem, with one Retry-After', async () => {
