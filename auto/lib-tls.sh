@@ -19,7 +19,7 @@ make_session_key() {
     as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/session.pem"
 }
 
-# The directory is signed with it; the public half is for edges on other machines.
+# The directory is signed with it; the public half is for the edges, this one's and those on other machines.
 make_directory_key() {
     # shellcheck disable=SC2016 # expanded by the inner sh
     [ -s "$S/keys/directory.pem" ] ||
@@ -27,6 +27,15 @@ make_directory_key() {
     # shellcheck disable=SC2016
     [ "$S/keys/directory.pub.pem" -nt "$S/keys/directory.pem" ] ||
         as_owner sh -c 'openssl pkey -in "$1.pem" -pubout -out "$1.pub.pem.new" && mv "$1.pub.pem.new" "$1.pub.pem"' sh "$S/keys/directory"
+}
+
+# As it stands in the head of what the key has signed (lua-free/bell_directory_doc.h).
+directory_key_id() {
+    openssl pkey -pubin -in "$S/keys/directory.pub.pem" -outform DER | openssl dgst -sha256 -binary | head -c 8 | base64 | tr '+/' '-_' | tr -d '='
+}
+
+directory_is_signed_by() {
+    [ "$(head -c 400 "$S/directory.snapshot" | head -n 1 | cut -d ' ' -f 7)" = "$1" ]
 }
 
 # Under it one-time codes and links are stored.

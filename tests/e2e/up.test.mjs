@@ -108,6 +108,19 @@ test('a part that was killed comes back with the next up', () => {
     assert.equal(auto('status').code, 0);
 });
 
+test('a directory that nobody has signed, of an older release, is signed before the edge reads it', () => {
+    const file = path.join(state, 'directory.snapshot');
+    const text = readFileSync(file, 'utf8');
+    const [head] = text.split('\n', 1);
+    assert.match(head, /^bell-directory 2 0 \d+ \d+ \S+ [\w-]{11} [\w-]{86}$/);
+    process.kill(Number(/^nginx +(\d+)/m.exec(auto('status').stdout)[1]), 'SIGKILL');
+    writeFileSync(file, head.replace(/ \S+ \S+$/, ' - -') + text.slice(head.length));
+    const again = auto('up');
+    assert.equal(again.code, 0, again.stderr + again.stdout);
+    assert.equal(readFileSync(file, 'utf8').split('\n', 1)[0].split(' ')[6], head.split(' ')[6]);
+    assert.equal(auto('status').code, 0);
+});
+
 test('down leaves no process and no alarm in the logs', () => {
     const down = auto('down');
     assert.equal(down.code, 0, down.stderr);

@@ -15,20 +15,23 @@ import { freePort, newPlace } from '../lib/place.mjs';
 import { children, mustRun, run } from '../lib/run.mjs';
 import { http2Words, makeCertificate, noLeaks } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { lines, publish, snapshot, startOrigin, tenant } from './support.mjs';
+import { lines, newKey, publish, snapshot, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
 const tenants = [tenant(1, 'demo', ['demo.localhost']),
     tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' }), tenant(3, 'reading', ['reading.localhost'], { status: 'read-only' }),
     tenant(4, 'paused', ['paused.localhost'], { status: 'suspended', title: 'Bezirk <b>Süd</b>', locale: 'de', notice: 'Zurück am "Montag".\n</p><script>alert(1)</script>' })];
 const nginx = (...args) => [nginxProgram(), '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
+let key;
 let port;
 let origin;
 let ca;
 let client;
 
 before(async () => {
-    publish(place, snapshot(3, tenants));
+    key = newKey(place, 'publisher');
+    place.write('keys/directory.pub.pem', readFileSync(key.file));
+    publish(place, snapshot(3, tenants, undefined, { key }));
     ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'paused.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     putEdgeKey(place);
@@ -382,7 +385,7 @@ test('a binary upgrade: the new master begins from the file, takes the ports ove
     await waitFor('the old master to go', () => !existsSync(`/proc/${old}`));
     const upgraded = new Client({ port, ca });
     assert.equal((await upgraded.get('/courses')).status, 200);
-    publish(place, snapshot(4, tenants));
+    publish(place, snapshot(4, tenants, undefined, { key }));
     await waitFor('the new version', async () => {
         const id = (await upgraded.get('/version')).headers['x-request-id'];
         const line = place.read('log/edge-access.log').split('\n').find((text) => text.includes(id));

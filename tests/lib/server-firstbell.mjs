@@ -1,7 +1,7 @@
 // The program under test: its settings, its commands, its api and its jobs.
 
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -15,6 +15,7 @@ import { waitFor } from './wait.mjs';
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
     makeKey(place, 'session.pem', ['EC', '-pkeyopt', 'ec_paramgen_curve:P-256']);
     makeKey(place, 'directory.pem', ['ed25519']);
+    putDirectoryKey(place);
     ensureEdgeKey(place);
     if (!existsSync(place.path('keys/codes.key'))) place.write('keys/codes.key', `${randomBytes(32).toString('hex')}\n`, 0o600);
     const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
@@ -32,6 +33,13 @@ function makeKey(place, name, algorithm) {
     if (existsSync(place.path('keys', name))) return;
     const key = spawnSync('openssl', ['genpkey', '-algorithm', ...algorithm], { encoding: 'utf8' });
     place.write(`keys/${name}`, key.stdout, 0o600);
+}
+
+/** The public half, for the edge. */
+function putDirectoryKey(place) {
+    if (existsSync(place.path('keys/directory.pub.pem'))) return;
+    const key = createPublicKey(readFileSync(place.path('keys/directory.pem')));
+    place.write('keys/directory.pub.pem', key.export({ type: 'spki', format: 'pem' }));
 }
 
 /** Runs a command of `firstbell` with the place's settings: {code, stdout, stderr}. */
