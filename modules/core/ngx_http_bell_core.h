@@ -35,7 +35,7 @@
 #include "bell_directory.h"
 
 
-#define NGX_HTTP_BELL_CORE_VERSION  3   /* of what this header says */
+#define NGX_HTTP_BELL_CORE_VERSION  4   /* of what this header says */
 #define NGX_HTTP_BELL_CORE_OLDEST   2   /* that such a core still serves */
 
 
@@ -98,6 +98,69 @@ typedef struct {
     ngx_pid_t                 feeder;   /* 0: none, or the feed is a file */
     ngx_http_bell_counters_t  counters;
 } ngx_http_bell_directory_status_t;
+
+
+/*
+ * Metrics.  What a module counts is of the whole edge: one number of all
+ * workers, in shared memory, that survives the death of a worker and reloads,
+ * also with other modules; it begins anew with nginx.  It is bounded: there
+ * are 512 of them at most, so a label's values are few and known when the
+ * configuration is read.  They are never tenants, subjects or addresses:
+ * those are for the access log.
+ */
+
+typedef enum {
+    NGX_HTTP_BELL_COUNTER = 1,          /* goes up only */
+    NGX_HTTP_BELL_GAUGE = 2
+} ngx_http_bell_metric_e;
+
+
+/*
+ * The strings stay where they are: literals.  Several metrics with one name
+ * and one label, of other values, are a family; they are told together, under
+ * the first one's help.
+ */
+
+typedef struct {
+    const char              *name;      /* firstbell_<part>_<what>_<unit>, a
+                                           counter's with _total behind it */
+    const char              *label;     /* NULL: none */
+    const char              *value;     /* of the label */
+    ngx_http_bell_metric_e   type;
+    const char              *help;      /* a sentence; NULL: the first one's */
+} ngx_http_bell_metric_def_t;
+
+
+typedef struct ngx_http_bell_metric_s  ngx_http_bell_metric_t;
+
+
+typedef struct {
+    const char     *name;
+    ngx_str_t       value;              /* any text, escaped by who shows it */
+} ngx_http_bell_label_t;
+
+
+/*
+ * Where figures go when somebody asks for them.  A family() begins, its
+ * sample()s follow; a value is value / 10^digits, as (250, 2) is 2.5.
+ * All is copied.
+ */
+
+typedef struct ngx_http_bell_sink_s  ngx_http_bell_sink_t;
+
+struct ngx_http_bell_sink_s {
+    void          (*family)(ngx_http_bell_sink_t *sink, const char *name,
+        ngx_http_bell_metric_e type, const char *help);
+    void          (*sample)(ngx_http_bell_sink_t *sink,
+        const ngx_http_bell_label_t *labels, ngx_uint_t n, int64_t value,
+        ngx_uint_t digits);
+};
+
+
+/* Called in a worker when somebody asks; does not wait for anything. */
+
+typedef void (*ngx_http_bell_collect_pt)(ngx_cycle_t *cycle,
+    ngx_http_bell_sink_t *sink, void *data);
 
 
 typedef struct {
@@ -178,6 +241,36 @@ typedef struct {
 
     ngx_int_t             (*directory_status)(ngx_cycle_t *cycle,
         ngx_http_bell_directory_status_t *status);
+
+    /* since version 4 */
+
+    /*
+     * While the configuration is read: registers what this module counts.
+     * NULL: refused, an [emerg] line says why; the handler returns NGX_ERROR.
+     */
+
+    ngx_http_bell_metric_t  *(*add_metric)(ngx_conf_t *cf,
+        const ngx_http_bell_metric_def_t *def);
+
+    /* Likewise: a function that gives figures when somebody asks for them. */
+
+    ngx_int_t             (*add_collector)(ngx_conf_t *cf,
+        ngx_http_bell_collect_pt collect, void *data);
+
+    /*
+     * In a worker: adds to a metric, or says what a gauge is; whose last word
+     * counts, of all workers.  A metric has one or the other done to it.
+     */
+
+    void                  (*count)(ngx_http_bell_metric_t *metric,
+        ngx_int_t n);
+    void                  (*gauge)(ngx_http_bell_metric_t *metric,
+        int64_t value);
+
+    /* All figures of the edge, for who shows them. */
+
+    void                  (*collect)(ngx_cycle_t *cycle,
+        ngx_http_bell_sink_t *sink);
 } ngx_http_bell_core_api_t;
 
 

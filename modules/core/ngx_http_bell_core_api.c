@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_context.h"
+#include "ngx_http_bell_metrics.h"
 
 
 static ngx_int_t ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle,
@@ -36,7 +37,13 @@ static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
     ngx_http_bell_api_is_revoked,
     ngx_http_bell_api_copy_tenant,
     ngx_http_bell_api_copy_pool,
-    ngx_http_bell_api_directory_status
+    ngx_http_bell_api_directory_status,
+
+    ngx_http_bell_add_metric,
+    ngx_http_bell_add_collector,
+    ngx_http_bell_count,
+    ngx_http_bell_gauge,
+    ngx_http_bell_collect
 };
 
 

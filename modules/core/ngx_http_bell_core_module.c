@@ -8,9 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_bell_context.h"
-#include "ngx_http_bell_context_key.h"
-#include "ngx_http_bell_directory_feed.h"
+#include "ngx_http_bell_core_conf.h"
 
 
 #define NGX_HTTP_BELL_TENANT_NAME    0
@@ -20,13 +18,6 @@
 
 /* when who writes to a read-only tenant may try again, seconds */
 #define NGX_HTTP_BELL_READ_ONLY_S    "300"
-
-
-typedef struct {
-    ngx_http_bell_directory_t    *directory;    /* NULL: not configured */
-    ngx_http_bell_context_key_t  *context_key;  /* likewise */
-    ngx_http_bell_redis_conf_t   *redis;        /* likewise */
-} ngx_http_bell_core_main_conf_t;
 
 
 typedef struct {
@@ -218,6 +209,7 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
                                  &ctx->tenant, &ctx->directory_version);
 
     if (rc != NGX_OK && ctx->directory_version == 0) {
+        ngx_http_bell_count_refused(r, NGX_HTTP_BELL_REFUSED_NO_DIRECTORY);
         ngx_http_bell_reason(r, "no directory is in service yet: there is no "
                              "state on disk, and Redis has given none");
 
@@ -225,6 +217,7 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
+        ngx_http_bell_count_refused(r, NGX_HTTP_BELL_REFUSED_UNKNOWN_HOST);
         ngx_http_bell_reason(r, "host \"%V\" belongs to no tenant of "
                              "directory version %uL",
                              &r->headers_in.server, ctx->directory_version);
@@ -241,6 +234,7 @@ ngx_http_bell_admit(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
     bell_tenant *tenant)
 {
     if (ngx_http_bell_misdirected(r, d, tenant)) {
+        ngx_http_bell_count_refused(r, NGX_HTTP_BELL_REFUSED_MISDIRECTED);
         ngx_http_bell_reason(r, "host \"%V\" belongs to another tenant than "
                              "the name that TLS was begun with",
                              &r->headers_in.server);
@@ -249,6 +243,7 @@ ngx_http_bell_admit(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
     }
 
     if (tenant->status == BELL_TENANT_SUSPENDED) {
+        ngx_http_bell_count_refused(r, NGX_HTTP_BELL_REFUSED_SUSPENDED);
         ngx_http_bell_reason(r, "tenant \"%s\" is suspended", tenant->name);
 
         return NGX_HTTP_SERVICE_UNAVAILABLE;
@@ -257,6 +252,7 @@ ngx_http_bell_admit(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
     if (tenant->status == BELL_TENANT_READ_ONLY
         && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)))
     {
+        ngx_http_bell_count_refused(r, NGX_HTTP_BELL_REFUSED_READ_ONLY);
         ngx_http_bell_reason(r, "tenant \"%s\" is read-only: no %V now",
                              tenant->name, &r->method_name);
 
@@ -540,7 +536,7 @@ ngx_http_bell_core_add_variables(ngx_conf_t *cf)
         var->data = v->data;
     }
 
-    return NGX_OK;
+    return ngx_http_bell_metrics_add_own(cf);
 }
 
 
@@ -638,9 +634,18 @@ ngx_http_bell_core_exit_process(ngx_cycle_t *cycle)
 static void *
 ngx_http_bell_core_create_main_conf(ngx_conf_t *cf)
 {
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
     /* set by ngx_pcalloc(): all pointers NULL */
 
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_core_main_conf_t));
+    bmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_core_main_conf_t));
+    if (bmcf == NULL) {
+        return NULL;
+    }
+
+    bmcf->metrics = ngx_http_bell_metrics_create(cf);
+
+    return bmcf->metrics ? bmcf : NULL;
 }
 
 

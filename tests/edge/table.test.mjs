@@ -36,6 +36,8 @@ const server = `
     location /no-pool { probe_pool nowhere; try_files /page =404; }
     location /revoked { probe_session u-17; try_files /page =404; }
     location /not-revoked { probe_session u-18; try_files /page =404; }
+    location /bare-refusal { probe_refuse "the exam is over"; }
+    location /pid { return 200 $pid; }
     location /sub { add_before_body /page; add_after_body /page; try_files /page =404; }
 `;
 
@@ -73,6 +75,25 @@ test('a module is told which sessions were ended: of this tenant, and of no othe
 test('a module is told what the directory is and what its feed has done', async () => {
     const { headers } = await edge.ask('north.example');
     assert.equal(headers['probe-status'], '0 version=3 tenants=3 snapshots=1 deltas=0 refused=0 gaps=0 copies=0 changed=1 feeder=0');
+});
+
+test('what a module counts is one number of all workers, and a collector is asked', async () => {
+    const figures = async (path) => {
+        const { headers } = await edge.ask('north.example', path);
+        return /^answers_total\(counter\) kind=answer (\d+) kind=refusal (\d+); last_status\(gauge\) (\d+); load_ratio\(gauge\) server=a"b\\c<d> data=of the probe -25\/10\^2$/
+            .exec(headers['probe-metrics'])?.slice(1).map(Number) ?? assert.fail(headers['probe-metrics']);
+    };
+    const [answers, refusals] = await figures('/');
+    assert.deepEqual(await figures('/bare-refusal'), [answers + 1, refusals, 200]);
+    assert.deepEqual(await figures('/'), [answers + 1, refusals + 1, 403]);
+    const workers = new Set();
+    let asked = 0;
+    for (; workers.size < 2 && asked < 10_000; asked += 8) {
+        const replies = await Promise.all(Array.from({ length: 8 }, () => edge.ask('north.example', '/pid')));
+        for (const { text } of replies) workers.add(text);
+    }
+    assert.equal(workers.size, 2);
+    assert.deepEqual(await figures('/'), [answers + 2 + asked, refusals + 1, 200]);
 });
 
 test('a request of nobody has a context without a tenant', async () => {
@@ -178,9 +199,20 @@ test('before core a module is refused and told the order', async () => {
 });
 
 test('a module of a newer release is refused', async () => {
-    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 4 of core's functions and this is 3; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '4' } });
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 5 of core's functions and this is 4; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '5' } });
 });
 
 test('a module of a release that is too old is refused', async () => {
-    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 2 to 3 are served/, { env: { PROBE_VERSION: '0' } });
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 2 to 4 are served/, { env: { PROBE_VERSION: '0' } });
 });
+
+for (const [what, env, pattern] of [
+    ['of a name that is not ours', { PROBE_METRIC: 'probe_x_total' }, /the metric "probe_x_total" has a name that is not firstbell_ and up to 70 of a-z, 0-9, _/],
+    ['of a name that no exposition may have', { PROBE_METRIC: 'firstbell_x-y_total' }, /has a name that is not firstbell_/],
+    ['that is a counter by another name', { PROBE_METRIC: 'firstbell_probe_x' }, /the metric "firstbell_probe_x" is a counter, whose name ends with _total/],
+    ['that is there already', { PROBE_METRIC: 'firstbell_probe_answers_total', PROBE_LABEL: 'kind' }, /the metric "firstbell_probe_answers_total" is there already$/m],
+    ['that is there with another label', { PROBE_METRIC: 'firstbell_core_refused_requests_total', PROBE_LABEL: 'kind' }, /there already, of another type or with another label/],
+    ['with a label that no exposition may have', { PROBE_METRIC: 'firstbell_probe_x_total', PROBE_LABEL: 'a-b' }, /has a label that is too long, or not of a-z, 0-9, _/],
+]) {
+    test(`a metric ${what} is refused`, () => refused(loadProbe(place), pattern, { env }));
+}

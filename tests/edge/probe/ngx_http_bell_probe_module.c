@@ -18,6 +18,9 @@
 
 typedef struct {
     const ngx_http_bell_core_api_t  *core;
+    ngx_http_bell_metric_t          *answers;
+    ngx_http_bell_metric_t          *refusals;
+    ngx_http_bell_metric_t          *last_status;
 } ngx_http_bell_probe_main_conf_t;
 
 
@@ -30,6 +33,17 @@ typedef struct {
     ngx_str_t                        fault;    /* "heap", "shift", "leak" */
     ngx_str_t                        hold;     /* a zone's mutex, for ever */
 } ngx_http_bell_probe_loc_conf_t;
+
+
+/* what is of "family" among the figures, as "label=value:figure" */
+
+typedef struct {
+    ngx_http_bell_sink_t             sink;
+    const char                      *family;
+    ngx_uint_t                       wanted;
+    u_char                          *p;
+    u_char                           text[256];
+} ngx_http_bell_probe_sink_t;
 
 
 static ngx_int_t ngx_http_bell_probe_handler(ngx_http_request_t *r);
@@ -48,9 +62,20 @@ static ngx_int_t ngx_http_bell_probe_session(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core, ngx_str_t *subject);
 static ngx_int_t ngx_http_bell_probe_status(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core);
+static ngx_int_t ngx_http_bell_probe_metrics(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core);
+static void ngx_http_bell_probe_family(ngx_http_bell_sink_t *sink,
+    const char *name, ngx_http_bell_metric_e type, const char *help);
+static void ngx_http_bell_probe_sample(ngx_http_bell_sink_t *sink,
+    const ngx_http_bell_label_t *labels, ngx_uint_t n, int64_t value,
+    ngx_uint_t digits);
+static void ngx_http_bell_probe_collect(ngx_cycle_t *cycle,
+    ngx_http_bell_sink_t *sink, void *data);
 static ngx_int_t ngx_http_bell_probe_add(ngx_http_request_t *r,
     const char *name, const char *fmt, ...);
 static ngx_int_t ngx_http_bell_probe_load(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_probe_add_metrics(ngx_conf_t *cf,
+    ngx_http_bell_probe_main_conf_t *pmcf);
 static ngx_int_t ngx_http_bell_probe_init(ngx_conf_t *cf);
 static void *ngx_http_bell_probe_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_bell_probe_create_loc_conf(ngx_conf_t *cf);
@@ -312,10 +337,14 @@ ngx_http_bell_probe_header_filter(ngx_http_request_t *r)
         || ngx_http_bell_probe_look_up(r, core, &plcf->look_up) != NGX_OK
         || ngx_http_bell_probe_records(r, core, &plcf->pool) != NGX_OK
         || ngx_http_bell_probe_session(r, core, &plcf->session) != NGX_OK
-        || ngx_http_bell_probe_status(r, core) != NGX_OK)
+        || ngx_http_bell_probe_status(r, core) != NGX_OK
+        || ngx_http_bell_probe_metrics(r, core) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    core->count(plcf->reason.len ? pmcf->refusals : pmcf->answers, 1);
+    core->gauge(pmcf->last_status, r->headers_out.status);
 
     return ngx_http_next_header_filter(r);
 }
@@ -419,6 +448,90 @@ ngx_http_bell_probe_status(ngx_http_request_t *r,
 }
 
 
+/* Of the requests before this one: families of cells, and of a collector. */
+
+static ngx_int_t
+ngx_http_bell_probe_metrics(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core)
+{
+    ngx_http_bell_probe_sink_t  s;
+
+    s.sink.family = ngx_http_bell_probe_family;
+    s.sink.sample = ngx_http_bell_probe_sample;
+    s.family = "firstbell_probe_";
+    s.wanted = 0;
+    s.p = s.text;
+
+    core->collect((ngx_cycle_t *) ngx_cycle, &s.sink);
+
+    return ngx_http_bell_probe_add(r, "Probe-Metrics", "%*s",
+                                   (size_t) (s.p - s.text), s.text);
+}
+
+
+static void
+ngx_http_bell_probe_family(ngx_http_bell_sink_t *sink, const char *name,
+    ngx_http_bell_metric_e type, const char *help)
+{
+    ngx_http_bell_probe_sink_t  *s = (ngx_http_bell_probe_sink_t *) sink;
+
+    s->wanted = ngx_strncmp(name, s->family, ngx_strlen(s->family)) == 0;
+
+    if (s->wanted) {
+        s->p = ngx_snprintf(s->p, s->text + sizeof(s->text) - s->p, "%s%s(%s)",
+                            s->p > s->text ? "; " : "",
+                            name + ngx_strlen(s->family),
+                            type == NGX_HTTP_BELL_COUNTER ? "counter"
+                                                          : "gauge");
+    }
+}
+
+
+static void
+ngx_http_bell_probe_sample(ngx_http_bell_sink_t *sink,
+    const ngx_http_bell_label_t *labels, ngx_uint_t n, int64_t value,
+    ngx_uint_t digits)
+{
+    ngx_uint_t                   i;
+    ngx_http_bell_probe_sink_t  *s = (ngx_http_bell_probe_sink_t *) sink;
+
+    if (!s->wanted) {
+        return;
+    }
+
+    for (i = 0; i < n; i++) {
+        s->p = ngx_snprintf(s->p, s->text + sizeof(s->text) - s->p, " %s=%V",
+                            labels[i].name, &labels[i].value);
+    }
+
+    s->p = ngx_snprintf(s->p, s->text + sizeof(s->text) - s->p, " %L", value);
+
+    if (digits) {
+        s->p = ngx_snprintf(s->p, s->text + sizeof(s->text) - s->p, "/10^%ui",
+                            digits);
+    }
+}
+
+
+/* A figure that is found out when somebody asks, with a label of any bytes. */
+
+static void
+ngx_http_bell_probe_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
+    void *data)
+{
+    ngx_http_bell_label_t  labels[2];
+
+    labels[0].name = "server";
+    ngx_str_set(&labels[0].value, "a\"b\\c<d>");
+    labels[1].name = "data";
+    labels[1].value = *(ngx_str_t *) data;
+
+    sink->family(sink, "firstbell_probe_load_ratio", NGX_HTTP_BELL_GAUGE,
+                 "A ratio\nof \\ two lines.");
+    sink->sample(sink, labels, 2, -25, 2);
+}
+
+
 static ngx_int_t
 ngx_http_bell_probe_add(ngx_http_request_t *r, const char *name,
     const char *fmt, ...)
@@ -472,7 +585,48 @@ ngx_http_bell_probe_load(ngx_conf_t *cf)
         pmcf->core = ngx_http_bell_core_load(cf, &ngx_http_bell_probe_module);
     }
 
-    return pmcf->core ? NGX_OK : NGX_ERROR;
+    return pmcf->core ? ngx_http_bell_probe_add_metrics(cf, pmcf) : NGX_ERROR;
+}
+
+
+/* PROBE_METRIC stands for a module that registers something else. */
+
+static ngx_int_t
+ngx_http_bell_probe_add_metrics(ngx_conf_t *cf,
+    ngx_http_bell_probe_main_conf_t *pmcf)
+{
+    static ngx_str_t                   data = ngx_string("of the probe");
+    static ngx_http_bell_metric_def_t  defs[] = {
+        { "firstbell_probe_answers_total", "kind", "answer",
+          NGX_HTTP_BELL_COUNTER, "Answers." },
+        { "firstbell_probe_last_status", NULL, NULL, NGX_HTTP_BELL_GAUGE,
+          "The status of the last answer." },
+        { "firstbell_probe_answers_total", "kind", "refusal",
+          NGX_HTTP_BELL_COUNTER, NULL }
+    };
+
+    ngx_http_bell_metric_def_t         other = defs[0];
+
+    pmcf->answers = pmcf->core->add_metric(cf, &defs[0]);
+    pmcf->last_status = pmcf->core->add_metric(cf, &defs[1]);
+    pmcf->refusals = pmcf->core->add_metric(cf, &defs[2]);
+
+    if (pmcf->answers == NULL || pmcf->last_status == NULL
+        || pmcf->refusals == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (getenv("PROBE_METRIC")) {
+        other.name = getenv("PROBE_METRIC");
+        other.label = getenv("PROBE_LABEL");
+
+        if (pmcf->core->add_metric(cf, &other) == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return pmcf->core->add_collector(cf, ngx_http_bell_probe_collect, &data);
 }
 
 
