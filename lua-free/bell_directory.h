@@ -49,6 +49,24 @@ typedef enum {
 /* host: already normalized (bell_host_normalize). NOBODY: *out is undefined. */
 bell_directory_match bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) __attribute__((warn_unused_result));
 
+/* What an answer depends on besides the host: the names that were looked for. Who keeps an answer keeps this with it. */
+#define BELL_DIRECTORY_TRACE_MAX 4
+
+typedef struct {
+    uint32_t wild_labels;                      /* of the image: how many labels wildcards had */
+    uint16_t n;                                /* 0: too many names, or the default tenant: the answer is of its version alone */
+    uint16_t stamps[BELL_DIRECTORY_TRACE_MAX]; /* of the image: where it says when such a name was changed last */
+} bell_directory_trace;
+
+/* bell_directory_find, and *trace is filled in. */
+bell_directory_match bell_directory_find_traced(const void *image, size_t image_len, bell_str host, bell_tenant *out, bell_directory_trace *trace)
+    __attribute__((warn_unused_result));
+
+/* Whether the same host has the same answer here, to the last byte of the bell_tenant, that it had in that version with that trace; `version` is of a
+ * directory of which this one is a later state. false: it may have another one. */
+bool bell_directory_is_unchanged(const void *image, size_t image_len, const bell_directory_trace *trace, uint64_t version)
+    __attribute__((warn_unused_result));
+
 uint64_t bell_directory_version(const void *image, size_t image_len);
 size_t bell_directory_tenant_count(const void *image, size_t image_len);
 

@@ -8,6 +8,7 @@
 
 #define IMAGE_BYTES_A_TEXT  64 /* a slot, and the share of a block, of one host or name, at least */
 #define IMAGE_REVOKED_SHARE 16 /* of the image is for revocations */
+#define IMAGE_STAMP_SHARE   64 /* of the image is for stamps, at most, until they are IMAGE_STAMPS_MAX */
 #define IMAGE_SLOTS_MIN     16
 #define IMAGE_LABELS_SHOWN  31
 #define IMAGE_KEY_TEXT_MAX  (BELL_HOST_MAX_BYTES + 2)
@@ -30,6 +31,10 @@ static image_id *ids_of(const bell_directory_editor *e) {
 
 static image_revoked *revoked_of(const bell_directory_editor *e) {
     return (image_revoked *)(e->image + head_of(e)->revoked_at);
+}
+
+static image_stamp *stamps_of(const bell_directory_editor *e) {
+    return (image_stamp *)(e->image + head_of(e)->stamps_at);
 }
 
 static image_block *block_at(const bell_directory_editor *e, uint32_t at) {
@@ -60,6 +65,16 @@ static uint32_t whole_units(size_t bytes) {
     return (uint32_t)((bytes + IMAGE_UNIT_BYTES - 1) / IMAGE_UNIT_BYTES * IMAGE_UNIT_BYTES);
 }
 
+static void stamp_at(bell_directory_editor *e, uint32_t at) {
+    stamps_of(e)[at] = (image_stamp){(uint32_t)e->version, (uint32_t)(e->version >> 32)};
+}
+
+static uint32_t stamps_for(size_t capacity) {
+    uint32_t n = at_least(capacity / IMAGE_STAMP_SHARE / sizeof(image_stamp));
+
+    return n < IMAGE_STAMPS_MAX ? n : IMAGE_STAMPS_MAX;
+}
+
 bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     image_head *h = head_of(e);
 
@@ -78,12 +93,17 @@ bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     h->ntexts = at_least(capacity / IMAGE_BYTES_A_TEXT);
     h->nids = at_least(h->ntexts / 2);
     h->nrevoked = at_least(capacity / IMAGE_REVOKED_SHARE / sizeof(image_revoked));
+    h->nstamps = stamps_for(capacity);
     h->texts_at = whole_units(sizeof(*h) + sizeof(image_room));
     h->ids_at = h->texts_at + h->ntexts * (uint32_t)sizeof(image_text);
     h->revoked_at = h->ids_at + h->nids * (uint32_t)sizeof(image_id);
-    h->blocks_at = whole_units(h->revoked_at + h->nrevoked * (uint32_t)sizeof(image_revoked));
+    h->stamps_at = h->revoked_at + h->nrevoked * (uint32_t)sizeof(image_revoked);
+    h->blocks_at = whole_units(h->stamps_at + h->nstamps * (uint32_t)sizeof(image_stamp));
     room_of(e)->blocks_end = h->blocks_at;
     memset(e->image + h->texts_at, 0, h->blocks_at - h->texts_at);
+    for (uint32_t i = 0; i < h->nstamps; i++) {
+        stamp_at(e, i);
+    }
     if (getrandom(h->seed, sizeof(h->seed), 0) != (ssize_t)sizeof(h->seed)) {
         return bell_directory_fail(e, "the system gave no random bytes");
     }
@@ -115,10 +135,10 @@ void bell_directory_copy(void *to, const void *from, size_t capacity) {
 /* Slots take these shares of an image (see bell_directory_image_init), blocks the rest; the whole is what the needier of them asks for. A block is on
  * average half of its class's step larger than its text, at most a quarter. */
 size_t bell_directory_capacity(size_t ntenants, size_t nhosts, size_t text_bytes) {
-    const size_t slot_share = 64, text_share = sizeof(image_text), id_share = sizeof(image_id) / 2, revoked_share = 4;
+    const size_t slot_share = 64, text_share = sizeof(image_text), id_share = sizeof(image_id) / 2, revoked_share = 4, stamp_share = 1;
     size_t texts = ((ntenants + nhosts) / 2 + 2) * 3, tenants = (ntenants / 2 + 2) * 3 * 2;
     size_t blocks = (ntenants * (sizeof(image_block) + IMAGE_UNIT_BYTES) + text_bytes) / 4 * 5;
-    size_t for_blocks = blocks / (slot_share - text_share - id_share - revoked_share) * slot_share;
+    size_t for_blocks = blocks / (slot_share - text_share - id_share - revoked_share - stamp_share) * slot_share;
     size_t for_slots = (texts > tenants ? texts : tenants) * slot_share;
 
     return (for_blocks > for_slots ? for_blocks : for_slots) + 8192;
@@ -214,13 +234,15 @@ static void add_text(bell_directory_editor *e, uint32_t text_at, uint32_t bytes,
 
     *text_slot(e, s, hash) = (image_text){(uint32_t)(hash >> 32), block, text_at, bytes};
     room_of(e)->texts_used++;
+    stamp_at(e, bell_directory_stamp_of(hash, head_of(e)->nstamps));
 }
 
 /* Takes a slot out; those behind it that could not stand nearer to their place move up (Knuth, TAOCP 3, 6.4, algorithm R). */
 static void remove_text(bell_directory_editor *e, bell_str s) {
     const image_head *h = head_of(e);
     image_text *slots = texts_of(e);
-    image_text *found = text_slot(e, s, bell_directory_hash(h->seed, s));
+    uint64_t hash = bell_directory_hash(h->seed, s);
+    image_text *found = text_slot(e, s, hash);
     uint32_t n = h->ntexts, hole = (uint32_t)(found - slots);
 
     if (found->bytes == 0) {
@@ -237,6 +259,7 @@ static void remove_text(bell_directory_editor *e, bell_str s) {
     }
     slots[hole] = (image_text){0};
     room_of(e)->texts_used--;
+    stamp_at(e, bell_directory_stamp_of(hash, h->nstamps));
 }
 
 static bool texts_have_room(bell_directory_editor *e, size_t more) {

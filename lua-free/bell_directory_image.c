@@ -52,7 +52,9 @@ static bool load_head(const void *image, size_t image_len, image_head *h) {
     load_words(h, image, WORDS(*h));
     return h->magic == IMAGE_MAGIC && h->format == IMAGE_FORMAT && h->capacity_bytes <= image_len && (h->version_low | h->version_high) != 0 &&
            h->blocks_at <= h->capacity_bytes && is_table(h->texts_at, h->ntexts, sizeof(image_text), h->ids_at) &&
-           is_table(h->ids_at, h->nids, sizeof(image_id), h->revoked_at) && is_table(h->revoked_at, h->nrevoked, sizeof(image_revoked), h->blocks_at);
+           is_table(h->ids_at, h->nids, sizeof(image_id), h->revoked_at) &&
+           is_table(h->revoked_at, h->nrevoked, sizeof(image_revoked), h->stamps_at) &&
+           is_table(h->stamps_at, h->nstamps, sizeof(image_stamp), h->blocks_at) && h->nstamps <= IMAGE_STAMPS_MAX;
 }
 
 uint64_t bell_directory_version(const void *image, size_t image_len) {
@@ -129,10 +131,20 @@ static size_t copy_block(const char *image, const image_head *h, uint32_t at, vo
 
 /* ---- finding; a table without an empty slot, as a torn one may be, ends after one round */
 
+/* Notes that a text was looked for; beyond the last place only how many there were. */
+static void trace_text(bell_directory_trace *t, const image_head *h, uint64_t hash) {
+    if (t->n < BELL_DIRECTORY_TRACE_MAX) {
+        t->stamps[t->n] = (uint16_t)bell_directory_stamp_of(hash, h->nstamps);
+    }
+    t->n++;
+}
+
 /* The block of a text, 0 for none. */
-static uint32_t find_text(const char *image, const image_head *h, bell_str s) {
+static uint32_t find_text(const char *image, const image_head *h, bell_str s, bell_directory_trace *trace) {
     uint64_t hash = bell_directory_hash(h->seed, s);
     uint32_t at = bell_directory_home((uint32_t)hash, h->ntexts);
+
+    trace_text(trace, h, hash);
 
     for (uint32_t probes = 0; probes < h->ntexts; probes++, at = bell_directory_next_slot(at, h->ntexts)) {
         image_text slot;
@@ -167,7 +179,7 @@ static uint32_t find_id(const char *image, const image_head *h, uint32_t id) {
 }
 
 /* The longest wildcard first: "*.b.c.example", then "*.c.example". Only those are looked for whose number of labels some wildcard has. */
-static uint32_t find_wildcard(const char *image, const image_head *h, bell_str host) {
+static uint32_t find_wildcard(const char *image, const image_head *h, bell_str host, bell_directory_trace *trace) {
     char text[TEXT_MAX];
     unsigned labels = 1;
 
@@ -189,7 +201,7 @@ static uint32_t find_wildcard(const char *image, const image_head *h, bell_str h
             continue;
         }
         text[i - 1] = '*';
-        at = find_text(image, h, (bell_str){text + i - 1, host.len - i + 1});
+        at = find_text(image, h, (bell_str){text + i - 1, host.len - i + 1}, trace);
         if (at != 0) {
             return at;
         }
@@ -202,26 +214,59 @@ static bool is_host_text(bell_str s) {
     return s.len > 0 && s.len <= BELL_HOST_MAX_BYTES && s.p[0] != '=' && s.p[0] != '@' && s.p[0] != '*';
 }
 
-bell_directory_match bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) {
+/* Nothing that stands in the image under other names than those of the trace has a say in the answer. An exact name's is its own; behind it the
+ * wildcards come in the order in which they were looked for, and the number of their labels says which those are. */
+bell_directory_match bell_directory_find_traced(const void *image, size_t image_len, bell_str host, bell_tenant *out, bell_directory_trace *trace) {
     bell_directory_match match = BELL_DIRECTORY_EXACT;
     image_head h;
     uint32_t at = 0;
 
+    *trace = (bell_directory_trace){0};
     if (!load_head(image, image_len, &h)) {
         return BELL_DIRECTORY_NOBODY;
     }
+    trace->wild_labels = h.wild_labels;
     if (is_host_text(host)) {
-        at = find_text(image, &h, host);
+        at = find_text(image, &h, host, trace);
         if (at == 0) {
             match = BELL_DIRECTORY_WILDCARD;
-            at = find_wildcard(image, &h, host);
+            at = find_wildcard(image, &h, host, trace);
         }
+    }
+    if (at == 0 || trace->n > BELL_DIRECTORY_TRACE_MAX) {
+        trace->n = 0;
     }
     if (at == 0 && h.default_id != 0) {
         match = BELL_DIRECTORY_DEFAULT;
         at = find_id(image, &h, h.default_id);
     }
     return at != 0 && copy_tenant(image, &h, at, out) ? match : BELL_DIRECTORY_NOBODY;
+}
+
+bell_directory_match bell_directory_find(const void *image, size_t image_len, bell_str host, bell_tenant *out) {
+    bell_directory_trace trace;
+
+    return bell_directory_find_traced(image, image_len, host, out, &trace);
+}
+
+bool bell_directory_is_unchanged(const void *image, size_t image_len, const bell_directory_trace *trace, uint64_t version) {
+    image_head h;
+
+    if (trace->n == 0 || trace->n > BELL_DIRECTORY_TRACE_MAX || !load_head(image, image_len, &h) || h.wild_labels != trace->wild_labels) {
+        return false;
+    }
+    for (unsigned i = 0; i < trace->n; i++) {
+        image_stamp s;
+
+        if (trace->stamps[i] >= h.nstamps) {
+            return false;
+        }
+        load_words(&s, (const char *)image + h.stamps_at + trace->stamps[i] * sizeof(s), WORDS(s));
+        if (((uint64_t)s.version_high << 32 | s.version_low) > version) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool bell_directory_is_revoked(const void *image, size_t image_len, uint32_t tenant_id, bell_str subject, int64_t began_s) {
@@ -258,13 +303,14 @@ size_t bell_directory_copy_tenant(const void *image, size_t image_len, uint32_t 
 
 size_t bell_directory_copy_pool(const void *image, size_t image_len, bell_str name, void *out) {
     char text[1 + BELL_DIRECTORY_NAME_MAX] = "@";
+    bell_directory_trace trace = {0};
     image_head h;
 
     if (name.len == 0 || name.len > BELL_DIRECTORY_NAME_MAX || !load_head(image, image_len, &h)) {
         return 0;
     }
     memcpy(text + 1, name.p, name.len);
-    return copy_block(image, &h, find_text(image, &h, (bell_str){text, name.len + 1}), out);
+    return copy_block(image, &h, find_text(image, &h, (bell_str){text, name.len + 1}, &trace), out);
 }
 
 bell_str bell_record_get(const void *copy, size_t len, bell_record_part part) {

@@ -183,33 +183,3 @@ ngx_http_bell_reason(ngx_http_request_t *r, const char *fmt, ...)
         ctx->reason.len = why.len;
     }
 }
-
-
-ngx_int_t
-ngx_http_bell_find_host(ngx_http_bell_directory_t *d, ngx_str_t *host,
-    bell_tenant *tenant, uint64_t *version)
-{
-    char      name[BELL_HOST_MAX_BYTES + 1];
-    long      len;
-    bell_str  raw, normal;
-
-    raw.p = (char *) host->data;
-    raw.len = host->len;
-
-    len = raw.len ? bell_host_normalize(raw, name) : 0;
-
-    normal.p = name;
-    normal.len = len > 0 ? (size_t) len : 0;
-
-    if (ngx_http_bell_directory_find(d, normal, tenant, version)
-        == BELL_DIRECTORY_NOBODY)
-    {
-
-        /* not even what a torn slot may have left there */
-        ngx_memzero(tenant, sizeof(bell_tenant));
-
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}

@@ -13,7 +13,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_core.h"
-#include "ngx_http_bell_directory.h"
+#include "ngx_http_bell_hosts.h"
 
 
 #pragma GCC visibility push(hidden)
@@ -32,14 +32,6 @@ const bell_tenant *ngx_http_bell_context_tenant(ngx_http_request_t *r);
 ngx_int_t ngx_http_bell_identify(ngx_http_request_t *r, ngx_str_t *subject,
     ngx_str_t *role, ngx_str_t *class);
 void ngx_http_bell_reason(ngx_http_request_t *r, const char *fmt, ...);
-
-/*
- * Looks up a host name as a client or another module wrote it: no name, or
- * one that no tenant can have, can only be the default tenant's.
- * NGX_DECLINED: it is nobody's, and *tenant is all zeros.
- */
-ngx_int_t ngx_http_bell_find_host(ngx_http_bell_directory_t *d,
-    ngx_str_t *host, bell_tenant *tenant, uint64_t *version);
 
 /*
  * $bell_tenant_title_html and its like: the tenant's own words, escaped.

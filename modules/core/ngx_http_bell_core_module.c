@@ -293,9 +293,12 @@ ngx_http_bell_misdirected(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
 
     name.len = ngx_strlen(name.data);
 
+    /* mostly it is the same to the byte */
+
     if (name.len == r->headers_in.server.len
-        && ngx_strncasecmp(name.data, r->headers_in.server.data, name.len)
-           == 0)
+        && (ngx_memcmp(name.data, r->headers_in.server.data, name.len) == 0
+            || ngx_strncasecmp(name.data, r->headers_in.server.data, name.len)
+               == 0))
     {
         return 0;
     }
@@ -608,6 +611,8 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
     if (d == NULL) {
         return NGX_OK;
     }
+
+    ngx_http_bell_hosts_keep(d, cycle->pool);
 
     if (d->redis) {
         bmcf = ngx_http_cycle_get_module_main_conf(cycle,

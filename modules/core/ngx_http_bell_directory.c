@@ -190,27 +190,60 @@ ngx_http_bell_directory_torn(ngx_http_bell_directory_t *d,
 
 bell_directory_match
 ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
-    bell_tenant *tenant, uint64_t *version)
+    bell_tenant *tenant, ngx_http_bell_directory_found_t *found)
 {
-    ngx_atomic_uint_t                generation;
     bell_directory_match             rc;
     ngx_http_bell_directory_slot_t  *slot;
 
     do {
-        slot = ngx_http_bell_directory_enter(d, &generation);
+        slot = ngx_http_bell_directory_enter(d, &found->generation);
 
         if (slot == NULL) {
-            *version = 0;
+            found->version = 0;
             return BELL_DIRECTORY_NOBODY;
         }
 
-        *version = slot->version;
+        found->version = slot->version;
 
-        rc = bell_directory_find(slot->image, d->sh->capacity, host, tenant);
+        rc = bell_directory_find_traced(slot->image, d->sh->capacity, host,
+                                        tenant, &found->trace);
 
-    } while (ngx_http_bell_directory_torn(d, generation));
+    } while (ngx_http_bell_directory_torn(d, found->generation));
 
     return rc;
+}
+
+
+ngx_uint_t
+ngx_http_bell_directory_confirm(ngx_http_bell_directory_t *d,
+    ngx_atomic_uint_t *generation, uint64_t *version,
+    bell_directory_trace *trace)
+{
+    uint64_t                         now;
+    ngx_uint_t                       same;
+    ngx_atomic_uint_t                current;
+    ngx_http_bell_directory_slot_t  *slot;
+
+    do {
+        slot = ngx_http_bell_directory_enter(d, &current);
+
+        if (slot == NULL) {
+            return 0;
+        }
+
+        now = slot->version;
+
+        same = bell_directory_is_unchanged(slot->image, d->sh->capacity,
+                                           trace, *version);
+
+    } while (ngx_http_bell_directory_torn(d, current));
+
+    if (same) {
+        *generation = current;
+        *version = now;
+    }
+
+    return same;
 }
 
 

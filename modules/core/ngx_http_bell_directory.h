@@ -102,6 +102,18 @@ typedef struct {
     ngx_http_bell_directory_stamp_t  stamp;
 } ngx_http_bell_directory_sh_t;
 
+/* what a look-up was answered from */
+
+typedef struct {
+    ngx_atomic_uint_t                generation;
+    uint64_t                         version;
+    bell_directory_trace             trace;
+} ngx_http_bell_directory_found_t;
+
+
+typedef struct ngx_http_bell_hosts_s  ngx_http_bell_hosts_t;
+
+
 typedef struct {
     ngx_http_bell_directory_sh_t    *sh;
     ngx_shm_zone_t                  *shm_zone;
@@ -118,6 +130,8 @@ typedef struct {
     ngx_str_t                        conf_file;  /* where it is configured */
     ngx_uint_t                       conf_line;
 
+    ngx_http_bell_hosts_t           *hosts;      /* NULL: none are kept */
+
     ngx_event_t                      timer;
     ngx_connection_t                 dummy;      /* for the timer's log */
 } ngx_http_bell_directory_t;
@@ -133,11 +147,31 @@ ngx_int_t ngx_http_bell_directory_init_zone(ngx_shm_zone_t *shm_zone,
 
 /*
  * Looks a normalized host name up; an empty one is nobody's own and can only
- * be the default tenant's.  Any process, any time, no lock; *version is the
- * directory's that was used.
+ * be the default tenant's.  Any process, any time, no lock; *found says in
+ * what, also when it is nobody's.
  */
-bell_directory_match ngx_http_bell_directory_find(ngx_http_bell_directory_t *d, bell_str host,
-    bell_tenant *tenant, uint64_t *version);
+bell_directory_match ngx_http_bell_directory_find(
+    ngx_http_bell_directory_t *d, bell_str host, bell_tenant *tenant,
+    ngx_http_bell_directory_found_t *found);
+
+/*
+ * 1: what was found in that generation is what would be found now, and
+ * *generation and *version are those in service.  0: it is to be looked up.
+ */
+ngx_uint_t ngx_http_bell_directory_confirm(ngx_http_bell_directory_t *d,
+    ngx_atomic_uint_t *generation, uint64_t *version,
+    bell_directory_trace *trace);
+
+/* The same; mostly nothing has changed, and that is seen at once. */
+
+static ngx_inline ngx_uint_t
+ngx_http_bell_directory_holds(ngx_http_bell_directory_t *d,
+    ngx_atomic_uint_t *generation, uint64_t *version,
+    bell_directory_trace *trace)
+{
+    return d->sh->published == *generation
+           || ngx_http_bell_directory_confirm(d, generation, version, trace);
+}
 
 /* 0: nothing is in service yet */
 uint64_t ngx_http_bell_directory_version(ngx_http_bell_directory_t *d);

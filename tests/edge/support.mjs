@@ -98,10 +98,10 @@ export async function startEdge(place, { tenants = twoTenants, version = 1, defa
     return { ...nginx, port, ask: (host, path) => ask(port, host, path) };
 }
 
-/** One GET on a connection of its own: {status, headers, text, json}. host null: a request without Host (HTTP/1.0). */
-export function ask(port, host, path = '/', { method = 'GET', headers = {}, body } = {}) {
+/** One request, on a connection of its own unless there is an `agent`: {status, headers, text, json}. host null: a request without Host (HTTP/1.0). */
+export function ask(port, host, path = '/', { method = 'GET', headers = {}, body, agent = false } = {}) {
     return new Promise((resolve, reject) => {
-        const request = http.request({ host: '127.0.0.1', port, path, method, agent: false, headers: { host, ...headers } }, async (response) => {
+        const request = http.request({ host: '127.0.0.1', port, path, method, agent, headers: { host, ...headers } }, async (response) => {
             let text = '';
             for await (const chunk of response) text += chunk;
             const json = text && /\bjson\b/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : undefined;
@@ -123,6 +123,28 @@ export async function askEveryWorker(port, host, count = 2) {
     }
     if (seen.size < count) throw new Error(`only ${seen.size} of ${count} workers answered`);
     return seen;
+}
+
+/** A connection that stays to each of `count` workers, which say who they are in a header Worker: [{worker, ask(host, path), close()}]. An answer of
+ *  another worker, after a connection was lost, is an error. */
+export async function pinToWorkers(port, count, host) {
+    const pinned = new Map();
+    for (let i = 0; i < 2000 && pinned.size < count; i++) {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+        const worker = (await ask(port, host, '/', { agent })).headers.worker;
+        if (pinned.has(worker)) agent.destroy();
+        else pinned.set(worker, agent);
+    }
+    if (pinned.size < count) throw new Error(`only ${pinned.size} of ${count} workers took a connection`);
+    return [...pinned].map(([worker, agent]) => ({ worker: Number(worker), ask: askPinned(port, worker, agent), close: () => agent.destroy() }));
+}
+
+function askPinned(port, worker, agent) {
+    return async (host, path) => {
+        const reply = await ask(port, host, path, { agent });
+        if (reply.headers.worker !== worker) throw new Error(`worker ${reply.headers.worker} answered in the place of ${worker}`);
+        return reply;
+    };
 }
 
 /** Lines of a log that match. */

@@ -32,14 +32,16 @@ static void read_record(size_t len) {
 
 static void look_up(const void *at, size_t len) {
     static const char *const hosts[] = {"a.example", "demo.localhost", "[::1]", "b", "x.y.district.example"};
+    bell_directory_trace trace;
     bell_tenant t;
 
     bell_directory_version(at, len);
     bell_directory_tenant_count(at, len);
     bell_directory_fill_percent(at, len);
     for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
-        if (bell_directory_find(at, len, bell_str_of(hosts[i]), &t) != BELL_DIRECTORY_NOBODY) {
+        if (bell_directory_find_traced(at, len, bell_str_of(hosts[i]), &t, &trace) != BELL_DIRECTORY_NOBODY) {
             fuzz_assert(strlen(t.name) <= BELL_DIRECTORY_NAME_MAX && strlen(t.locale) <= BELL_DIRECTORY_LOCALE_MAX);
+            (void)!bell_directory_is_unchanged(at, len, &trace, 1);
         }
     }
     (void)!bell_directory_is_revoked(at, len, 1, BELL_STR("42"), 1);
