@@ -12,7 +12,7 @@ const SNAPSHOT = 'bell:directory:snapshot';
 const DELTAS = 'bell:directory:deltas';
 
 /** The lines of configuration of an edge with its state in a folder of the place (state). */
-export function fedLines(place, redis, { key, zone = '512k', timeouts = 'connect_timeout=500ms timeout=500ms', more = '', state = 'state' } = {}) {
+export function fedLines(place, redis, { key, zone = '512k', timeouts = 'connect_timeout=3s timeout=3s', more = '', state = 'state' } = {}) {
     place.folder(state);
     return `bell_redis ${redis.address ?? `unix:${redis.socket}`} ${timeouts} ${more};
     bell_directory zone=tenants:${zone} redis=on state=${place.path(state, 'directory')} ${key ? `key=${key.file}` : ''};`;

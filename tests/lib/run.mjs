@@ -31,7 +31,8 @@ export const environment = {
     UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? `print_stacktrace=1:suppressions=${suppressions('nginx.ubsan')}`,
 };
 
-function asTestUser(argv) {
+/** The command as that user. */
+export function asTestUser(argv) {
     return asRoot ? ['setpriv', `--reuid=${testUser.uid}`, `--regid=${testUser.gid}`, '--clear-groups', '--', ...argv] : argv;
 }
 
