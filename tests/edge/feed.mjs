@@ -19,10 +19,10 @@ export function fedLines(place, redis, { key, zone = '512k', timeouts = 'connect
 }
 
 /** Starts such an edge: {program, port, ask, log, reload, workers, feeder, versions, sees}. */
-export async function startFedEdge(place, redis, { name = 'nginx', key, zone, timeouts, more, state, ...options } = {}) {
+export async function startFedEdge(place, redis, { name = 'nginx', key, zone, timeouts, more, state, under, ...options } = {}) {
     const port = await freePort();
     const directory = fedLines(place, redis, { key, zone, timeouts, more, state });
-    const nginx = await startNginx(place, { conf: nginxConf(place, port, { directory, ...options }), port, name });
+    const nginx = await startNginx(place, { conf: nginxConf(place, port, { directory, ...options }), port, name, under });
     const edge = { ...nginx, port, directory, ask: (host, path, more) => ask(port, host, path, more) };
     edge.workers = () => children(nginx.program.child.pid).filter((pid) => existsSync(`/proc/${pid}`));
     edge.feeder = () => feederOf(edge);

@@ -47,7 +47,7 @@ fedTest('a change is seen by every worker: a tenant that comes, moves, is suspen
     assert.equal((await edge.ask('far.west.example')).status, 404);
     // one copy for a slot that had nothing; after that the last change is replayed
     const status = (await edge.ask('north.example')).headers['probe-status'];
-    assert.match(status, /^0 version=5 tenants=2 snapshots=1 deltas=4 refused=0 gaps=0 copies=1 changed=1 feeder=\d+$/);
+    assert.match(status, /^0 version=5 tenants=2 snapshots=1 deltas=4 refused=0 gaps=0 copies=1 changed=1 feeder=\d+ clock_wrong=0$/);
     assert.equal(Number(/feeder=(\d+)/.exec(status)[1]), await edge.feeder());
     assert.deepEqual(errors(edge), []);
 });
@@ -240,11 +240,11 @@ async function startClock(redis) {
     return clock;
 }
 
-fedTest('a clock that is wrong is told once, and once when it is right again', {}, async ({ place, redis, key }) => {
+fedTest('a clock that is wrong is told once and counted, and told once when it is right again', {}, async ({ place, redis, key }) => {
     const clock = await startClock(redis);
     try {
         clock.ahead = 300;
-        const edge = await startFedEdge(place, { address: `127.0.0.1:${clock.port}` }, { key, name: 'other' });
+        const edge = await startFedEdge(place, { address: `127.0.0.1:${clock.port}` }, { key, name: 'other', load: loadProbe(place) });
         const wrong = () => errors(edge).filter((line) => /this machine's clock is 30\d s behind that of Redis/.test(line)).length;
         const right = () => lines(edge.log(), /\[notice\].*this machine's clock agrees with that of Redis again/).length;
         await waitFor('the line', () => wrong() === 1);
@@ -259,6 +259,7 @@ fedTest('a clock that is wrong is told once, and once when it is right again', {
         await waitFor('the other line', () => right() === 1);
         await askAgain();
         assert.deepEqual([wrong(), right()], [1, 1]);
+        assert.match((await edge.ask('north.example')).headers['probe-status'], /clock_wrong=1$/);
     } finally {
         clock.close();
     }

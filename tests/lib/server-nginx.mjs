@@ -15,11 +15,11 @@ export function modulePath(name = 'ngx_http_bell_core_module', modules) {
 }
 
 /** Starts nginx with a whole configuration as text. It must listen on `port` (127.0.0.1), say nothing about "daemon", "pid" and the error log:
- *  they are given here (errors go to log/nginx.error.log at level `level`). `modules` names another build whose nginx it is, as for app(). Gives
- *  {program, port, reload, log}. */
-export async function startNginx(place, { conf, port, level = 'info', name = 'nginx', modules }) {
+ *  they are given here (errors go to log/nginx.error.log at level `level`). `modules` names another build whose nginx it is, as for app(); `under` is a
+ *  command before it. Gives {program, port, reload, log}. */
+export async function startNginx(place, { conf, port, level = 'info', name = 'nginx', modules, under = [] }) {
     const { file, argv } = writeNginx(place, { conf, level, name, modules });
-    const program = place.start(name, argv, { stopSignal: 'SIGQUIT' });
+    const program = place.start(name, [...under, ...argv], { stopSignal: 'SIGQUIT' });
     const errors = `log/${name}.error.log`;
     await waitFor('nginx to listen', () => {
         place.assertRunning(program);

@@ -440,11 +440,13 @@ ngx_http_bell_probe_status(ngx_http_request_t *r,
     return ngx_http_bell_probe_add(r, "Probe-Status",
                                    "%i version=%uL tenants=%uz snapshots=%uL "
                                    "deltas=%uL refused=%uL gaps=%uL "
-                                   "copies=%uL changed=%d feeder=%P", rc,
+                                   "copies=%uL changed=%d feeder=%P "
+                                   "clock_wrong=%uL", rc,
                                    s.version, s.tenants, s.counters.snapshots,
                                    s.counters.deltas, s.counters.refused,
                                    s.counters.gaps, s.counters.copies,
-                                   s.counters.changed_s > 0, s.feeder);
+                                   s.counters.changed_s > 0, s.feeder,
+                                   s.counters.clock_wrong);
 }
 
 
