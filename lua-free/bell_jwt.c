@@ -23,9 +23,17 @@ static json_t *decode_object(bell_str encoded, unsigned char *room) {
     return v;
 }
 
+/* RFC 7515, 4.1.9 lets "application/" be left out, and RFC 9068 names both forms. */
+static bool is_typ(const json_t *typ, bell_jwt_kind kind) {
+    bell_str s = text_of(typ);
+
+    return typ == NULL || bell_str_ieq(s, BELL_STR("JWT")) ||
+           (kind == BELL_JWT_ACCESS_TOKEN && (bell_str_ieq(s, BELL_STR("at+jwt")) || bell_str_ieq(s, BELL_STR("application/at+jwt"))));
+}
+
 /* The one key that the header means. */
-static bell_jwt_verdict find_key(const bell_jwks *set, const json_t *header, const bell_jwk **found) {
-    const json_t *kid = json_object_get(header, "kid"), *typ = json_object_get(header, "typ");
+static bell_jwt_verdict find_key(const bell_jwks *set, bell_jwt_kind kind, const json_t *header, const bell_jwk **found) {
+    const json_t *kid = json_object_get(header, "kid");
     bell_jwa alg = bell_jwa_of(text_of(json_object_get(header, "alg")));
     bool same_name = false;
 
@@ -33,8 +41,7 @@ static bell_jwt_verdict find_key(const bell_jwks *set, const json_t *header, con
     if (alg == BELL_JWA_NONE) {
         return BELL_JWT_ALGORITHM;
     }
-    if (json_object_get(header, "crit") != NULL || (kid != NULL && !json_is_string(kid)) ||
-        (typ != NULL && !bell_str_ieq(text_of(typ), BELL_STR("JWT")))) {
+    if (json_object_get(header, "crit") != NULL || (kid != NULL && !json_is_string(kid)) || !is_typ(json_object_get(header, "typ"), kind)) {
         return BELL_JWT_MALFORMED;
     }
     for (size_t i = 0; i < set->nkeys; i++) {
@@ -81,7 +88,7 @@ static bool signature_matches(const bell_jwk *k, bell_str input, const unsigned 
     return good;
 }
 
-static bell_jwt_verdict verify(const bell_jwks *set, bell_str token, unsigned char *room, json_t **claims, bell_jwa *alg) {
+static bell_jwt_verdict verify(const bell_jwks *set, bell_jwt_kind kind, bell_str token, unsigned char *room, json_t **claims, bell_jwa *alg) {
     bell_str signature = token, header = bell_str_cut(&signature, '.'), payload = bell_str_cut(&signature, '.');
     bell_str input = {token.p, header.len + 1 + payload.len};
     const bell_jwk *key;
@@ -90,7 +97,7 @@ static bell_jwt_verdict verify(const bell_jwks *set, bell_str token, unsigned ch
         return BELL_JWT_MALFORMED;
     }
     json_t *head = decode_object(header, room);
-    bell_jwt_verdict v = head != NULL ? find_key(set, head, &key) : BELL_JWT_MALFORMED;
+    bell_jwt_verdict v = head != NULL ? find_key(set, kind, head, &key) : BELL_JWT_MALFORMED;
     json_decref(head);
     if (v != BELL_JWT_OK) {
         return v;
@@ -107,7 +114,7 @@ static bell_jwt_verdict verify(const bell_jwks *set, bell_str token, unsigned ch
     return *claims != NULL ? BELL_JWT_OK : BELL_JWT_MALFORMED;
 }
 
-bell_jwt_verdict bell_jwt_verify(const bell_jwks *set, bell_str token, json_t **claims, bell_jwa *alg) {
+bell_jwt_verdict bell_jwt_verify(const bell_jwks *set, bell_jwt_kind kind, bell_str token, json_t **claims, bell_jwa *alg) {
     *claims = NULL;
     if (token.len == 0 || token.len > BELL_JWT_MAX_BYTES) {
         return BELL_JWT_MALFORMED;
@@ -117,7 +124,7 @@ bell_jwt_verdict bell_jwt_verify(const bell_jwks *set, bell_str token, json_t **
         return BELL_JWT_MALFORMED;
     }
     ERR_set_mark(); /* OpenSSL's queue is left as it was */
-    bell_jwt_verdict v = verify(set, token, room, claims, alg);
+    bell_jwt_verdict v = verify(set, kind, token, room, claims, alg);
     ERR_pop_to_mark();
     free(room);
     return v;
@@ -137,8 +144,7 @@ static bell_jwt_verdict check_audience(const json_t *claims, bell_str client_id)
     return BELL_JWT_OK;
 }
 
-/* A NumericDate (RFC 7519, 2) that a clock can show. */
-static bool take_date(const json_t *claims, const char *name, double *out) {
+bool bell_jwt_date(const json_t *claims, const char *name, double *out) {
     const json_t *v = json_object_get(claims, name);
     *out = json_number_value(v);
     return json_is_number(v) && *out >= 0 && *out < 1e11;
@@ -147,7 +153,7 @@ static bool take_date(const json_t *claims, const char *name, double *out) {
 static bell_jwt_verdict check_times(const json_t *claims, int64_t now_s) {
     double exp, iat, nbf, now = (double)now_s;
 
-    if (!take_date(claims, "exp", &exp) || !take_date(claims, "iat", &iat)) {
+    if (!bell_jwt_date(claims, "exp", &exp) || !bell_jwt_date(claims, "iat", &iat)) {
         return BELL_JWT_MALFORMED;
     }
     if (exp + BELL_JWT_CLOCK_SKEW_S <= now || iat + BELL_JWT_LIFETIME_S <= now) {
@@ -159,7 +165,7 @@ static bell_jwt_verdict check_times(const json_t *claims, int64_t now_s) {
     if (json_object_get(claims, "nbf") == NULL) {
         return BELL_JWT_OK;
     }
-    if (!take_date(claims, "nbf", &nbf)) {
+    if (!bell_jwt_date(claims, "nbf", &nbf)) {
         return BELL_JWT_MALFORMED;
     }
     return nbf - BELL_JWT_CLOCK_SKEW_S > now ? BELL_JWT_NOT_YET : BELL_JWT_OK;

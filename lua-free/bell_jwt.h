@@ -30,9 +30,15 @@ typedef enum {
     BELL_JWT_AT_HASH,
 } bell_jwt_verdict;
 
+/* What the header's "typ" may say, when it says something: "JWT"; of an access token "at+jwt" as well (RFC 9068, 2.1). */
+typedef enum { BELL_JWT_ID_TOKEN, BELL_JWT_ACCESS_TOKEN } bell_jwt_kind;
+
 /* OK: *claims is an object that the caller gives back with json_decref, *alg the algorithm of the key. Without "kid" the set must have exactly one
  * key of the token's algorithm. */
-bell_jwt_verdict bell_jwt_verify(const bell_jwks *set, bell_str token, json_t **claims, bell_jwa *alg) __attribute__((warn_unused_result));
+bell_jwt_verdict bell_jwt_verify(const bell_jwks *set, bell_jwt_kind kind, bell_str token, json_t **claims, bell_jwa *alg)
+    __attribute__((warn_unused_result));
+/* A claim that is a NumericDate (RFC 7519, 2) which a clock can show. false: there is none, or another thing. */
+bool bell_jwt_date(const json_t *claims, const char *name, double *out);
 
 typedef struct {
     bell_str issuer, client_id, nonce;

@@ -109,8 +109,119 @@ void bell_token_key_free(bell_token_key *k) {
     free(k);
 }
 
+typedef enum { BUNDLE_KEY, BUNDLE_END, BUNDLE_WRONG, BUNDLE_PRIVATE } bundle_block;
+
+static bell_token_key *public_from_der(const unsigned char *der, long len) {
+    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &der, len);
+    bell_token_key *k = pkey != NULL && is_p256(pkey) ? calloc(1, sizeof(*k)) : NULL;
+
+    if (k == NULL) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    k->pkey = pkey;
+    if (!name_key(k)) {
+        bell_token_key_free(k);
+        return NULL;
+    }
+    return k;
+}
+
+static bundle_block next_block(BIO *in, bell_token_key **key) {
+    char *name, *header;
+    unsigned char *der;
+    long len;
+    bundle_block what;
+
+    *key = NULL;
+    if (PEM_read_bio(in, &name, &header, &der, &len) != 1) {
+        return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ? BUNDLE_END : BUNDLE_WRONG;
+    }
+    what = strstr(name, "PRIVATE KEY") != NULL ? BUNDLE_PRIVATE : BUNDLE_WRONG;
+    if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
+        *key = public_from_der(der, len);
+        what = *key != NULL ? BUNDLE_KEY : BUNDLE_WRONG;
+    }
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, (size_t)len);
+    return what;
+}
+
+/* Fills keys; *n, also of those that were read before something was wrong. */
+static bundle_block read_bundle(BIO *in, bell_token_key **keys, size_t max, size_t *n) {
+    for (*n = 0;;) {
+        bell_token_key *k;
+        bundle_block what = next_block(in, &k);
+
+        if (what != BUNDLE_KEY) {
+            return what;
+        }
+        if (*n == max) {
+            bell_token_key_free(k);
+            return BUNDLE_KEY;
+        }
+        keys[(*n)++] = k;
+    }
+}
+
+static void explain_bundle(bundle_block what, const char *path, size_t n, size_t max, char *err, size_t err_len) {
+    switch (what) {
+    case BUNDLE_PRIVATE:
+        snprintf(err, err_len, "%s: holds a private key, which could sign; expected the public halves only", path);
+        break;
+    case BUNDLE_WRONG:
+        snprintf(err, err_len, "%s: key %zu cannot be used: expected public keys on the curve P-256 in PEM form", path, n + 1);
+        break;
+    case BUNDLE_KEY:
+        snprintf(err, err_len, "%s: holds more than %zu keys", path, max);
+        break;
+    case BUNDLE_END:
+        snprintf(err, err_len, "%s: holds no public key; expected some on the curve P-256 in PEM form", path);
+    }
+}
+
+long bell_token_keys_parse(bell_str text, const char *path, bell_token_key **keys, size_t max, char *err, size_t err_len) {
+    BIO *in;
+    bundle_block what;
+    size_t n = 0;
+
+    ERR_set_mark();
+    in = BIO_new_mem_buf(text.len > 0 ? text.p : "", (int)text.len);
+    what = in != NULL ? read_bundle(in, keys, max, &n) : BUNDLE_WRONG;
+    BIO_free(in);
+    ERR_pop_to_mark();
+    if (what == BUNDLE_END && n > 0) {
+        return (long)n;
+    }
+    explain_bundle(what, path, n, max, err, err_len);
+    while (n > 0) {
+        bell_token_key_free(keys[--n]);
+    }
+    return -1;
+}
+
 const char *bell_token_key_id(const bell_token_key *k) {
     return k->id;
+}
+
+long bell_token_key_public(const bell_token_key *k, char *out, size_t room) {
+    BIO *pem;
+    char *text;
+    long len;
+
+    ERR_set_mark();
+    pem = BIO_new(BIO_s_mem());
+    len = pem != NULL && PEM_write_bio_PUBKEY(pem, k->pkey) == 1 ? BIO_get_mem_data(pem, &text) : -1;
+    if (len >= 0 && (size_t)len < room) {
+        memcpy(out, text, (size_t)len);
+        out[len] = '\0';
+    } else {
+        len = -1;
+    }
+    BIO_free(pem);
+    ERR_pop_to_mark();
+    return len;
 }
 
 static bool hkdf(const unsigned char *secret, size_t len, bell_str label, unsigned char out[BELL_TOKEN_SECRET_BYTES]) {
@@ -204,20 +315,22 @@ static bool signature_matches(const bell_token_key *k, bell_str input, const uns
     return good;
 }
 
-/* Compares encoded headers byte for byte: nothing is parsed before the signature holds. Only when no key matches it is looked at more
- * closely, for the sake of the log. */
-static bell_token_verdict find_key(const bell_token_key *const *keys, size_t nkeys, bell_str header, const bell_token_key **found) {
-    char text[BELL_TOKEN_MAX_BYTES];
-    bell_str decoded = {text, 0};
-    long len;
-
+/* Compares encoded headers byte for byte: nothing is parsed before the signature holds. NULL: no key matches. */
+static const bell_token_key *find_key(const bell_token_key *const *keys, size_t nkeys, bell_str header) {
     for (size_t i = 0; i < nkeys; i++) {
         if (bell_str_eq(header, bell_str_of(keys[i]->header))) {
-            *found = keys[i];
-            return BELL_TOKEN_OK;
+            return keys[i];
         }
     }
-    len = bell_base64url_decode(header, (unsigned char *)text);
+    return NULL;
+}
+
+/* A header that is no key's: whether it could be one's, for the sake of the log. */
+static bell_token_verdict judge_header(bell_str header) {
+    char text[BELL_TOKEN_MAX_BYTES];
+    bell_str decoded = {text, 0};
+    long len = bell_base64url_decode(header, (unsigned char *)text);
+
     if (len != HEADER_BYTES) {
         return BELL_TOKEN_MALFORMED;
     }
@@ -282,13 +395,11 @@ bell_token_verdict bell_token_judge(const bell_token_claims *c, uint32_t tenant_
     return c->expires_s <= now_s ? BELL_TOKEN_EXPIRED : BELL_TOKEN_OK;
 }
 
-bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t nkeys, bell_str token, uint32_t tenant_id, int64_t now_s,
-                                     bell_token_claims *out) {
+bell_token_verdict bell_token_open(const bell_token_key *const *keys, size_t nkeys, bell_str token, bell_token_claims *out,
+                                   const bell_token_key **key) {
     bell_str signature = token, header, claims, input;
-    const bell_token_key *key = NULL;
     unsigned char raw[SIGNATURE_LEN];
     bell_token_claims c = {0};
-    bell_token_verdict verdict;
 
     if (token.len == 0 || token.len >= BELL_TOKEN_MAX_BYTES) {
         return BELL_TOKEN_MALFORMED;
@@ -299,17 +410,29 @@ bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t n
     if (claims.len == 0 || signature.len != SIGNATURE_LEN || bell_base64url_decode(signature, raw) != BELL_ES256_SIGNATURE_BYTES) {
         return BELL_TOKEN_MALFORMED;
     }
-    verdict = find_key(keys, nkeys, header, &key);
-    if (verdict != BELL_TOKEN_OK) {
-        return verdict;
+    *key = find_key(keys, nkeys, header);
+    if (*key == NULL) {
+        return judge_header(header);
     }
-    if (!signature_matches(key, input, raw)) {
+    if (!signature_matches(*key, input, raw)) {
         return BELL_TOKEN_BAD_SIGNATURE;
     }
     if (!parse_claims(claims, &c)) {
         return BELL_TOKEN_MALFORMED;
     }
-    verdict = bell_token_judge(&c, tenant_id, now_s);
+    *out = c;
+    return BELL_TOKEN_OK;
+}
+
+bell_token_verdict bell_token_verify(const bell_token_key *const *keys, size_t nkeys, bell_str token, uint32_t tenant_id, int64_t now_s,
+                                     bell_token_claims *out) {
+    const bell_token_key *key;
+    bell_token_claims c;
+    bell_token_verdict verdict = bell_token_open(keys, nkeys, token, &c, &key);
+
+    if (verdict == BELL_TOKEN_OK) {
+        verdict = bell_token_judge(&c, tenant_id, now_s);
+    }
     if (verdict == BELL_TOKEN_OK) {
         *out = c;
     }

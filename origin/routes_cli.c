@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "bell_json.h"
+#include "bell_role.h"
 #include "origin/registry.h"
 #include "origin/server/commands.h"
 #include "origin/server/options.h"
@@ -22,12 +23,12 @@ static void write_scopes(bell_json *j, unsigned scopes) {
 static void write_roles(bell_json *j) {
     bell_json_key(j, "roles");
     bell_json_array_open(j);
-    for (const fb_role *r = fb_roles; r->name != NULL; r++) {
+    for (const fb_role *r = fb_roles; r->home != NULL; r++) {
         bell_json_object_open(j);
         bell_json_key(j, "number");
         bell_json_int(j, r->number);
         bell_json_key(j, "name");
-        bell_json_z(j, r->name);
+        bell_json_z(j, bell_role_name(r->number));
         bell_json_key(j, "home");
         bell_json_z(j, r->home);
         write_scopes(j, r->scopes);

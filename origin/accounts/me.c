@@ -1,3 +1,4 @@
+#include "bell_role.h"
 #include "origin/accounts/accounts.h"
 #include "origin/content/person.h"
 #include "origin/server/reply.h"
@@ -19,7 +20,7 @@ static void answer(fb_job *job) {
     bell_json_object_open(&j);
     fb_person_write(&j, r, 0, 0);
     bell_json_key(&j, "role");
-    bell_json_z(&j, fb_role_name(role));
+    bell_json_z(&j, bell_role_name(role));
     bell_json_key(&j, "home");
     bell_json_z(&j, fb_role_home(role));
     bell_json_key(&j, "makes_codes"); /* aides are called teachers too, and make none */

@@ -1,6 +1,7 @@
 /* What the operator of a district may do for everybody but operators: find a person, reset one. */
 #include <stdlib.h>
 
+#include "bell_role.h"
 #include "origin/accounts/accounts.h"
 #include "origin/accounts/one_code.h"
 #include "origin/content/person.h"
@@ -53,7 +54,7 @@ static void write_person(bell_json *j, const PGresult *r, int row) {
     fb_person_write(j, r, row, ID);
     fb_col_write_str(j, "schools", r, row, SCHOOLS);
     bell_json_key(j, "role");
-    bell_json_z(j, fb_role_name((uint32_t)fb_col_i64(r, row, ROLE)));
+    bell_json_z(j, bell_role_name((uint32_t)fb_col_i64(r, row, ROLE)));
     fb_person_write_kind(j, r, row, KIND);
     fb_col_write_str_or_null(j, "code_until", r, row, CODE_UNTIL);
     bell_json_object_close(j);

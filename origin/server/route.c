@@ -1,5 +1,6 @@
 #include "origin/server/route.h"
 
+#include "bell_role.h"
 #include "origin/server/form_token.h"
 #include "origin/server/reply.h"
 #include "origin/server/session.h"
@@ -8,20 +9,20 @@
 /* users.role → what it may. A role that is not here (5, a proctor) may nothing. Whoever answers for a school or a district sees figures, not what
  * single people do. */
 const fb_role fb_roles[] = {
-    {1, FB_SCOPE_SELF, "school_admin", "/courses"}, /* OneRoster 1.1 does not say whether of a school or of the district: the less of the two */
-    {2, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "teacher", "/classes"}, /* aide */
-    {3, FB_SCOPE_SELF, "guardian", "/courses"},
-    {4, FB_SCOPE_SELF, "guardian", "/courses"}, /* parent */
-    {6, FB_SCOPE_SELF, "guardian", "/courses"}, /* relative */
-    {7, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS, "student", "/courses"},
-    {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES | FB_SCOPE_CODES, "teacher", "/classes"},
-    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PEOPLE, "operator", "/district"},
-    {21, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "district_admin", "/district"},
-    {.name = NULL},
+    {1, FB_SCOPE_SELF, "/courses"},                                       /* of a school */
+    {2, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES, "/classes"}, /* aide */
+    {3, FB_SCOPE_SELF, "/courses"},
+    {4, FB_SCOPE_SELF, "/courses"}, /* parent */
+    {6, FB_SCOPE_SELF, "/courses"}, /* relative */
+    {7, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS, "/courses"},
+    {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES | FB_SCOPE_CODES, "/classes"},
+    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PEOPLE, "/district"},
+    {21, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "/district"},
+    {.home = NULL},
 };
 
 static const fb_role *role_find(uint32_t role) {
-    for (const fb_role *r = fb_roles; r->name != NULL; r++) {
+    for (const fb_role *r = fb_roles; r->home != NULL; r++) {
         if (r->number == role) {
             return r;
         }
@@ -46,11 +47,6 @@ const char *fb_scope_name(unsigned scope) {
 unsigned fb_role_scopes(uint32_t role) {
     const fb_role *r = role_find(role);
     return r != NULL ? r->scopes : FB_SCOPE_NONE;
-}
-
-const char *fb_role_name(uint32_t role) {
-    const fb_role *r = role_find(role);
-    return r != NULL ? r->name : "none";
 }
 
 const char *fb_role_home(uint32_t role) {

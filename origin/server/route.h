@@ -62,11 +62,11 @@ bool fb_route_has_tenant(const fb_route *routes, fb_job *job);
 /* Whether a pattern matches; fills ids[FB_ROUTE_IDS_MAX] and *rest. */
 bool fb_route_matches(const char *pattern, bell_str path, uint64_t *ids, bell_str *rest);
 
-/* The roles, ended by one without a name. */
+/* What the roles of lua-free/bell_role.h may do, ended by one without a home page. */
 typedef struct {
-    uint32_t number; /* users.role: those of OneRoster 1.1 in the order of its page, ours from 20 on */
+    uint32_t number;
     unsigned scopes;
-    const char *name, *home;
+    const char *home;
 } fb_role;
 extern const fb_role fb_roles[];
 
@@ -74,8 +74,7 @@ extern const fb_role fb_roles[];
 const char *fb_scope_name(unsigned scope);
 /* The scopes of a role (users.role); none of one that is not known. */
 unsigned fb_role_scopes(uint32_t role);
-/* "student", "teacher", …; the home page of the role. */
-const char *fb_role_name(uint32_t role);
+/* The home page of the role. */
 const char *fb_role_home(uint32_t role);
 
 /* Whether a class still gets in while the waiting room is that full: class c of 10 up to c * 10 percent. */

@@ -28,7 +28,7 @@ static void make_key(void) {
 static bell_jwt_verdict check(const char *token, size_t len) {
     bell_id_token_expected e = {BELL_STR("https://idp"), BELL_STR("us"), BELL_STR("n1"), BELL_STR("token"), BELL_JWA_EDDSA, NOW};
     json_t *claims;
-    bell_jwt_verdict v = bell_jwt_verify(set, (bell_str){token, len}, &claims, &e.alg);
+    bell_jwt_verdict v = bell_jwt_verify(set, BELL_JWT_ID_TOKEN, (bell_str){token, len}, &claims, &e.alg);
 
     if (v == BELL_JWT_OK && bell_id_token_check(claims, &e) == BELL_JWT_OK) {
         fuzz_assert(strcmp(json_string_value(json_object_get(claims, "iss")), "https://idp") == 0);

@@ -1,12 +1,7 @@
-#include "bell_base64.h"
 #include "bell_jwt.h"
-#include "unit.h"
+#include "jose.h"
 
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/rsa.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define NOW 1800000000
@@ -17,24 +12,6 @@ static char rsa_members[2048], p256_members[300], ed25519_members[200], other_me
 static char set_text[8192];
 static bell_jwks *set;
 
-static void base64_number(EVP_PKEY *k, const char *name, int bytes, char *out) {
-    unsigned char raw[600];
-    BIGNUM *n = NULL;
-
-    assert_int_equal(EVP_PKEY_get_bn_param(k, name, &n), 1);
-    int len = bytes > 0 ? BN_bn2binpad(n, raw, bytes) : BN_bn2bin(n, raw);
-    bell_base64url_encode(raw, (size_t)len, out);
-    BN_free(n);
-}
-
-static void rsa_text(EVP_PKEY *k, char *out, size_t room) {
-    char n[800], e[20];
-
-    base64_number(k, OSSL_PKEY_PARAM_RSA_N, 0, n);
-    base64_number(k, OSSL_PKEY_PARAM_RSA_E, 0, e);
-    snprintf(out, room, "\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"", n, e);
-}
-
 static bell_jwks *parse(const char *text) {
     const char *why = NULL;
     bell_jwks *s = bell_jwks_parse(bell_str_of(text), &why);
@@ -44,23 +21,15 @@ static bell_jwks *parse(const char *text) {
 }
 
 static int set_up(void **state) {
-    char x[100], y[100];
-    unsigned char raw[32];
-    size_t len = sizeof(raw);
-
     (void)state;
     rsa = EVP_RSA_gen(2048);
     other = EVP_RSA_gen(2048);
     p256 = EVP_EC_gen("P-256");
     ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    rsa_text(rsa, rsa_members, sizeof(rsa_members));
-    rsa_text(other, other_members, sizeof(other_members));
-    base64_number(p256, OSSL_PKEY_PARAM_EC_PUB_X, 32, x);
-    base64_number(p256, OSSL_PKEY_PARAM_EC_PUB_Y, 32, y);
-    snprintf(p256_members, sizeof(p256_members), "\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"", x, y);
-    assert_int_equal(EVP_PKEY_get_raw_public_key(ed25519, raw, &len), 1);
-    bell_base64url_encode(raw, len, x);
-    snprintf(ed25519_members, sizeof(ed25519_members), "\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"", x);
+    jose_rsa(rsa, rsa_members, sizeof(rsa_members));
+    jose_rsa(other, other_members, sizeof(other_members));
+    jose_p256(p256, p256_members, sizeof(p256_members));
+    jose_ed25519(ed25519, ed25519_members, sizeof(ed25519_members));
     snprintf(set_text, sizeof(set_text),
              "{\"keys\":[{\"kid\":\"r\",%s},{\"kid\":\"p\",\"alg\":\"PS256\",%s},{\"kid\":\"e\",\"use\":\"sig\",%s},{\"kid\":\"d\",\"alg\":\"EdDSA\","
              "%s}]}",
@@ -81,51 +50,10 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static size_t raw_from_der(unsigned char *sig, size_t len) {
-    const unsigned char *p = sig;
-    ECDSA_SIG *s = d2i_ECDSA_SIG(NULL, &p, (long)len);
-
-    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(s), sig, 32), 32);
-    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(s), sig + 32, 32), 32);
-    ECDSA_SIG_free(s);
-    return 64;
-}
-
-/* A token with this header and payload; key NULL: signed with `secret` by HMAC-SHA-256, or with nothing when that is NULL, too. */
-static char *sign(const char *header, const char *payload, EVP_PKEY *key, bool pss, const char *secret) {
-    static char token[20000];
-    unsigned char sig[600];
-    size_t len = bell_base64url_encode(header, strlen(header), token), sig_len = sizeof(sig);
-
-    token[len++] = '.';
-    len += bell_base64url_encode(payload, strlen(payload), token + len);
-    if (key == NULL && secret == NULL) {
-        strcpy(token + len, ".");
-        return token;
-    }
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_PKEY *mac = key == NULL ? EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const unsigned char *)secret, strlen(secret)) : NULL;
-    EVP_PKEY_CTX *options;
-    assert_int_equal(EVP_DigestSignInit(ctx, &options, key == ed25519 ? NULL : EVP_sha256(), NULL, key != NULL ? key : mac), 1);
-    if (pss) {
-        EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING);
-        EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST);
-    }
-    assert_int_equal(EVP_DigestSign(ctx, sig, &sig_len, (unsigned char *)token, len), 1);
-    EVP_MD_CTX_free(ctx);
-    EVP_PKEY_free(mac);
-    if (key == p256) {
-        sig_len = raw_from_der(sig, sig_len);
-    }
-    token[len++] = '.';
-    bell_base64url_encode(sig, sig_len, token + len);
-    return token;
-}
-
 static bell_jwt_verdict verify_with(const bell_jwks *keys, const char *token) {
     json_t *claims;
     bell_jwa alg = BELL_JWA_NONE;
-    bell_jwt_verdict v = bell_jwt_verify(keys, bell_str_of(token), &claims, &alg);
+    bell_jwt_verdict v = bell_jwt_verify(keys, BELL_JWT_ID_TOKEN, bell_str_of(token), &claims, &alg);
 
     assert_true((v == BELL_JWT_OK) == (claims != NULL));
     assert_int_equal(ERR_peek_error(), 0);
@@ -170,7 +98,7 @@ static void signatures(void **state) {
 
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
-        assert_row(verify_with(set, sign(rows[i].header, ANN, rows[i].key, rows[i].pss, NULL)) == rows[i].want, rows[i].row);
+        assert_row(verify_with(set, jose_sign(rows[i].header, ANN, rows[i].key, rows[i].pss, NULL)) == rows[i].want, rows[i].row);
     }
 }
 
@@ -179,20 +107,20 @@ static void a_key_in_the_header_is_not_looked_at(void **state) {
 
     (void)state;
     snprintf(header, sizeof(header), "{\"alg\":\"RS256\",\"kid\":\"r\",\"jwk\":{%s}}", other_members);
-    assert_int_equal(verify_with(set, sign(header, ANN, other, false, NULL)), BELL_JWT_BAD_SIGNATURE);
+    assert_int_equal(verify_with(set, jose_sign(header, ANN, other, false, NULL)), BELL_JWT_BAD_SIGNATURE);
 }
 
 static void secrets_are_not_taken_for_signatures(void **state) {
     char symmetric[300];
 
     (void)state;
-    assert_int_equal(verify_with(set, sign("{\"alg\":\"none\"}", ANN, NULL, false, NULL)), BELL_JWT_ALGORITHM);
-    assert_int_equal(verify_with(set, sign("{\"alg\":\"RS256\",\"kid\":\"r\"}", ANN, NULL, false, NULL)), BELL_JWT_MALFORMED);
-    assert_int_equal(verify_with(set, sign("{\"alg\":\"HS256\",\"kid\":\"r\"}", ANN, NULL, false, rsa_members)), BELL_JWT_ALGORITHM);
+    assert_int_equal(verify_with(set, jose_sign("{\"alg\":\"none\"}", ANN, NULL, false, NULL)), BELL_JWT_ALGORITHM);
+    assert_int_equal(verify_with(set, jose_sign("{\"alg\":\"RS256\",\"kid\":\"r\"}", ANN, NULL, false, NULL)), BELL_JWT_MALFORMED);
+    assert_int_equal(verify_with(set, jose_sign("{\"alg\":\"HS256\",\"kid\":\"r\"}", ANN, NULL, false, rsa_members)), BELL_JWT_ALGORITHM);
     snprintf(symmetric, sizeof(symmetric), "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"s\",\"k\":\"c2VjcmV0\"}]}");
     bell_jwks *s = parse(symmetric);
     assert_int_equal(s->nkeys, 0);
-    assert_int_equal(verify_with(s, sign("{\"alg\":\"HS256\",\"kid\":\"s\"}", ANN, NULL, false, "secret")), BELL_JWT_ALGORITHM);
+    assert_int_equal(verify_with(s, jose_sign("{\"alg\":\"HS256\",\"kid\":\"s\"}", ANN, NULL, false, "secret")), BELL_JWT_ALGORITHM);
     bell_jwks_free(s);
 }
 
@@ -204,7 +132,7 @@ static void shapes(void **state) {
     for (size_t i = 0; i < ROWS(rows); i++) {
         assert_row(verify_with(set, rows[i]) != BELL_JWT_OK, rows[i]);
     }
-    good = sign("{\"alg\":\"RS256\",\"kid\":\"r\"}", ANN, rsa, false, NULL);
+    good = jose_sign("{\"alg\":\"RS256\",\"kid\":\"r\"}", ANN, rsa, false, NULL);
     for (size_t len = 0; len < strlen(good); len++) {
         snprintf(cut, len + 1, "%s", good);
         assert_int_not_equal(verify_with(set, cut), BELL_JWT_OK);
@@ -236,7 +164,7 @@ static void keys_of_no_use_are_left_out(void **state) {
     snprintf(rows[n++], 3000, "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}");
     snprintf(rows[n++], 3000, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AQAB\"}");
     snprintf(rows[n], 3000, "{");
-    rsa_text(small, rows[n] + 1, 2990);
+    jose_rsa(small, rows[n] + 1, 2990);
     strcat(rows[n++], "}");
     snprintf(rows[n++], 3000, "\"text\"");
     for (size_t i = 0; i < n; i++) {
@@ -276,7 +204,7 @@ static void two_keys_that_could_be_meant(void **state) {
     snprintf(text, sizeof(text), "{\"keys\":[{%s},{%s}]}", rsa_members, other_members);
     bell_jwks *s = parse(text);
     assert_int_equal(s->nkeys, 2);
-    assert_int_equal(verify_with(s, sign("{\"alg\":\"RS256\"}", ANN, rsa, false, NULL)), BELL_JWT_UNKNOWN_KEY);
+    assert_int_equal(verify_with(s, jose_sign("{\"alg\":\"RS256\"}", ANN, rsa, false, NULL)), BELL_JWT_UNKNOWN_KEY);
     bell_jwks_free(s);
 }
 

@@ -52,7 +52,7 @@ static void check_token(fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
     }
-    bell_jwt_verdict v = bell_jwt_verify(c->keys, bell_str_of(f->tokens.id_token), &claims, &alg);
+    bell_jwt_verdict v = bell_jwt_verify(c->keys, BELL_JWT_ID_TOKEN, bell_str_of(f->tokens.id_token), &claims, &alg);
     if ((v == BELL_JWT_UNKNOWN_KEY || v == BELL_JWT_BAD_SIGNATURE) && !f->keys_fetched_again) {
         f->keys_fetched_again = true; /* the provider may have new keys, perhaps under the old name */
         fb_oidc_need_keys(job, check_token, true);
