@@ -19,6 +19,12 @@ make_session_key() {
     as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/session.pem"
 }
 
+# With the public halves the edge verifies sessions; written anew by each `firstbell keys rotate`.
+make_session_public_keys() {
+    # shellcheck disable=SC2016 # expanded by the inner sh
+    as_owner sh -c '"$1" -c "$2" keys public >"$3.new" && mv "$3.new" "$3"' sh "$APP/bin/firstbell" "$S/conf/firstbell.conf" "$S/keys/sessions.pub.pem"
+}
+
 # The directory is signed with it; the public half is for the edges, this one's and those on other machines.
 make_directory_key() {
     # shellcheck disable=SC2016 # expanded by the inner sh

@@ -99,6 +99,7 @@ static const command commands[] = {
      "makes a password void, ends all sessions, prints a one-time code"},
     {{"course", "import"}, fb_cmd_course_import, false, "--tenant NAME --course SOURCED_ID DIR", "replaces the content of a course"},
     {{"keys", "rotate"}, fb_cmd_keys_rotate, false, "", "makes the next key sign sessions; the one before counts until its last session ends"},
+    {{"keys", "public"}, fb_cmd_keys_public, false, "", "prints the public halves, with which edges verify sessions (`bell_session_keys`)"},
     {{"keys", "list"}, fb_cmd_keys_list, false, "", "shows the keys of sessions and until when each counts"},
     {{"edge-key", "new"},
      fb_cmd_edge_key_new,

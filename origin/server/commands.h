@@ -12,6 +12,7 @@ int fb_cmd_edge_key_new(const fb_settings *s, int argc, char **argv);
 int fb_cmd_routes(const fb_settings *s, int argc, char **argv);
 int fb_cmd_settings(const fb_settings *s, int argc, char **argv);
 int fb_cmd_keys_rotate(const fb_settings *s, int argc, char **argv);
+int fb_cmd_keys_public(const fb_settings *s, int argc, char **argv);
 int fb_cmd_keys_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_add(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_list(const fb_settings *s, int argc, char **argv);

@@ -1,5 +1,5 @@
-/* `firstbell keys rotate|list`: the keys of sessions (session_keys.h). No step leaves the api without a key: the old one is kept before the new one
- * takes its place, each file appears by rename, and a rotation that was cut short is made whole by the next. */
+/* `firstbell keys rotate|public|list`: the keys of sessions (session_keys.h). No step leaves the api without a key: the old one is kept before the
+ * new one takes its place, each file appears by rename, and a rotation that was cut short is made whole by the next. */
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
@@ -9,9 +9,11 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bell_buf.h"
 #include "origin/server/commands.h"
 #include "origin/server/key_file.h"
 #include "origin/server/options.h"
@@ -87,6 +89,35 @@ static void drop_expired(const char *dir, int64_t now_s) {
     free(names);
 }
 
+/* The public halves of all keys that count, of the next one, too, one behind the other. */
+static bool public_keys(const fb_settings *s, bell_buf *out) {
+    char err[PATH_BYTES + 200], pem[KEY_FILE_BYTES];
+    fb_session_keys keys;
+    if (!fb_session_keys_load(&keys, s, (int64_t)time(NULL), err, sizeof err)) {
+        fprintf(stderr, "firstbell: %s\n", err);
+        return false;
+    }
+    for (size_t i = 0; i < keys.nkeys; i++) {
+        long len = bell_token_key_public(keys.keys[i], pem, sizeof pem);
+        bell_buf_add(out, pem, len > 0 ? (size_t)len : 0);
+        out->failed = out->failed || len < 0;
+    }
+    fb_session_keys_free(&keys);
+    return !out->failed || (fprintf(stderr, "firstbell: OpenSSL could not write a public key\n"), false);
+}
+
+/* Before a key signs, edges know it. */
+static bool write_public_keys(const fb_settings *s) {
+    bell_buf text;
+    bell_buf_init(&text, FB_SESSION_KEYS_MAX * KEY_FILE_BYTES);
+    bool ok = public_keys(s, &text) && fb_key_file_put(s->session_public_keys, text.p, text.len);
+    if (ok && chmod(s->session_public_keys, 0644) != 0) {
+        ok = fb_key_fail(s->session_public_keys, "edges cannot be let read it");
+    }
+    bell_buf_fini(&text);
+    return ok;
+}
+
 /* The next key signs, the one that signed is kept until its last session ends, and a new next one is made. */
 static bool rotate(const fb_settings *s, int64_t now_s) {
     char next[PATH_BYTES], old[PATH_BYTES], parent[PATH_BYTES], id[64], next_id[64];
@@ -113,13 +144,24 @@ int fb_cmd_keys_rotate(const fb_settings *s, int argc, char **argv) {
         return 2;
     }
     int lock = fb_key_dir_lock(s->session_keys_dir, "session_keys_dir");
-    bool ok = lock >= 0 && rotate(s, (int64_t)time(NULL));
+    bool ok = lock >= 0 && rotate(s, (int64_t)time(NULL)) && write_public_keys(s);
     if (lock >= 0) {
         close(lock);
     }
     if (ok) {
         fb_key_reload_api(s);
     }
+    return ok ? 0 : 1;
+}
+
+int fb_cmd_keys_public(const fb_settings *s, int argc, char **argv) {
+    if (!fb_options_parse(argc, argv, NULL, 0, NULL, 0)) {
+        return 2;
+    }
+    bell_buf text;
+    bell_buf_init(&text, FB_SESSION_KEYS_MAX * KEY_FILE_BYTES);
+    bool ok = public_keys(s, &text) && fwrite(text.p, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+    bell_buf_fini(&text);
     return ok ? 0 : 1;
 }
 

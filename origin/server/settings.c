@@ -43,6 +43,8 @@ static const setting settings[] = {
     {TEXT_AT(media_root, PATH, "/var/lib/firstbell/media"), "media of courses, one folder a tenant"},
     {TEXT_AT(session_key, PATH, "/var/lib/firstbell/keys/session.pem"), "the EC P-256 private key that signs sessions, in PEM"},
     {TEXT_AT(session_keys_dir, PATH, "/var/lib/firstbell/keys/sessions"), "the next key of sessions and those that have signed (`firstbell keys`)"},
+    {TEXT_AT(session_public_keys, PATH, "/var/lib/firstbell/keys/sessions.pub.pem"),
+     "the public halves of all of them, for edges; `firstbell keys rotate` writes it"},
     {TEXT_AT(edge_keys_dir, PATH, "/var/lib/firstbell/keys/edges"),
      "the keys of the edges that are believed, ID.key each (`firstbell edge-key new`)"},
     {TEXT_AT(directory_file, PATH, "/var/lib/firstbell/directory.snapshot"), "the tenant directory that the jobs publish and the edge reads"},

@@ -19,6 +19,7 @@ typedef struct {
     char media_root[FB_SETTING_TEXT_MAX];
     char session_key[FB_SETTING_TEXT_MAX];
     char session_keys_dir[FB_SETTING_TEXT_MAX];
+    char session_public_keys[FB_SETTING_TEXT_MAX];
     char edge_keys_dir[FB_SETTING_TEXT_MAX];
     char fetch_ca_file[FB_SETTING_TEXT_MAX];
     char fetch_private_hosts[FB_SETTING_TEXT_MAX]; /* words, or "-" */

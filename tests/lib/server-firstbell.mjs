@@ -14,6 +14,7 @@ import { waitFor } from './wait.mjs';
 /** Writes firstbell.conf as auto/up does, with two workers; `settings` replaces or adds settings. Gives its path. */
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
     makeKey(place, 'session.pem', ['EC', '-pkeyopt', 'ec_paramgen_curve:P-256']);
+    if (!existsSync(place.path('keys/sessions.pub.pem'))) place.write('keys/sessions.pub.pem', createPublicKey(place.read('keys/session.pem')).export({ type: 'spki', format: 'pem' }));
     makeKey(place, 'directory.pem', ['ed25519']);
     putDirectoryKey(place);
     ensureEdgeKey(place);

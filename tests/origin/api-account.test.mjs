@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash, createPublicKey } from 'node:crypto';
 import { chmodSync, chownSync, copyFileSync, readFileSync, readdirSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -117,6 +118,12 @@ test('a rotated key signs after a reload; sessions of the old one go on, those o
     assert.match(list, new RegExp(`^${kid(second)} +signs `, 'm'));
     assert.match(list, new RegExp(`^${kid(first)} +counts until \\d{4}-\\d\\d-\\d\\dT`, 'm'));
     const [, next] = /^(\S+) +signs next/m.exec(list);
+    const bundle = await mustFirstbell(place, ['keys', 'public']);
+    assert.equal(place.read('keys/sessions.pub.pem'), bundle, 'edges were given the same');
+    assert.equal(statSync(place.path('keys/sessions.pub.pem')).mode & 0o777, 0o644);
+    const ids = bundle.match(/-----BEGIN PUBLIC KEY-----[^]*?-----END PUBLIC KEY-----\n/g).map((pem) =>
+        createHash('sha256').update(createPublicKey(pem).export({ type: 'spki', format: 'der' })).digest().subarray(0, 8).toString('base64url'));
+    assert.deepEqual(ids.sort(), [kid(first), kid(second), next].sort(), 'the next key is there before it signs');
     const third = await rotate(kid(second));
     assert.equal(kid(third), next, 'the next key was known before it signed');
     assert.deepEqual([await status(first), await status(second), await status(third)], [200, 200, 200]);
