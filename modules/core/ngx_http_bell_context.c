@@ -133,6 +133,33 @@ ngx_http_bell_identify(ngx_http_request_t *r, ngx_str_t *subject,
 }
 
 
+ngx_int_t
+ngx_http_bell_grant(ngx_http_request_t *r, ngx_str_t *scopes)
+{
+    u_char               *p;
+    ngx_http_bell_ctx_t  *ctx;
+
+    ctx = ngx_http_bell_context(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->scopes.len) {
+        return ngx_http_bell_same(&ctx->scopes, scopes) ? NGX_OK
+                                                        : NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, scopes->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_http_bell_append(p, &ctx->scopes, scopes);
+
+    return NGX_OK;
+}
+
+
 static ngx_uint_t
 ngx_http_bell_same(ngx_str_t *a, ngx_str_t *b)
 {

@@ -26,11 +26,12 @@ extern ngx_module_t  ngx_http_bell_core_module
 /* NULL: there is none yet */
 ngx_http_bell_ctx_t *ngx_http_bell_get_context(ngx_http_request_t *r);
 
-/* what the table calls context, tenant, identify, reason */
+/* what the table calls context, tenant, identify, grant, reason */
 ngx_http_bell_ctx_t *ngx_http_bell_context(ngx_http_request_t *r);
 const bell_tenant *ngx_http_bell_context_tenant(ngx_http_request_t *r);
 ngx_int_t ngx_http_bell_identify(ngx_http_request_t *r, ngx_str_t *subject,
     ngx_str_t *role, ngx_str_t *class);
+ngx_int_t ngx_http_bell_grant(ngx_http_request_t *r, ngx_str_t *scopes);
 void ngx_http_bell_reason(ngx_http_request_t *r, const char *fmt, ...);
 
 /*

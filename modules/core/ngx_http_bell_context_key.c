@@ -85,6 +85,7 @@ ngx_http_bell_signed_context_variable(ngx_http_request_t *r,
     claims.tenant_id = tenant->id;
     claims.subject = ngx_http_bell_borrow(&ctx->subject);
     claims.role = ngx_http_bell_borrow(&ctx->role);
+    claims.scopes = ngx_http_bell_borrow(&ctx->scopes);
 
     if (id && !id->not_found) {
         claims.request_id.p = (char *) id->data;

@@ -64,7 +64,23 @@ typedef struct {
      */
 
     uint64_t       charged;
+
+    /* since version 4 */
+
+    ngx_str_t      scopes;              /* by grant(); empty: all of a role */
+    void          *session;             /* of the module that verifies them */
 } ngx_http_bell_ctx_t;
+
+
+/*
+ * What stands before an answer, in the order of these rooms whatever the
+ * order of load_module: all run in nginx's access phase, before those of
+ * nginx itself (allow, auth_basic).
+ */
+
+#define NGX_HTTP_BELL_ROOM_ADDRESS   0  /* limits that need to know nobody */
+#define NGX_HTTP_BELL_ROOM_IDENTITY  1
+#define NGX_HTTP_BELL_ROOM_LIMIT     2
 
 
 /*
@@ -271,6 +287,25 @@ typedef struct {
 
     void                  (*collect)(ngx_cycle_t *cycle,
         ngx_http_bell_sink_t *sink);
+
+    /*
+     * Narrows what the subject of identify() may do to these scopes, words
+     * with spaces between; copied.  Results as of identify().
+     */
+
+    ngx_int_t             (*grant)(ngx_http_request_t *r, ngx_str_t *scopes);
+
+    /*
+     * For the preconfiguration handler: "handler" runs for each main request
+     * when its room's turn has come, and again after an internal redirect.
+     * It returns as an access handler does: NGX_DECLINED when it has nothing
+     * against the request, NGX_OK when it lets it in also where "satisfy any"
+     * asks for one who does, a status to refuse it, NGX_AGAIN to be called
+     * again; then the rooms before it are, too.
+     */
+
+    ngx_int_t             (*access)(ngx_conf_t *cf, ngx_uint_t room,
+        ngx_http_handler_pt handler);
 } ngx_http_bell_core_api_t;
 
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_access.h"
 #include "ngx_http_bell_context.h"
 #include "ngx_http_bell_metrics.h"
 
@@ -43,7 +44,10 @@ static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
     ngx_http_bell_add_collector,
     ngx_http_bell_count,
     ngx_http_bell_gauge,
-    ngx_http_bell_collect
+    ngx_http_bell_collect,
+
+    ngx_http_bell_grant,
+    ngx_http_bell_access_add
 };
 
 

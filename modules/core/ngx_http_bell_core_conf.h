@@ -11,6 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_access.h"
 #include "ngx_http_bell_context.h"
 #include "ngx_http_bell_context_key.h"
 #include "ngx_http_bell_directory_feed.h"
@@ -22,6 +23,7 @@ typedef struct {
     ngx_http_bell_context_key_t  *context_key;  /* likewise */
     ngx_http_bell_redis_conf_t   *redis;        /* likewise */
     ngx_http_bell_metrics_t      *metrics;
+    ngx_http_bell_access_t        access;
     ngx_http_bell_metric_t       *refused[NGX_HTTP_BELL_REFUSED_N];
 } ngx_http_bell_core_main_conf_t;
 

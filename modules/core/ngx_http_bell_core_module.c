@@ -167,6 +167,9 @@ static ngx_http_variable_t  ngx_http_bell_core_vars[] = {
     { ngx_string("bell_role"), NULL, ngx_http_bell_context_variable,
       offsetof(ngx_http_bell_ctx_t, role), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("bell_scopes"), NULL, ngx_http_bell_context_variable,
+      offsetof(ngx_http_bell_ctx_t, scopes), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("bell_class"), NULL, ngx_http_bell_context_variable,
       offsetof(ngx_http_bell_ctx_t, class), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
@@ -558,7 +561,18 @@ ngx_http_bell_core_init(ngx_conf_t *cf)
 
     *h = ngx_http_bell_tenant_handler;
 
-    return NGX_OK;
+    return ngx_http_bell_access_init(cf);
+}
+
+
+ngx_http_bell_access_t *
+ngx_http_bell_access_conf(void **main_conf)
+{
+    ngx_http_bell_core_main_conf_t  *bmcf;
+
+    bmcf = main_conf[ngx_http_bell_core_module.ctx_index];
+
+    return &bmcf->access;
 }
 
 
