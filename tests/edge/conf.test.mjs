@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 import { app, fill, nginxProgram } from '../lib/app.mjs';
 import { canConnect, Client, raw } from '../lib/client.mjs';
 import { edgeContext, putEdgeKey, readContext } from '../lib/edge-context.mjs';
+import { newSessionKey, session } from '../lib/jose.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
 import { children, mustRun, run } from '../lib/run.mjs';
 import { http2Words, makeCertificate, noLeaks } from '../lib/server-nginx.mjs';
@@ -23,6 +24,7 @@ const tenants = [tenant(1, 'demo', ['demo.localhost']),
     tenant(4, 'paused', ['paused.localhost'], { status: 'suspended', title: 'Bezirk <b>Süd</b>', locale: 'de', notice: 'Zurück am "Montag".\n</p><script>alert(1)</script>' })];
 const nginx = (...args) => [nginxProgram(), '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
 let key;
+const sessionKey = newSessionKey();
 let port;
 let origin;
 let ca;
@@ -35,6 +37,7 @@ before(async () => {
     ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'paused.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     putEdgeKey(place);
+    place.write('keys/sessions.pub.pem', sessionKey.pem);
     port = await freePort();
     const template = readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8').replace('proxy_read_timeout 30s', 'proxy_read_timeout 3s')
         .replace(/(map \$host \$bell_strict_transport \{\n\s+default) "";/, '$1 ""; closed.localhost "max-age=31536000";');
@@ -346,6 +349,18 @@ test('HTTP/1.0 without Host is refused by name, not broken', () => {
     const hello = 'GET / HTTP/1.0\r\n\r\n';
     const reply = execFileSync('openssl', ['s_client', '-quiet', '-ign_eof', '-connect', `127.0.0.1:${port}`], { input: hello, stdio: ['pipe', 'pipe', 'ignore'] });
     assert.match(reply.toString(), /^HTTP\/1\.1 404 [^]*No school is found/);
+});
+
+test('the origin is told whose session it is, and the log, too', async () => {
+    const cookie = `__Host-bell_session=${session(sessionKey, { role: 8 })}`;
+    const { json, headers } = await client.get('/whose', { headers: { cookie } });
+    const { subject, role } = readContext(json.headers['bell-context'], { target: '/whose' });
+    assert.deepEqual([subject, role], ['42', 'teacher']);
+    await waitFor('the line', () => place.read('log/edge-access.log').includes(headers['x-request-id']));
+    const line = JSON.parse(place.read('log/edge-access.log').split('\n').find((text) => text.includes(headers['x-request-id'])));
+    assert.deepEqual([line.subject, line.session], ['42', 'valid']);
+    const nobody = await client.get('/whose', { headers: { cookie: `${cookie}x` } });
+    assert.equal(readContext(nobody.json.headers['bell-context'], { target: '/whose' }).subject, '');
 });
 
 test('TLS 1.1 is refused', async () => {

@@ -95,7 +95,7 @@ export async function startEdge(place, { tenants = twoTenants, version = 1, defa
     publish(place, bytes ?? snapshot(version, tenants, defaultTenant));
     const port = await freePort();
     const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port, modules: options.modules });
-    return { ...nginx, port, ask: (host, path) => ask(port, host, path) };
+    return { ...nginx, port, ask: (host, path, options) => ask(port, host, path, options) };
 }
 
 /** One request, on a connection of its own unless there is an `agent`: {status, headers, text, json}. host null: a request without Host (HTTP/1.0). */
