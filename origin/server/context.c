@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "bell_role.h"
 #include "origin/server/job.h"
 #include "origin/server/log.h"
 #include "origin/server/reply.h"
 #include "origin/server/request_id.h"
+#include "origin/server/route.h"
 #include "origin/server/worker.h"
 
 static int64_t now_ms(void) {
@@ -26,6 +28,19 @@ static void note_key_id(fb_context *c, bell_str value) {
     }
 }
 
+/* The scopes that are named, words with spaces between; all of them when none is. Words that are no scope of ours name nothing. */
+static unsigned scopes_of(bell_str words) {
+    unsigned scopes = 0;
+
+    if (words.len == 0) {
+        return ~0u;
+    }
+    while (words.len > 0) {
+        scopes |= fb_scope_of(bell_str_cut(&words, ' '));
+    }
+    return scopes;
+}
+
 void fb_context_read(fb_job *job) {
     const bell_http_request *q = job->request;
     const fb_edge_keys *k = &job->worker->edge_keys;
@@ -35,6 +50,7 @@ void fb_context_read(fb_job *job) {
     int64_t now_s = (int64_t)time(NULL);
 
     memset(c, 0, sizeof(*c));
+    c->scopes = ~0u;
     job->tenant_id = 0;
     if (value.p == NULL || bell_http_header_count(q, BELL_STR("Bell-Context")) != 1) {
         c->cause = value.p == NULL ? FB_CONTEXT_ABSENT : FB_CONTEXT_TWICE;
@@ -48,6 +64,8 @@ void fb_context_read(fb_job *job) {
     }
     job->tenant_id = (int32_t)claims.tenant_id;
     memcpy(c->subject, claims.subject.p, claims.subject.len);
+    memcpy(c->role, claims.role.p, claims.role.len);
+    c->scopes = scopes_of(claims.scopes);
     fb_request_id_take(claims.request_id, job->request_id);
 }
 
@@ -58,7 +76,8 @@ bool fb_context_fits_session(fb_job *job) {
         return true;
     }
     snprintf(user, sizeof(user), "%llu", (unsigned long long)job->session.user_id);
-    if (strcmp(user, job->context.subject) == 0) {
+    if (strcmp(user, job->context.subject) == 0 &&
+        (job->context.role[0] == '\0' || strcmp(job->context.role, bell_role_name(job->session.role)) == 0)) {
         return true;
     }
     job->context.cause = FB_CONTEXT_OTHER_SUBJECT;
@@ -76,7 +95,7 @@ static void describe(const fb_context *c, char *out, size_t out_len) {
         snprintf(out, out_len, "there is more than one Bell-Context");
         break;
     case FB_CONTEXT_OTHER_SUBJECT:
-        snprintf(out, out_len, "the edge names another person than the session does");
+        snprintf(out, out_len, "the edge names another person, or another role, than the session does");
         break;
     case BELL_CONTEXT_TOO_OLD:
         snprintf(out, out_len, "key %s: the context is %lld s old and may be %d: the edge's clock is behind ours or ours ahead, or it was replayed",

@@ -16,7 +16,7 @@ struct fb_worker;
 enum {
     FB_CONTEXT_ABSENT = BELL_CONTEXT_VERDICTS,
     FB_CONTEXT_TWICE,
-    FB_CONTEXT_OTHER_SUBJECT, /* the cookie's is another */
+    FB_CONTEXT_OTHER_SUBJECT, /* the cookie's is another, or of another role */
     FB_CONTEXT_CAUSES
 };
 
@@ -26,6 +26,8 @@ typedef struct {
     int64_t ahead_s;
     char key_id[BELL_CONTEXT_ID_BYTES + 1]; /* that it claims; "" when that is no id */
     char subject[BELL_CONTEXT_SUBJECT_BYTES + 1];
+    char role[BELL_CONTEXT_ROLE_BYTES + 1];
+    unsigned scopes; /* what of the role is left; all bits: nothing was taken away */
 } fb_context;
 
 /* Of a worker: what was refused, by cause. */
@@ -37,7 +39,7 @@ typedef struct {
 
 /* Sets tenant_id, request_id and context of the job; tenant_id stays 0 when the context is not right. */
 void fb_context_read(struct fb_job *job);
-/* Whether the session is of whom the context names, if it names somebody; otherwise context.cause says so. */
+/* Whether the session is of whom the context names, and of that role, if it names somebody; otherwise context.cause says so. */
 bool fb_context_fits_session(struct fb_job *job) __attribute__((warn_unused_result));
 /* Answers 404 and counts the cause. */
 void fb_context_refuse(struct fb_job *job);

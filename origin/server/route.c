@@ -44,6 +44,15 @@ const char *fb_scope_name(unsigned scope) {
     return NULL;
 }
 
+unsigned fb_scope_of(bell_str name) {
+    for (unsigned scope = 1; fb_scope_name(scope) != NULL; scope <<= 1) {
+        if (bell_str_eq(name, bell_str_of(fb_scope_name(scope)))) {
+            return scope;
+        }
+    }
+    return FB_SCOPE_NONE;
+}
+
 unsigned fb_role_scopes(uint32_t role) {
     const fb_role *r = role_find(role);
     return r != NULL ? r->scopes : FB_SCOPE_NONE;
@@ -192,7 +201,7 @@ static bool may_enter(fb_job *job) {
         fb_reply_sign_in(job);
         return false;
     }
-    if ((fb_role_scopes(job->session.role) & r->scope) != r->scope) {
+    if ((fb_role_scopes(job->session.role) & job->context.scopes & r->scope) != r->scope) {
         const char *home = fb_role_home(job->session.role);
         if (r->is_page && !bell_str_eq(job->request->path, bell_str_of(home))) {
             fb_reply_redirect(job, home);

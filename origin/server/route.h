@@ -72,6 +72,8 @@ extern const fb_role fb_roles[];
 
 /* "self", "content", … of one scope; NULL: there is none such. */
 const char *fb_scope_name(unsigned scope);
+/* The scope of that name; none of another word. */
+unsigned fb_scope_of(bell_str name);
 /* The scopes of a role (users.role); none of one that is not known. */
 unsigned fb_role_scopes(uint32_t role);
 /* The home page of the role. */

@@ -140,7 +140,9 @@ test('whom the edge names is whom the session names, or nothing is answered', as
     assert.equal((await me({ tenant: 1, subject: studentId })).status, 200);
     assertNothing(await me({ tenant: 1, subject: `${studentId}1` }), 'another person');
     assertNothing(await me({ tenant: 1, subject: `0${studentId}` }), 'another spelling');
-    assert.match(log(), /the edge names another person than the session does/);
+    assertNothing(await me({ tenant: 1, subject: studentId, role: 'teacher' }), 'another role');
+    assert.equal((await me({ tenant: 1, subject: studentId, role: 'student' })).status, 200);
+    assert.match(log(), /the edge names another person, or another role, than the session does/);
     const nobody = originClient(api.socketPath, 1, { subject: studentId });
     assert.equal((await nobody.get('/api/v1/me')).status, 401, 'a name alone is no session');
     nobody.close();
@@ -305,4 +307,13 @@ test('a port of the origin that is reached directly gives nothing away', async (
     assert.equal((await stranger.get('/healthz')).text, 'ok\n');
     stranger.close();
     assert.match(await raw({ port }, headFromEdge('GET /sign-in HTTP/1.1', ['Connection: close'])), /^HTTP\/1\.1 200 /);
+});
+
+test('what the edge takes away of a role is not there; what it adds is not, either', async () => {
+    const courses = (edge) => student.get('/api/v1/courses', { edge });
+    assert.equal((await courses({ tenant: 1, scopes: 'self content' })).status, 200);
+    assert.equal((await courses({ tenant: 1, scopes: 'self' })).status, 403);
+    assert.equal((await courses({ tenant: 1, scopes: 'nonsense' })).status, 403);
+    assert.equal((await me({ tenant: 1, scopes: 'self' })).status, 200);
+    assert.equal((await student.get('/api/v1/district', { edge: { tenant: 1, scopes: 'district' } })).status, 403);
 });
