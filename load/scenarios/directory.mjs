@@ -1,5 +1,5 @@
 // What it costs to tell tenants apart: nginx with a directory of 50,000 tenants and 150,000 host names beside the same nginx without one. Both answer
-// from memory; one worker on one core, the load on the other. And how long a change takes until all workers of two edges know it.
+// from memory; one worker on one core, the load on the other. What it costs to find out who asks, on top. And how long a change takes until all workers of two edges know it.
 
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -9,6 +9,7 @@ import { children } from '../../tests/lib/run.mjs';
 import { modulePath, startNginx, tempPaths, testNginx } from '../../tests/lib/server-nginx.mjs';
 import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
 import { playChanges } from '../lib/directory-changes.mjs';
+import { playSessions } from '../lib/directory-sessions.mjs';
 import { httpLoad } from '../lib/generator.mjs';
 import { cpuMicroseconds } from '../lib/process.mjs';
 import { median } from '../lib/report.mjs';
@@ -44,7 +45,10 @@ async function playLookups(place, report, { quick, say }) {
     report.note(`${tenants.length} tenants, three names each, asked for over ${CONNECTIONS} connections in three ways: ${HOSTS_ASKED} names from all over the ` +
         `directory in turn; ${DRAWN} requests of which the n-th busiest name has a share of 1/n, as schools have; and ${DRAWN} of which all names have ` +
         'the same share, as nowhere is seen: it shows what a name costs that was not asked for lately. One worker on one core');
-    await Promise.all([bare, told].map(({ program }) => place.stopProgram(program)));
+    const stop = ({ program }) => place.stopProgram(program);
+    await Promise.all([bare, told].map(stop));
+    const start = (name, more) => startEdge(place, name, zoneKib, 'on', more);
+    await playSessions(place, report, { quick, tenants, start, stop, measure, browser: BROWSER });
 }
 
 /** Which hosts are asked for, and the bar for that. */
@@ -101,8 +105,9 @@ async function zoneNeeded(place) {
     return Number(kib);
 }
 
-function edgeConf(place, port, zoneKib, on) {
+function edgeConf(place, port, zoneKib, on, { load = '', http = '' } = {}) {
     return `load_module ${modulePath()};
+${load}
 worker_processes 1;
 worker_cpu_affinity 01;
 events { worker_connections 512; }
@@ -112,17 +117,18 @@ http {
     keepalive_requests 100000000;
     bell_directory zone=tenants:${zoneKib}k file=${place.path('directory.snapshot')};
     bell_tenant ${on};
+    ${http}
     server {
         listen 127.0.0.1:${port};
-        location / { return 200 "ok"; }
+        location / { empty_gif; }
     }
 }
 `;
 }
 
-async function startEdge(place, name, zoneKib, on) {
+async function startEdge(place, name, zoneKib, on, more) {
     const port = await freePort();
-    const nginx = await startNginx(place, { conf: edgeConf(place, port, zoneKib, on), port, name: name.replace(' ', '-'), level: 'warn' });
+    const nginx = await startNginx(place, { conf: edgeConf(place, port, zoneKib, on, more), port, name: name.replaceAll(' ', '-'), level: 'warn' });
     const [worker] = children(nginx.program.child.pid);
     return { name, port, worker, program: nginx.program };
 }
