@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#define USED_STEP_S 64 /* a slot that many read is not written to by each of them */
+#define USED_STEP_S  64 /* a slot that many read is not written to by each of them */
+#define HASHED_BYTES 64 /* of a token's end, where its signature is: nobody chooses that for two tokens */
 
 typedef struct {
     uint64_t slot_bytes;
@@ -12,19 +13,25 @@ typedef struct {
     unsigned char seed[BELL_SIPHASH_KEY_BYTES];
 } head;
 
+/* Of the slots where a token may be, in one cache line: their hashes, 0 of an empty one, and when they were used. Then come the slots. */
+typedef struct {
+    uint64_t hash[BELL_SIGCACHE_WAYS];
+    uint32_t used_s[BELL_SIGCACHE_WAYS];
+} set;
+
 /* Memory of zeros is a slot that nobody has. */
 typedef struct {
     uint32_t owner; /* the process that writes to it; 0: nobody */
-    uint32_t turn;  /* odd while somebody writes */
-    uint64_t hash;
+    uint32_t turn;  /* odd while somebody writes, also to its part of the set */
     uint32_t realm;
-    uint32_t used_s;
-    uint32_t token_bytes; /* 0: empty */
+    uint32_t token_bytes;
     uint32_t value_bytes;
+    uint32_t unused;
     char bytes[]; /* token, value */
 } slot;
 
-_Static_assert(sizeof(slot) == 32, "what the header says");
+_Static_assert(sizeof(set) <= BELL_SIGCACHE_ALIGN && sizeof(head) <= BELL_SIGCACHE_ALIGN, "a cache line each");
+_Static_assert(sizeof(slot) == 24, "what the header says");
 
 static head *head_of(void *cache) {
     return cache;
@@ -38,7 +45,7 @@ bool bell_sigcache_init(void *cache, size_t bytes, size_t slot_bytes, const unsi
         return false;
     }
     h->slot_bytes = slot_bytes;
-    h->nsets = (bytes - BELL_SIGCACHE_ALIGN) / (slot_bytes * BELL_SIGCACHE_WAYS);
+    h->nsets = (bytes - BELL_SIGCACHE_ALIGN) / (BELL_SIGCACHE_ALIGN + slot_bytes * BELL_SIGCACHE_WAYS);
     memcpy(h->seed, seed, sizeof(h->seed));
     return h->nsets > 0;
 }
@@ -51,26 +58,36 @@ size_t bell_sigcache_slot_bytes(const void *cache) {
     return ((const head *)cache)->slot_bytes;
 }
 
-static slot *slot_at(void *cache, uint64_t hash, size_t way) {
-    const head *h = head_of(cache);
-    size_t set = (size_t)((hash >> 32) * h->nsets >> 32);
+/* Realms have the same set and other hashes. */
+static uint64_t hash_of(const head *h, uint32_t realm, bell_str token) {
+    size_t n = token.len < HASHED_BYTES ? token.len : HASHED_BYTES;
 
-    return (slot *)((char *)cache + BELL_SIGCACHE_ALIGN + (set * BELL_SIGCACHE_WAYS + way) * h->slot_bytes);
+    return (bell_siphash(h->seed, (bell_str){token.p + token.len - n, n}) ^ (uint64_t)realm << 1) | 1;
 }
 
-static bool is_token(const slot *s, size_t slot_bytes, uint64_t hash, uint32_t realm, bell_str token) {
+static set *set_of(void *cache, uint64_t hash) {
+    const head *h = head_of(cache);
+    size_t n = (size_t)((hash >> 32) * h->nsets >> 32);
+
+    return (set *)((char *)cache + BELL_SIGCACHE_ALIGN + n * (BELL_SIGCACHE_ALIGN + BELL_SIGCACHE_WAYS * h->slot_bytes));
+}
+
+static slot *slot_of(set *at, size_t way, size_t slot_bytes) {
+    return (slot *)((char *)at + BELL_SIGCACHE_ALIGN + way * slot_bytes);
+}
+
+static bool is_token(const slot *s, size_t slot_bytes, uint32_t realm, bell_str token) {
     uint32_t value_bytes = __atomic_load_n(&s->value_bytes, __ATOMIC_RELAXED);
 
-    return __atomic_load_n(&s->hash, __ATOMIC_RELAXED) == hash && __atomic_load_n(&s->realm, __ATOMIC_RELAXED) == realm &&
-           __atomic_load_n(&s->token_bytes, __ATOMIC_RELAXED) == token.len && token.len <= slot_bytes - sizeof(*s) &&
-           value_bytes <= slot_bytes - sizeof(*s) - token.len && memcmp(s->bytes, token.p, token.len) == 0;
+    return __atomic_load_n(&s->realm, __ATOMIC_RELAXED) == realm && __atomic_load_n(&s->token_bytes, __ATOMIC_RELAXED) == token.len &&
+           token.len <= slot_bytes - sizeof(*s) && value_bytes <= slot_bytes - sizeof(*s) - token.len && memcmp(s->bytes, token.p, token.len) == 0;
 }
 
 /* The value's length when it was read whole, else -1. */
-static long read_slot(const slot *s, size_t slot_bytes, uint64_t hash, uint32_t realm, bell_str token, void *value, size_t room) {
+static long read_slot(const slot *s, size_t slot_bytes, uint32_t realm, bell_str token, void *value, size_t room) {
     uint32_t turn = __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE), bytes;
 
-    if ((turn & 1) != 0 || !is_token(s, slot_bytes, hash, realm, token)) {
+    if ((turn & 1) != 0 || !is_token(s, slot_bytes, realm, token)) {
         return -1;
     }
     bytes = __atomic_load_n(&s->value_bytes, __ATOMIC_RELAXED);
@@ -85,18 +102,21 @@ static long read_slot(const slot *s, size_t slot_bytes, uint64_t hash, uint32_t 
 long bell_sigcache_get(void *cache, uint32_t realm, bell_str token, int64_t now_s, void *value, size_t room) {
     const head *h = head_of(cache);
     uint64_t hash;
+    set *at;
 
     if (token.len == 0) {
         return -1;
     }
-    hash = bell_siphash(h->seed, token);
+    hash = hash_of(h, realm, token);
+    at = set_of(cache, hash);
     for (size_t way = 0; way < BELL_SIGCACHE_WAYS; way++) {
-        slot *s = slot_at(cache, hash, way);
-        long bytes = read_slot(s, h->slot_bytes, hash, realm, token, value, room);
-
+        if (__atomic_load_n(&at->hash[way], __ATOMIC_RELAXED) != hash) {
+            continue;
+        }
+        long bytes = read_slot(slot_of(at, way, h->slot_bytes), h->slot_bytes, realm, token, value, room);
         if (bytes >= 0) {
-            if ((uint32_t)now_s - __atomic_load_n(&s->used_s, __ATOMIC_RELAXED) >= USED_STEP_S) {
-                __atomic_store_n(&s->used_s, (uint32_t)now_s, __ATOMIC_RELAXED);
+            if ((uint32_t)now_s - __atomic_load_n(&at->used_s[way], __ATOMIC_RELAXED) >= USED_STEP_S) {
+                __atomic_store_n(&at->used_s[way], (uint32_t)now_s, __ATOMIC_RELAXED);
             }
             return bytes;
         }
@@ -118,55 +138,57 @@ static void unlock(slot *s) {
     __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
 }
 
-/* Where a token goes: where it is, or to an empty slot, or in the place of the one that was used longest ago. */
-static slot *choose(void *cache, uint64_t hash, uint32_t realm) {
-    slot *oldest = slot_at(cache, hash, 0);
+/* Where a token goes: where it is, or to an empty slot, or in the place of the one that was used longest ago. Its way. */
+static size_t choose(const set *at, uint64_t hash) {
+    size_t oldest = 0;
 
     for (size_t way = 0; way < BELL_SIGCACHE_WAYS; way++) {
-        slot *s = slot_at(cache, hash, way);
+        uint64_t its = __atomic_load_n(&at->hash[way], __ATOMIC_RELAXED);
 
-        if (__atomic_load_n(&s->token_bytes, __ATOMIC_RELAXED) == 0 ||
-            (__atomic_load_n(&s->hash, __ATOMIC_RELAXED) == hash && __atomic_load_n(&s->realm, __ATOMIC_RELAXED) == realm)) {
-            return s;
+        if (its == 0 || its == hash) {
+            return way;
         }
-        if (__atomic_load_n(&s->used_s, __ATOMIC_RELAXED) < __atomic_load_n(&oldest->used_s, __ATOMIC_RELAXED)) {
-            oldest = s;
+        if (__atomic_load_n(&at->used_s[way], __ATOMIC_RELAXED) < __atomic_load_n(&at->used_s[oldest], __ATOMIC_RELAXED)) {
+            oldest = way;
         }
     }
     return oldest;
 }
 
-/* Of an owner who died while it was odd, it stays odd until the end. */
-static void write_slot(slot *s, uint64_t hash, uint32_t realm, bell_str token, int64_t now_s, const void *value, size_t value_bytes) {
-    uint32_t turn = __atomic_load_n(&s->turn, __ATOMIC_RELAXED) | 1;
-
-    __atomic_store_n(&s->turn, turn, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&s->hash, hash, __ATOMIC_RELAXED);
+/* What an owner who died has left odd stays so until the end. */
+static void write_slot(slot *s, uint32_t realm, bell_str token, const void *value, size_t value_bytes) {
     __atomic_store_n(&s->realm, realm, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->used_s, (uint32_t)now_s, __ATOMIC_RELAXED);
     __atomic_store_n(&s->token_bytes, (uint32_t)token.len, __ATOMIC_RELAXED);
     __atomic_store_n(&s->value_bytes, (uint32_t)value_bytes, __ATOMIC_RELAXED);
     memcpy(s->bytes, token.p, token.len);
     memcpy(s->bytes + token.len, value, value_bytes);
-    __atomic_store_n(&s->turn, turn + 1, __ATOMIC_RELEASE);
 }
 
 bool bell_sigcache_put(void *cache, uint32_t self, uint32_t realm, bell_str token, int64_t now_s, const void *value, size_t value_bytes) {
     const head *h = head_of(cache);
-    size_t room = h->slot_bytes - sizeof(slot);
+    size_t room = h->slot_bytes - sizeof(slot), way;
     uint64_t hash;
+    uint32_t turn;
     slot *s;
+    set *at;
 
     if (token.len == 0 || token.len > room || value_bytes > room - token.len) {
         return false;
     }
-    hash = bell_siphash(h->seed, token);
-    s = choose(cache, hash, realm);
+    hash = hash_of(h, realm, token);
+    at = set_of(cache, hash);
+    way = choose(at, hash);
+    s = slot_of(at, way, h->slot_bytes);
     if (!lock(s, self)) {
         return false;
     }
-    write_slot(s, hash, realm, token, now_s, value, value_bytes);
+    turn = __atomic_load_n(&s->turn, __ATOMIC_RELAXED) | 1;
+    __atomic_store_n(&s->turn, turn, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&at->hash[way], hash, __ATOMIC_RELAXED);
+    __atomic_store_n(&at->used_s[way], (uint32_t)now_s, __ATOMIC_RELAXED);
+    write_slot(s, realm, token, value, value_bytes);
+    __atomic_store_n(&s->turn, turn + 1, __ATOMIC_RELEASE);
     unlock(s);
     return true;
 }

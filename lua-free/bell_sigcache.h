@@ -20,7 +20,7 @@
 #define BELL_SIGCACHE_SLOT_MAX 65536
 
 /* Lays a cache out in zeroed memory, aligned to BELL_SIGCACHE_ALIGN. slot_bytes, a multiple of it, is the most that a token, its value and
- * 32 bytes may take together. false: no room for BELL_SIGCACHE_WAYS slots. */
+ * 24 bytes may take together. false: no room for BELL_SIGCACHE_WAYS slots. */
 bool bell_sigcache_init(void *cache, size_t bytes, size_t slot_bytes, const unsigned char seed[BELL_SIPHASH_KEY_BYTES])
     __attribute__((warn_unused_result));
 size_t bell_sigcache_slots(const void *cache);

@@ -47,15 +47,15 @@ static void layout(void **state) {
     static const struct {
         size_t bytes, slot;
         bool good;
-    } rows[] = {{BYTES, 256, true}, {BYTES, 255, false},       {BYTES, 192, false},        {BYTES, 65536 + 64, false},
-                {32, 256, false},   {64 + 4 * 256, 256, true}, {63 + 4 * 256, 256, false}, {BYTES, 8192, true}};
+    } rows[] = {{BYTES, 256, true}, {BYTES, 255, false},        {BYTES, 192, false},         {BYTES, 65536 + 64, false},
+                {32, 256, false},   {128 + 4 * 256, 256, true}, {127 + 4 * 256, 256, false}, {BYTES, 8192, true}};
 
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
         memset(cache, 0, BYTES);
         assert_int_equal(bell_sigcache_init(cache, rows[i].bytes, rows[i].slot, seed), rows[i].good);
         if (rows[i].good) {
-            assert_int_equal(bell_sigcache_slots(cache), (rows[i].bytes - 64) / rows[i].slot / 4 * 4);
+            assert_int_equal(bell_sigcache_slots(cache), (rows[i].bytes - 64) / (64 + 4 * rows[i].slot) * 4);
             assert_int_equal(bell_sigcache_slot_bytes(cache), rows[i].slot);
         }
     }
@@ -86,6 +86,9 @@ static void realms_are_apart(void **state) {
     assert_int_equal(bell_sigcache_get(cache, 0, token, NOW, value, sizeof(value)), -1);
     assert_int_equal(bell_sigcache_get(cache, 7, token, NOW, value, sizeof(value)), 5);
     assert_memory_equal(value, "seven", 5);
+    assert_true(bell_sigcache_put(cache, 1, 8, token, NOW, "eight!", 6)); /* takes nobody's place */
+    assert_int_equal(bell_sigcache_get(cache, 8, token, NOW, value, sizeof(value)), 6);
+    assert_int_equal(bell_sigcache_get(cache, 7, token, NOW, value, sizeof(value)), 5);
 }
 
 static void sizes(void **state) {
@@ -95,7 +98,7 @@ static void sizes(void **state) {
     (void)state;
     memset(token, 'x', sizeof(token));
     for (size_t n = 1; n <= SLOT; n++) {
-        bool fits = n + 10 + 32 <= SLOT;
+        bool fits = n + 10 + 24 <= SLOT;
         assert_int_equal(bell_sigcache_put(cache, 1, 0, (bell_str){token, n}, NOW, "ten bytes.", 10), fits);
         assert_int_equal(bell_sigcache_get(cache, 0, (bell_str){token, n}, NOW, value, sizeof(value)), fits ? 10 : -1);
     }
@@ -109,7 +112,7 @@ static void sizes(void **state) {
 static void the_least_recently_used_goes(void **state) {
     (void)state;
     memset(cache, 0, BYTES);
-    assert_true(bell_sigcache_init(cache, 64 + 4 * SLOT, SLOT, seed));
+    assert_true(bell_sigcache_init(cache, 128 + 4 * SLOT, SLOT, seed));
     assert_true(put("one", "1", NOW));
     assert_true(put("two", "2", NOW + 1));
     assert_true(put("three", "3", NOW + 2));
@@ -125,9 +128,9 @@ static void the_least_recently_used_goes(void **state) {
     assert_string_equal(get("five", NOW + 1002), "5b");
 }
 
-/* The slot's first word is its lock, the second its turn: as a process leaves them that dies while it writes. */
+/* A slot's first word, behind the heads of cache and set, is its lock, the second its turn: as a process leaves them that dies while it writes. */
 static void left_by_a_dead_process(void **state) {
-    uint32_t *words = (uint32_t *)((char *)cache + 64);
+    uint32_t *words = (uint32_t *)((char *)cache + 128);
     pid_t dead = fork();
 
     (void)state;
@@ -136,7 +139,7 @@ static void left_by_a_dead_process(void **state) {
     }
     assert_int_equal(waitpid(dead, NULL, 0), dead);
     memset(cache, 0, BYTES);
-    assert_true(bell_sigcache_init(cache, 64 + 4 * SLOT, SLOT, seed));
+    assert_true(bell_sigcache_init(cache, 128 + 4 * SLOT, SLOT, seed));
     assert_true(put("one", "1", NOW));
     words[0] = (uint32_t)dead;
     words[1] |= 1;
@@ -147,11 +150,11 @@ static void left_by_a_dead_process(void **state) {
 }
 
 static void held_by_a_living_process(void **state) {
-    uint32_t *words = (uint32_t *)((char *)cache + 64);
+    uint32_t *words = (uint32_t *)((char *)cache + 128);
 
     (void)state;
     memset(cache, 0, BYTES);
-    assert_true(bell_sigcache_init(cache, 64 + 4 * SLOT, SLOT, seed));
+    assert_true(bell_sigcache_init(cache, 128 + 4 * SLOT, SLOT, seed));
     assert_true(put("one", "1", NOW));
     words[0] = (uint32_t)getppid();
     assert_false(put("one", "1b", NOW));
@@ -168,7 +171,7 @@ static void never_torn(void **state) {
 
     (void)state;
     memset(cache, 0, BYTES);
-    assert_true(bell_sigcache_init(cache, 64 + 4 * SLOT, SLOT, seed));
+    assert_true(bell_sigcache_init(cache, 128 + 4 * SLOT, SLOT, seed));
     for (int w = 0; w < 2; w++) {
         writers[w] = fork();
         if (writers[w] == 0) {
