@@ -16,6 +16,7 @@ import { freePort, newPlace } from '../lib/place.mjs';
 import { children, mustRun, run } from '../lib/run.mjs';
 import { http2Words, makeCertificate, noLeaks } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
+import { parseExposition, value } from './exposition.mjs';
 import { lines, newKey, publish, snapshot, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
@@ -386,6 +387,16 @@ test('the access log is one JSON object a line: with request id, tenant and time
     assert.doesNotMatch(place.read('log/edge-access.log'), /SECRET/);
     assert.equal(line.reason, '');
     assert.ok(log.some(({ tenant: name, status, reason }) => name === '' && status === 404 && /^host ".*" belongs to no tenant of directory version 3$/.test(reason)));
+});
+
+test('metrics and health are on a socket of their own, and nowhere else', async () => {
+    const ask = (target) => run(['curl', '--silent', '--fail', '--max-time', '20', '--unix-socket', place.path('sock/edge-status.sock'), `http://edge${target}`]);
+    const health = await ask('/healthz');
+    assert.deepEqual(JSON.parse(health.stdout), { status: 'ok', directory_version: 3, tenants: 4 });
+    assert.equal(value(parseExposition((await ask('/metrics')).stdout), 'firstbell_directory_version'), 3);
+    assert.ok(JSON.parse((await ask('/status')).stdout).firstbell_core_refused_requests_total);
+    assert.equal((await ask('/')).code, 22);
+    assert.equal((await client.get('/metrics')).json.url, '/metrics', 'the origin is asked');
 });
 
 test('a binary upgrade: the new master begins from the file, takes the ports over, and serves when the old one has gone', async () => {
