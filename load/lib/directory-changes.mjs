@@ -21,15 +21,16 @@ export async function playChanges(place, report, { quick, say }) {
     const both = await openTwoEdges(place, { tenants, zone: '64m', postgresSettings: 'fsync = on' });
     say(`${tenants} tenants are on both edges; ${CHANGES_A_SECOND} changes a second for ${seconds} s`);
     const watchers = (await Promise.all(both.edges.map((edge) => pinToWorkers(edge.port, WORKERS, 't1.example')))).flat().map((client) => new Watcher(client));
-    const watching = watchers.map((watcher) => watcher.watch());
-    const steady = both.edges.map((edge) => ask(place, edge, tenants, seconds + 1));
+    const watching = Promise.all(watchers.map((watcher) => watcher.watch()));
+    const steady = Promise.all(both.edges.map((edge) => ask(place, edge, tenants, seconds + 1)));
+    [watching, steady].forEach((promise) => promise.catch(() => {})); // what goes wrong is told below, where they are awaited
     const began = performance.now();
     const sent = await change(both.postgres, seconds * CHANGES_A_SECOND);
     const rate = sent.length / ((performance.now() - began) / 1000);
     const deltas = await allPublished(both, sent, watchers);
-    const answers = await Promise.all(steady);
+    const answers = await steady;
     watchers.forEach((watcher) => (watcher.stopped = true));
-    await Promise.all(watching);
+    await watching;
     both.wire.close();
     addRows(report, { rate, seconds, ms: delays(sent, deltas, watchers), answers, watchers });
     report.note(`changes: two edges of ${WORKERS} workers each, ${tenants} tenants, PostgreSQL with fsync, the publisher with its defaults; a change counts from ` +
