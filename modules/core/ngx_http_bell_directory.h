@@ -226,6 +226,13 @@ ngx_int_t ngx_http_bell_directory_check(ngx_http_bell_directory_t *d,
 ngx_int_t ngx_http_bell_directory_apply_deltas(ngx_http_bell_directory_t *d,
     bell_str *documents, ngx_uint_t n, char reason[NGX_HTTP_BELL_REASON_LEN]);
 
+/*
+ * A feed's beginning in a worker: its timer, whose handler finds "data" as
+ * that of the connection in ev->data.
+ */
+void ngx_http_bell_directory_watch(ngx_http_bell_directory_t *d,
+    ngx_event_handler_pt handler, void *data, ngx_log_t *log);
+
 /* For these three files: a slot's change begins, and is or is not a switch. */
 ngx_http_bell_directory_slot_t *ngx_http_bell_directory_begin(
     ngx_http_bell_directory_t *d);

@@ -63,26 +63,7 @@ ngx_http_bell_directory_feed_start(ngx_http_bell_directory_t *d,
     f->redis.lost = ngx_http_bell_feed_lost;
     f->redis.data = f;
 
-    d->dummy.fd = (ngx_socket_t) -1;
-    d->dummy.data = f;
-
-    d->timer.handler = ngx_http_bell_feed_timer;
-    d->timer.data = &d->dummy;
-    d->timer.log = log;
-
-    /* a worker that finishes its last requests is not held by it */
-    d->timer.cancelable = 1;
-
-    /*
-     * What a process that died has left locked is found now, as its
-     * successor starts, before another process can be given its number.
-     */
-
-    if (ngx_http_bell_directory_lock(d, log) == NGX_OK) {
-        ngx_http_bell_directory_unlock(d);
-    }
-
-    ngx_add_timer(&d->timer, 1);
+    ngx_http_bell_directory_watch(d, ngx_http_bell_feed_timer, f, log);
 }
 
 

@@ -78,28 +78,8 @@ ngx_http_bell_directory_file_watch(ngx_http_bell_directory_t *d,
 {
     ngx_http_bell_directory_watched = d;
 
-    d->dummy.fd = (ngx_socket_t) -1;
-    d->dummy.data = d;
-
-    d->timer.handler = ngx_http_bell_directory_file_timer;
-    d->timer.data = &d->dummy;
-    d->timer.log = log;
-
-    /* a worker that finishes its last requests is not held by it */
-    d->timer.cancelable = 1;
-
-    /*
-     * What a process that died has left locked is found now, as its
-     * successor starts, before another process can be given its number.
-     */
-
-    if (ngx_http_bell_directory_lock(d, log) == NGX_OK) {
-        ngx_http_bell_directory_unlock(d);
-    }
-
-    /* at once: the file may have changed since the master read it */
-
-    ngx_add_timer(&d->timer, 1);
+    ngx_http_bell_directory_watch(d, ngx_http_bell_directory_file_timer, d,
+                                  log);
 }
 
 
