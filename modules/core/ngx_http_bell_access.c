@@ -25,6 +25,12 @@ ngx_http_bell_access_add(ngx_conf_t *cf, ngx_uint_t room,
 
     a = ngx_http_bell_access_conf(ctx->main_conf);
 
+    if (room > NGX_HTTP_BELL_ROOM_LIMIT) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "there is no room %ui before an answer", room);
+        return NGX_ERROR;
+    }
+
     if (a->nelts == NGX_HTTP_BELL_ACCESS_MAX) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "more than %ui modules stand before an answer",
@@ -70,27 +76,45 @@ ngx_http_bell_access_init(ngx_conf_t *cf)
 }
 
 
+/*
+ * Under "satisfy any" nginx lets a request in that another module is for: who
+ * is refused here passes the rooms behind, too, so that limits hold for it.
+ */
+
 static ngx_int_t
 ngx_http_bell_access_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                rc, let_in;
-    ngx_uint_t               i;
-    ngx_http_bell_access_t  *a;
+    ngx_int_t                  rc, refused, let_in;
+    ngx_uint_t                 i;
+    ngx_http_bell_access_t    *a;
+    ngx_http_core_loc_conf_t  *clcf;
 
     a = ngx_http_bell_access_conf(r->main_conf);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    let_in = NGX_DECLINED;
+    refused = NGX_DECLINED;
+    let_in = 0;
 
     for (i = 0; i < a->nelts; i++) {
         rc = a->handlers[i](r);
 
-        if (rc == NGX_OK) {
-            let_in = NGX_OK;
+        if (rc == NGX_DECLINED) {
+            continue;
+        }
 
-        } else if (rc != NGX_DECLINED) {
+        if (rc == NGX_OK) {
+            let_in = 1;
+
+        } else if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
+                   && (rc == NGX_HTTP_UNAUTHORIZED
+                       || rc == NGX_HTTP_FORBIDDEN))
+        {
+            refused = rc;
+
+        } else {
             return rc;
         }
     }
 
-    return let_in;
+    return let_in ? NGX_OK : refused;
 }

@@ -300,8 +300,10 @@ typedef struct {
      * when its room's turn has come, and again after an internal redirect.
      * It returns as an access handler does: NGX_DECLINED when it has nothing
      * against the request, NGX_OK when it lets it in also where "satisfy any"
-     * asks for one who does, a status to refuse it, NGX_AGAIN to be called
-     * again; then the rooms before it are, too.
+     * asks for one who does, a status to refuse it, NGX_AGAIN or NGX_DONE to
+     * be called again; then the rooms before it are, too.  Under "satisfy
+     * any" 401 and 403 are what nginx says when nobody lets the request in,
+     * and the rooms behind are passed as well.
      */
 
     ngx_int_t             (*access)(ngx_conf_t *cf, ngx_uint_t room,

@@ -74,7 +74,7 @@ test('a module is told which sessions were ended: of this tenant, and of no othe
 
 test('a module is told what the directory is and what its feed has done', async () => {
     const { headers } = await edge.ask('north.example');
-    assert.equal(headers['probe-status'], '0 version=3 tenants=3 snapshots=1 deltas=0 refused=0 gaps=0 copies=0 changed=1 feeder=0');
+    assert.equal(headers['probe-status'], '0 version=3 tenants=3 snapshots=1 deltas=0 refused=0 gaps=0 copies=0 changed=1 feeder=0 clock_wrong=0');
 });
 
 test('what a module counts is one number of all workers, and a collector is asked', async () => {

@@ -46,6 +46,7 @@ typedef struct {
 } ngx_http_bell_probe_sink_t;
 
 
+static ngx_int_t ngx_http_bell_probe_room(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_probe_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_probe_identify(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core, ngx_str_t *subject);
@@ -168,6 +169,29 @@ ngx_module_t  ngx_http_bell_probe_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+/* As a limit: whom it would count, and how often it was asked. */
+
+static ngx_int_t
+ngx_http_bell_probe_room(ngx_http_request_t *r)
+{
+    ngx_str_t                         who, nobody = ngx_string("nobody");
+    ngx_http_bell_ctx_t              *ctx;
+    ngx_http_bell_probe_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_probe_module);
+
+    ctx = pmcf->core->context(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    who = ctx->subject.len ? ctx->subject : nobody;
+
+    return ngx_http_bell_probe_add(r, "Probe-Limit", "%V", &who) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
 
 
 /* In ACCESS, so that an internal redirect passes it again. */
@@ -587,7 +611,15 @@ ngx_http_bell_probe_load(ngx_conf_t *cf)
         pmcf->core = ngx_http_bell_core_load(cf, &ngx_http_bell_probe_module);
     }
 
-    return pmcf->core ? ngx_http_bell_probe_add_metrics(cf, pmcf) : NGX_ERROR;
+    if (pmcf->core == NULL
+        || pmcf->core->access(cf, NGX_HTTP_BELL_ROOM_LIMIT,
+                              ngx_http_bell_probe_room)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_bell_probe_add_metrics(cf, pmcf);
 }
 
 
