@@ -44,6 +44,11 @@ static bool is_scope(bell_str s) {
     return s.len > 0 && s.len <= 64;
 }
 
+/* Who runs the whole of Firstbell is nobody's but ours to name. */
+static bool is_role(bell_str s) {
+    return bell_role_is_name(s) && !bell_str_eq(s, BELL_STR("operator"));
+}
+
 static bool take_list(const json_t *members, const char *name, bool (*is_right)(bell_str), const json_t **out) {
     const json_t *list = json_object_get(members, name), *one;
     size_t i;
@@ -88,8 +93,8 @@ static const char *fill(bell_issuer *i, bell_str text) {
     if (!take_text(i->members, "audience", &i->audience)) {
         return "\"audience\" is missing or no text of 1 to 255 bytes";
     }
-    if (!take_list(i->members, "roles", bell_role_is_name, &i->roles)) {
-        return "\"roles\" is no list of at most 16 names of roles";
+    if (!take_list(i->members, "roles", is_role, &i->roles)) {
+        return "\"roles\" is no list of at most 16 names of roles, other than operator";
     }
     if (!take_list(i->members, "scopes", is_scope, &i->scopes)) {
         return "\"scopes\" is no list of at most 16 words";

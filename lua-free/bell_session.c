@@ -167,6 +167,9 @@ static void take_scopes(const json_t *claims, const bell_issuer *issuer, bell_se
         append(out, &out->scopes_bytes, (bell_str){" ", gap});
         append(out, &out->scopes_bytes, word);
     }
+    if (out->scopes_bytes == 0) {
+        append(out, &out->scopes_bytes, BELL_STR(BELL_SESSION_NO_SCOPES)); /* empty would be all of the role's */
+    }
 }
 
 static bell_session_verdict read_claims(const json_t *claims, const bell_issuer *issuer, bell_session *out) {

@@ -13,6 +13,7 @@
 #define BELL_SESSION_SUBJECT_BYTES 64
 #define BELL_SESSION_ROLE_BYTES    32
 #define BELL_SESSION_SCOPES_BYTES  256
+#define BELL_SESSION_NO_SCOPES     "none" /* no scope is called so */
 #define BELL_SESSION_TEXT_BYTES    (BELL_SESSION_SUBJECT_BYTES + BELL_SESSION_ROLE_BYTES + BELL_TOKEN_SID_BYTES + BELL_SESSION_SCOPES_BYTES)
 #define BELL_SESSION_SKEW_S        60 /* by which a token may be of the future */
 
@@ -48,7 +49,8 @@ typedef enum {
 bell_session_verdict bell_session_open(const bell_token_key *const *keys, size_t nkeys, bell_str token, bell_session *out)
     __attribute__((warn_unused_result));
 /* An access token (RFC 9068) of an issuer that the tenant trusts: the subject is "ISSUER:SUB", where ISSUER is our name for it. No colon is in a
- * number of ours, so that nobody else's subject is taken for one of us. Roles and scopes are those that the tenant lets the issuer give. */
+ * number of ours, so that nobody else's subject is taken for one of us. Roles and scopes are those that the tenant lets the issuer give; it has
+ * always scopes, BELL_SESSION_NO_SCOPES when it was given none. */
 bell_session_verdict bell_session_open_foreign(const bell_issuer *issuer, uint32_t tenant_id, bell_str token, bell_session *out)
     __attribute__((warn_unused_result));
 /* The tenant and the clock: OK, WRONG_TENANT, EXPIRED or NOT_YET. */

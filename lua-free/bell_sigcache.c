@@ -138,21 +138,37 @@ static void unlock(slot *s) {
     __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
 }
 
-/* Where a token goes: where it is, or to an empty slot, or in the place of the one that was used longest ago. Its way. */
-static size_t choose(const set *at, uint64_t hash) {
-    size_t oldest = 0;
+/* Where a token goes: where it is, or to an empty slot, or in the place of the one that was used longest ago. Its way, none of the bits in `busy`;
+ * BELL_SIGCACHE_WAYS when all are. */
+static size_t choose(const set *at, uint64_t hash, unsigned busy) {
+    size_t oldest = BELL_SIGCACHE_WAYS;
 
     for (size_t way = 0; way < BELL_SIGCACHE_WAYS; way++) {
         uint64_t its = __atomic_load_n(&at->hash[way], __ATOMIC_RELAXED);
 
+        if ((busy >> way & 1) != 0) {
+            continue;
+        }
         if (its == 0 || its == hash) {
             return way;
         }
-        if (__atomic_load_n(&at->used_s[way], __ATOMIC_RELAXED) < __atomic_load_n(&at->used_s[oldest], __ATOMIC_RELAXED)) {
+        if (oldest == BELL_SIGCACHE_WAYS ||
+            __atomic_load_n(&at->used_s[way], __ATOMIC_RELAXED) < __atomic_load_n(&at->used_s[oldest], __ATOMIC_RELAXED)) {
             oldest = way;
         }
     }
     return oldest;
+}
+
+/* The way that was locked; BELL_SIGCACHE_WAYS: others write to all of them. */
+static size_t choose_and_lock(set *at, uint64_t hash, size_t slot_bytes, uint32_t self) {
+    unsigned busy = 0;
+    size_t way;
+
+    while ((way = choose(at, hash, busy)) < BELL_SIGCACHE_WAYS && !lock(slot_of(at, way, slot_bytes), self)) {
+        busy |= 1u << way;
+    }
+    return way;
 }
 
 /* What an owner who died has left odd stays so until the end. */
@@ -177,11 +193,11 @@ bool bell_sigcache_put(void *cache, uint32_t self, uint32_t realm, bell_str toke
     }
     hash = hash_of(h, realm, token);
     at = set_of(cache, hash);
-    way = choose(at, hash);
-    s = slot_of(at, way, h->slot_bytes);
-    if (!lock(s, self)) {
+    way = choose_and_lock(at, hash, h->slot_bytes, self);
+    if (way == BELL_SIGCACHE_WAYS) {
         return false;
     }
+    s = slot_of(at, way, h->slot_bytes);
     turn = __atomic_load_n(&s->turn, __ATOMIC_RELAXED) | 1;
     __atomic_store_n(&s->turn, turn, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);

@@ -5,8 +5,8 @@
  * out. What can change after a token was signed (the clock, a revocation, keys that end) is not kept: the caller asks that of each value that it
  * gets.
  *
- * Nobody waits: a slot that somebody else writes to is not read and not written. A slot's lock names the process that holds it, and is taken over
- * when that one is dead; a reader never sees what it left half written. */
+ * Nobody waits: a slot that somebody else writes to is not read, and another one is taken. A slot's lock names the process that holds it, and is
+ * taken over when that one is dead; a reader never sees what it left half written. */
 #ifndef BELL_SIGCACHE_H
 #define BELL_SIGCACHE_H
 
@@ -30,7 +30,7 @@ size_t bell_sigcache_slot_bytes(const void *cache);
  * seconds, is noted for who chooses what has to go. A value longer than `room` is not here. */
 long bell_sigcache_get(void *cache, uint32_t realm, bell_str token, int64_t now_s, void *value, size_t room) __attribute__((warn_unused_result));
 
-/* false: it does not fit into a slot, or somebody writes to the slot. The least recently used of its slots goes. self: the process's id. */
+/* false: it does not fit into a slot, or others write to all of its slots. The least recently used of its slots goes. self: the process's id. */
 bool bell_sigcache_put(void *cache, uint32_t self, uint32_t realm, bell_str token, int64_t now_s, const void *value, size_t value_bytes);
 
 #pragma GCC visibility pop

@@ -156,10 +156,15 @@ static void held_by_a_living_process(void **state) {
     memset(cache, 0, BYTES);
     assert_true(bell_sigcache_init(cache, 128 + 4 * SLOT, SLOT, seed));
     assert_true(put("one", "1", NOW));
-    words[0] = (uint32_t)getppid();
+    for (int i = 0; i < 4; i++) {
+        words[i * SLOT / 4] = (uint32_t)getppid();
+    }
     assert_false(put("one", "1b", NOW));
     assert_string_equal(get("one", NOW), "1"); /* the lock is for writers */
-    words[0] = (uint32_t)getpid();             /* another one's, who had our number */
+    words[3 * SLOT / 4] = 0;
+    assert_true(put("two", "2", NOW)); /* the slot that is free */
+    assert_string_equal(get("two", NOW), "2");
+    words[0] = (uint32_t)getpid(); /* another one's, who had our number */
     assert_true(put("one", "1c", NOW));
     assert_string_equal(get("one", NOW), "1c");
 }
