@@ -24,7 +24,7 @@ run_file() {
     case "$part $file" in
     lint*) "${bound[@]}" auto/lint ;;
     unit*) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "build-asan/tests/$name" ;;
-    valgrind*) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
+    valgrind*) FB_TEST_TRIES=10 CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
     fuzz-long*) run_search "$name" "$out.log" "${bound[@]}" ;;
     fuzz*.c) run_corpus "$name" "${bound[@]}" ;;
     edge*) FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;

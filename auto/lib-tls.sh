@@ -13,10 +13,15 @@ make_certificates() {
     certificate_is_good || make_certificate
 }
 
-make_session_key() {
-    [ -s "$S/keys/session.pem" ] && return
-    # shellcheck disable=SC2016 # expanded by the inner sh
-    as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/session.pem"
+# The key that signs sessions, and the next one, which everybody knows before it signs.
+make_session_keys() {
+    local key
+    as_owner mkdir -p -m 0700 "$S/keys/sessions"
+    for key in session.pem sessions/next.pem; do
+        # shellcheck disable=SC2016 # expanded by the inner sh
+        [ -s "$S/keys/$key" ] ||
+            as_owner sh -c 'umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/$key"
+    done
 }
 
 # With the public halves the edge verifies sessions; written anew by each `firstbell keys rotate`.

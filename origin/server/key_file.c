@@ -30,12 +30,12 @@ static bool give_to_owner(int fd, const char *path) {
     return stat(folder[0] ? folder : "/", &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0;
 }
 
-bool fb_key_file_put(const char *path, const char *bytes, size_t len) {
+static bool put(const char *path, const char *bytes, size_t len, mode_t mode) {
     char fresh[FB_KEY_PATH_BYTES + 8];
     snprintf(fresh, sizeof fresh, "%s.new", path);
     unlink(fresh);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len && give_to_owner(fd, path) && fsync(fd) == 0;
+    bool ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len && give_to_owner(fd, path) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
     if (fd >= 0 && close(fd) != 0) {
         ok = false;
     }
@@ -45,6 +45,14 @@ bool fb_key_file_put(const char *path, const char *bytes, size_t len) {
         return false;
     }
     return true;
+}
+
+bool fb_key_file_put(const char *path, const char *bytes, size_t len) {
+    return put(path, bytes, len, 0600);
+}
+
+bool fb_key_file_put_public(const char *path, const char *bytes, size_t len) {
+    return put(path, bytes, len, 0644);
 }
 
 bool fb_key_dir_sync(const char *path) {

@@ -10,6 +10,8 @@
 bool fb_key_fail(const char *path, const char *what);
 /* Bytes into a file of its owner alone (who owns the folder, when root does it), by rename. false: a sentence was written. */
 bool fb_key_file_put(const char *path, const char *bytes, size_t len) __attribute__((warn_unused_result));
+/* The same for public halves, which everybody may read. */
+bool fb_key_file_put_public(const char *path, const char *bytes, size_t len) __attribute__((warn_unused_result));
 /* Brings a folder to the disk. */
 bool fb_key_dir_sync(const char *path) __attribute__((warn_unused_result));
 /* The folder, made when it is not there, and locked until the descriptor is closed: one at a time. -1: a sentence that names the setting was

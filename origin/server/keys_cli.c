@@ -9,7 +9,6 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,10 +109,7 @@ static bool public_keys(const fb_settings *s, bell_buf *out) {
 static bool write_public_keys(const fb_settings *s) {
     bell_buf text;
     bell_buf_init(&text, FB_SESSION_KEYS_MAX * KEY_FILE_BYTES);
-    bool ok = public_keys(s, &text) && fb_key_file_put(s->session_public_keys, text.p, text.len);
-    if (ok && chmod(s->session_public_keys, 0644) != 0) {
-        ok = fb_key_fail(s->session_public_keys, "edges cannot be let read it");
-    }
+    bool ok = public_keys(s, &text) && fb_key_file_put_public(s->session_public_keys, text.p, text.len);
     bell_buf_fini(&text);
     return ok;
 }
