@@ -72,9 +72,9 @@ typedef struct {
 char *ngx_http_bell_session_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* Looks at the file, unless it was looked at in this second and "now" is 0. */
+/* Looks at the file; once a second, or whenever it is forced. */
 void ngx_http_bell_session_keys_look(ngx_http_bell_session_keys_t *k,
-    ngx_uint_t now, ngx_log_t *log);
+    ngx_uint_t force, ngx_log_t *log);
 ngx_uint_t ngx_http_bell_session_keys_has(ngx_http_bell_session_keys_t *k,
     uint64_t source);
 
@@ -82,7 +82,8 @@ ngx_uint_t ngx_http_bell_session_keys_has(ngx_http_bell_session_keys_t *k,
 /* ---- others' */
 
 #define NGX_HTTP_BELL_SESSION_ISSUERS_MAX  8    /* of a tenant */
-#define NGX_HTTP_BELL_SESSION_TENANTS      64   /* whose issuers are kept */
+#define NGX_HTTP_BELL_SESSION_TENANTS      1024 /* whose issuers are kept */
+#define NGX_HTTP_BELL_SESSION_WAYS         4    /* places where a tenant may be */
 
 typedef struct {
     bell_issuer                  *issuer;
@@ -94,6 +95,7 @@ typedef struct {
 typedef struct {
     uint32_t                        tenant_id;  /* 0: empty */
     uint64_t                        revision;
+    time_t                          used_s;
     ngx_uint_t                      nissuers;
     ngx_http_bell_session_issuer_t  issuers[NGX_HTTP_BELL_SESSION_ISSUERS_MAX];
 } ngx_http_bell_session_issuers_t;

@@ -91,8 +91,13 @@ ngx_http_bell_session_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     size = shpool->pfree * ngx_pagesize;
     c->cells = ngx_slab_calloc(shpool, size);
 
+    if (RAND_bytes(seed, sizeof(seed)) != 1) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "bell_session_cache: OpenSSL gave no randomness");
+        return NGX_ERROR;
+    }
+
     if (c->cells == NULL
-        || RAND_bytes(seed, sizeof(seed)) != 1
         || !bell_sigcache_init(c->cells, size, c->slot_bytes, seed))
     {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,

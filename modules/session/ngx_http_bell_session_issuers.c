@@ -14,6 +14,8 @@
 #include "ngx_http_bell_session.h"
 
 
+static ngx_http_bell_session_issuers_t *ngx_http_bell_session_place(
+    ngx_http_bell_session_issuers_t *table, uint32_t tenant_id);
 static void ngx_http_bell_session_forget(
     ngx_http_bell_session_issuers_t *issuers);
 static void ngx_http_bell_session_read(
@@ -52,7 +54,9 @@ ngx_http_bell_session_tenant_issuers(ngx_http_bell_session_issuers_t *table,
     uint64_t                          version;
     ngx_http_bell_session_issuers_t  *issuers;
 
-    issuers = &table[tenant->id % NGX_HTTP_BELL_SESSION_TENANTS];
+    issuers = ngx_http_bell_session_place(table, tenant->id);
+
+    issuers->used_s = ngx_time();
 
     if (issuers->tenant_id == tenant->id
         && issuers->revision == tenant->revision)
@@ -83,6 +87,43 @@ ngx_http_bell_session_tenant_issuers(ngx_http_bell_session_issuers_t *table,
     issuers->revision = tenant->revision;
 
     return issuers;
+}
+
+
+/*
+ * Where a tenant is, or who has to go for it: one without issuers, which cost
+ * nothing to read again, or who was asked for longest ago.
+ */
+
+static ngx_http_bell_session_issuers_t *
+ngx_http_bell_session_place(ngx_http_bell_session_issuers_t *table,
+    uint32_t tenant_id)
+{
+    ngx_uint_t                        i;
+    ngx_http_bell_session_issuers_t  *set, *oldest;
+
+    i = tenant_id % (NGX_HTTP_BELL_SESSION_TENANTS
+                     / NGX_HTTP_BELL_SESSION_WAYS);
+
+    set = &table[i * NGX_HTTP_BELL_SESSION_WAYS];
+    oldest = set;
+
+    for (i = 0; i < NGX_HTTP_BELL_SESSION_WAYS; i++) {
+        if (set[i].tenant_id == tenant_id) {
+            return &set[i];
+        }
+
+        if (set[i].nissuers == 0 && oldest->nissuers) {
+            oldest = &set[i];
+
+        } else if ((set[i].nissuers == 0) == (oldest->nissuers == 0)
+                   && set[i].used_s < oldest->used_s)
+        {
+            oldest = &set[i];
+        }
+    }
+
+    return oldest;
 }
 
 

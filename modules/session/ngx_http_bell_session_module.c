@@ -214,8 +214,14 @@ ngx_http_bell_session_find_out(ngx_http_request_t *r,
                                                 ctx->bearer, &s,
                                                 r->connection->log);
 
+    if (ctx->verdict == BELL_SESSION_OK
+        && ngx_http_bell_session_identify(r, ctx, &s) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ctx->verdict == BELL_SESSION_OK) {
-        return ngx_http_bell_session_identify(r, ctx, &s);
+        return NGX_OK;
     }
 
     /* that sessions end is no news */
@@ -263,21 +269,17 @@ ngx_http_bell_session_identify(ngx_http_request_t *r,
         rc = smcf->core->grant(r, &scopes);
     }
 
-    if (rc == NGX_ERROR
-        || ngx_http_bell_session_copy(r, &ctx->id, bell_session_sid(s))
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     if (rc == NGX_DECLINED) {
 
         /* a signed address, say, has named somebody else before */
 
         ctx->verdict = BELL_SESSION_BAD_SUBJECT;
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    return rc == NGX_OK ? ngx_http_bell_session_copy(r, &ctx->id,
+                                                     bell_session_sid(s))
+                        : NGX_ERROR;
 }
 
 
@@ -285,6 +287,7 @@ static ngx_int_t
 ngx_http_bell_session_answer(ngx_http_request_t *r,
     ngx_http_bell_session_ctx_t *ctx)
 {
+    ngx_http_core_loc_conf_t           *clcf;
     ngx_http_bell_session_loc_conf_t   *slcf;
     ngx_http_bell_session_main_conf_t  *smcf;
 
@@ -307,9 +310,14 @@ ngx_http_bell_session_answer(ngx_http_request_t *r,
     }
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_session_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    smcf->core->reason(r, "a session or a token is needed here: %s",
-                       bell_session_verdict_name(ctx->verdict));
+    /* where any is enough, another may yet let it in */
+
+    if (clcf->satisfy != NGX_HTTP_SATISFY_ANY) {
+        smcf->core->reason(r, "a session or a token is needed here: %s",
+                           bell_session_verdict_name(ctx->verdict));
+    }
 
     return ngx_http_bell_session_challenge(r, ctx);
 }
@@ -323,12 +331,18 @@ ngx_http_bell_session_challenge(ngx_http_request_t *r,
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    /* an internal redirect may have come from here */
 
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
+    h = r->headers_out.www_authenticate;
+
+    if (h == NULL) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+    }
 
     h->hash = 1;
     ngx_str_set(&h->key, "WWW-Authenticate");
@@ -578,6 +592,12 @@ ngx_http_bell_session_merge_loc_conf(ngx_conf_t *cf, void *parent,
                               NGX_HTTP_BELL_SESSION_OFF);
     ngx_conf_merge_str_value(conf->cookie, prev->cookie,
                              "__Host-bell_session");
+
+    if (conf->cookie.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"bell_session_cookie\" is empty");
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
 }

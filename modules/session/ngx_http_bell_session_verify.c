@@ -86,10 +86,6 @@ ngx_http_bell_session_open_own(ngx_http_bell_session_main_conf_t *smcf,
     v = bell_session_open((const bell_token_key *const *) k->keys, k->nkeys,
                           token, s);
 
-    if (v == BELL_SESSION_OK || v == BELL_SESSION_BAD_SIGNATURE) {
-        smcf->core->count(smcf->computed, 1);
-    }
-
     if (v == BELL_SESSION_UNKNOWN_KEY) {
 
         /* the origin may have moved on in this very second */
@@ -98,6 +94,10 @@ ngx_http_bell_session_open_own(ngx_http_bell_session_main_conf_t *smcf,
 
         v = bell_session_open((const bell_token_key *const *) k->keys,
                               k->nkeys, token, s);
+    }
+
+    if (v == BELL_SESSION_OK || v == BELL_SESSION_BAD_SIGNATURE) {
+        smcf->core->count(smcf->computed, 1);
     }
 
     if (v == BELL_SESSION_OK) {

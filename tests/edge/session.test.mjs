@@ -10,7 +10,7 @@ import { jws, newIssuer, newSessionKey, session, sessionClaims } from '../lib/jo
 import { newPlace } from '../lib/place.mjs';
 import { modulePath, testNginx } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { lines, nginxConf, publish, snapshot, startEdge, startOrigin, tenant } from './support.mjs';
+import { lines, nginxConf, probePath, publish, snapshot, startEdge, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
 place.expect(/\[emerg\]/); // what is refused at the start
@@ -39,7 +39,10 @@ function directory({ keys, revoked, north = {} } = {}) {
     return snapshot(++version, [tenant(1, 'north', ['north.example'], { keys, ...north }), tenant(2, 'south', ['south.example'])], undefined, { revoked });
 }
 
-const load = (modules) => `load_module ${modulePath(undefined, modules)};\nload_module ${modulePath('ngx_http_bell_session_module', modules)};`;
+const loadLines = (...files) => files.map((file) => `load_module ${file};`).join('\n');
+const [core, module_, status] = [undefined, 'ngx_http_bell_session_module', 'ngx_http_bell_status_module'].map((name) => modulePath(name));
+// the probe stands for a module that limits; nginx would ask it before the session, which is loaded first
+const load = () => loadLines(core, module_, status, probePath(place));
 const said = `add_header Status "$bell_session_status" always; add_header Subject "$bell_subject" always; add_header Role "$bell_role" always;
     add_header Scopes "$bell_scopes" always; add_header Session "$bell_session_id" always; add_header Version "$bell_directory_version" always; add_header Worker $pid always;`;
 const server = `
@@ -52,10 +55,13 @@ const server = `
     location /either { bell_session required; satisfy any; deny all; proxy_pass http://origin; }
     location /other-cookie { bell_session_cookie other; proxy_pass http://origin; }
     location /moved { proxy_pass http://origin/gone; proxy_intercept_errors on; error_page 404 /elsewhere; }
-    location /elsewhere { internal; proxy_pass http://origin; }`;
+    location /elsewhere { internal; proxy_pass http://origin; }
+    location /page-of-401 { bell_session required; error_page 401 /required; }
+    location /any { bell_session required; satisfy any; allow all; proxy_pass http://origin; }
+    location /figures { bell_session off; bell_status json; }`;
 const http = () => `upstream origin { server unix:${place.path('sock/origin.sock')}; }
     bell_context_key ${place.path('keys/edges/edge-1.key')};
-    log_format who '$uri [$bell_session_status] [$bell_subject]';
+    log_format who '$uri [$bell_session_status] [$bell_subject] [$bell_reason]';
     bell_session_keys ${place.path('sessions.pem')};
     bell_session_cache zone=sessions:1m;
     bell_session on;`;
@@ -79,6 +85,16 @@ const withCookie = (token, host = 'north.example', path = '/') => edge.ask(host,
 const withBearer = (token, host = 'north.example', path = '/') => edge.ask(host, path, { headers: { authorization: `Bearer ${token}` } });
 const heard = ({ status, headers }) => ({ status, verdict: headers.status, subject: headers.subject ?? '', role: headers.role ?? '', scopes: headers.scopes ?? '' });
 
+/** What the edge has counted: {computed, requests: {status: number}}. */
+async function figures() {
+    const { json } = await edge.ask('north.example', '/figures');
+    const samples = (name) => json[`firstbell_session_${name}_total`].samples;
+    return {
+        computed: samples('signatures_computed')[0].value,
+        requests: Object.fromEntries(samples('requests').map(({ labels, value }) => [labels.status, value])),
+    };
+}
+
 /** Puts a directory in service, seen by every worker. */
 async function publishAll(options) {
     publish(place, directory(options));
@@ -99,8 +115,9 @@ test('a session says who asks, in the variables and to the origin', async () => 
     assert.deepEqual([context.tenant, context.subject, context.role, context.scopes], [1, '18446744073709551615', 'student', '']);
 });
 
-test('it counts in every worker, again and again', async () => {
+test('it counts in every worker, again and again, and its signature was verified once', async () => {
     const token = session(ours);
+    const before_ = await figures();
     const workers = new Set();
     await waitFor('both workers', async () => {
         const reply = await withCookie(token);
@@ -108,6 +125,9 @@ test('it counts in every worker, again and again', async () => {
         workers.add(reply.headers.worker);
         return workers.size === 2;
     });
+    const { computed, requests } = await figures();
+    assert.equal(computed - before_.computed, 1);
+    assert.ok(requests.valid - before_.requests.valid >= 2);
 });
 
 test('a request without one is nobody’s', async () => {
@@ -138,11 +158,12 @@ const refused = [
 for (const [name, make, verdict] of refused) {
     test(`a session ${name} is nobody's`, async () => {
         const token = make();
+        const logged = () => lines(edge.log(), /\[info\].*bell_session: the session of a request to tenant "north" does not count/).filter((line) => line.includes(`: ${verdict},`)).length;
+        const before_ = logged();
         for (let i = 0; i < 3; i++) {
             assert.deepEqual(heard(await withCookie(token)), { status: 200, verdict, subject: '', role: '', scopes: '' });
         }
-        const logged = lines(edge.log(), /\[info\].*bell_session: the session of a request to tenant "north" does not count/);
-        assert.equal(logged.some((line) => line.includes(`: ${verdict},`)), verdict !== 'expired');
+        assert.equal(logged() - before_, verdict === 'expired' ? 0 : 3);
         assert.ok(!edge.log().includes(token.slice(0, 60)), 'no token is in the log');
     });
 }
@@ -182,11 +203,29 @@ test('a session satisfies where any of several is enough', async () => {
     assert.equal((await withCookie(session(ours), 'north.example', '/either')).status, 200);
 });
 
+test('who is let in by another module is not told why not, and a limit is asked all the same', async () => {
+    const reply = await edge.ask('north.example', '/any');
+    assert.deepEqual([reply.status, reply.headers['probe-limit'], reply.headers['www-authenticate']], [200, 'nobody', undefined]);
+    await waitFor('the access log', () => /\/any \[none\] \[-\] \[-\]/.test(place.read('log/access.log')));
+});
+
+test('a page of 401 that needs a session itself is one answer with one challenge', async () => {
+    const answer = await raw({ port: edge.port }, 'GET /page-of-401 HTTP/1.1\r\nHost: north.example\r\nConnection: close\r\n\r\n');
+    assert.match(answer, /^HTTP\/1\.1 401 /);
+    assert.equal(answer.match(/\r\nWWW-Authenticate:/g).length, 1);
+});
+
+test('a limit by who asks comes behind, though its module was loaded later', async () => {
+    assert.equal((await withCookie(session(ours))).headers['probe-limit'], '42');
+    assert.equal((await edge.ask('north.example')).headers['probe-limit'], 'nobody');
+    assert.equal((await edge.ask('north.example', '/required')).headers['probe-limit'], undefined, 'refused before');
+});
+
 test('who asks is known also after an internal redirect, and found out once', async () => {
     const reply = await withCookie(session(ours), 'north.example', '/moved');
     assert.deepEqual([reply.status, reply.json.url], [404, '/elsewhere']);
     assert.equal(heard(reply).subject, '42');
-    await waitFor('the access log', () => /\/elsewhere \[valid\] \[42\]/.test(place.read('log/access.log')));
+    await waitFor('the access log', () => /\/elsewhere \[valid\] \[42\] \[-\]/.test(place.read('log/access.log')));
 });
 
 // ---- tokens in Authorization
@@ -205,7 +244,7 @@ test('tokens of the issuers that a district trusts count: EdDSA, RS256, ES256', 
     for (const [issuer, subject] of [[sis, 'sis:ann'], [second, 'idp:ann'], [third, 'lms:ann']]) {
         const token = issuer.token();
         for (let i = 0; i < 4; i++) {
-            assert.deepEqual(heard(await withBearer(token)), { status: 200, verdict: 'valid', subject, role: '', scopes: '' });
+            assert.deepEqual(heard(await withBearer(token)), { status: 200, verdict: 'valid', subject, role: '', scopes: 'none' });
         }
     }
 });
@@ -215,7 +254,9 @@ test('an issuer gives the roles and scopes that it may give', async () => {
     assert.deepEqual(heard(reply), { status: 200, verdict: 'valid', subject: 'sis:ann', role: 'teacher', scopes: 'classes content' });
     const context = readContext(reply.json.headers['bell-context'], { key: edgeKey, target: '/' });
     assert.deepEqual([context.subject, context.role, context.scopes], ['sis:ann', 'teacher', 'classes content']);
-    assert.equal(heard(await withBearer(sis.token({ role: 'operator' }))).role, '');
+    const less = await withBearer(sis.token({ role: 'operator', scope: 'people' }));
+    assert.deepEqual([heard(less).role, heard(less).scopes], ['', 'none']);
+    assert.equal(readContext(less.json.headers['bell-context'], { key: edgeKey, target: '/' }).scopes, 'none');
 });
 
 const refusedTokens = [
@@ -263,12 +304,13 @@ const everywhere = async (ask, check) => {
 
 test('who was signed out is nobody in every worker; who signs in again is somebody', async () => {
     const token = session(ours, { sub: '77', iat: nowSeconds() - 50 });
+    const bob = sis.token({ sub: 'bob', iat: nowSeconds() - 60 });
     await everywhere(() => withCookie(token), (reply) => assert.equal(heard(reply).subject, '77'));
     await publishAll({ revoked: [{ tenant: 1, subject: '77', before: nowSeconds() - 40, until: nowSeconds() + 3600 }, { tenant: 1, subject: 'sis:bob', before: nowSeconds(), until: nowSeconds() + 3600 }] });
     await everywhere(() => withCookie(token), (reply) => assert.deepEqual(heard(reply), { status: 200, verdict: 'signed-out', subject: '', role: '', scopes: '' }));
     assert.equal(heard(await withCookie(session(ours, { sub: '77', iat: nowSeconds() - 30 }))).subject, '77');
     assert.equal(heard(await withCookie(session(ours, { sub: '78', iat: nowSeconds() - 50 }))).subject, '78');
-    assert.equal(heard(await withBearer(sis.token({ sub: 'bob' }))).verdict, 'signed-out');
+    assert.equal(heard(await withBearer(bob)).verdict, 'signed-out');
 });
 
 test('a district whose sessions were ended has none that began before', async () => {
@@ -331,7 +373,7 @@ test('keys move on without a reload: the next one counts when it signs, the old 
 
 test('a file of keys that is torn or gone changes nothing, and is told of once by each worker', async () => {
     const token = session(ours);
-    for (const [spoil, pattern] of [[() => putKeys(ours.pem.slice(0, 60)), /\[error\].*bell_session_keys: .*sessions\.pem: key 1 cannot be used/], [() => renameSync(place.path('sessions.pem'), place.path('away')), /\[error\].*bell_session_keys: ".*sessions\.pem" cannot be looked at/]]) {
+    for (const [spoil, pattern] of [[() => putKeys(ours.pem.slice(0, 60)), /\[error\].*bell_session_keys: .*sessions\.pem: key 1 cannot be used/], [() => renameSync(place.path('sessions.pem'), place.path('away')), /\[error\].*bell_session_keys: ".*sessions\.pem" cannot be read/]]) {
         spoil();
         await waitFor('both workers to tell', async () => {
             await withCookie(token);
@@ -351,14 +393,32 @@ test('a reload keeps what is known', async () => {
     for (let i = 0; i < 20; i++) before_.add((await edge.ask('north.example')).headers.worker);
     edge.reload();
     await waitFor('new workers', async () => !before_.has((await withCookie(token)).headers.worker));
+    const { computed } = await figures();
     await everywhere(() => withCookie(token), (reply) => assert.equal(heard(reply).verdict, 'valid'));
+    assert.equal((await figures()).computed, computed);
+});
+
+test('slots of another size are refused by a reload, and what was goes on', async () => {
+    const file = place.path('conf/nginx.conf');
+    const conf_ = place.read('conf/nginx.conf');
+    place.write('conf/nginx.conf', conf_.replace('zone=sessions:1m', 'zone=sessions:1m slot=512'));
+    edge.reload();
+    await waitFor('the refusal', () => /\[emerg\].*zone "sessions" has slots of 1024 bytes and cannot change to 512 while nginx runs/.test(edge.log()));
+    place.write('conf/nginx.conf', conf_);
+    assert.equal(heard(await withCookie(session(ours))).verdict, 'valid', file);
+});
+
+test('a token that is longer than a slot is verified each time', async () => {
+    const before_ = await figures();
+    for (let i = 0; i < 3; i++) assert.equal((await withBearer(sis.token({ note: 'x'.repeat(900) }))).status, 200);
+    assert.equal((await figures()).computed - before_.computed, 3);
 });
 
 // ---- what is refused at the start
 
 const conf = (lines_, { order = load() } = {}) => nginxConf(place, 8080, { load: order, http: lines_ });
 const wrong = [
-    ['no file', 'bell_session_keys nowhere.pem;', /bell_session_keys .*nowhere\.pem: cannot be read: No such file or directory in .*nginx-t\.conf:\d+/],
+    ['no file', 'bell_session_keys nowhere.pem;', /bell_session_keys ".*nowhere\.pem" cannot be read .*No such file or directory.* in .*nginx-t\.conf:\d+/],
     ['a file without keys', () => `bell_session_keys ${place.write('empty.pem', '')};`, /empty\.pem: holds no public key/],
     ['a private key', () => `bell_session_keys ${place.write('private.pem', ours.privateKey.export({ type: 'pkcs8', format: 'pem' }))};`, /private\.pem: holds a private key, which could sign/],
     ['two files', () => `bell_session_keys ${place.write('one.pem', ours.pem)}; bell_session_keys ${place.path('one.pem')};`, /is duplicate: one file holds all keys/],
@@ -366,6 +426,7 @@ const wrong = [
     ['a zone that is too small', 'bell_session_cache zone=sessions:8k;', /a name and a size of 32k or more are expected/],
     ['a slot of another form', 'bell_session_cache zone=sessions:1m slot=1000;', /"slot=1000" is not slot=SIZE, from 256 to 65536 and a multiple of 64/],
     ['two caches', 'bell_session_cache zone=a:1m; bell_session_cache zone=b:1m;', /is duplicate/],
+    ['a cookie without a name', 'bell_session_cookie "";', /"bell_session_cookie" is empty/],
     ['another word', 'bell_session maybe;', /invalid value "maybe"/],
 ];
 for (const [name, line, reason] of wrong) {
@@ -377,6 +438,11 @@ for (const [name, line, reason] of wrong) {
 }
 
 test('without core, or before it, it is not loaded', async () => {
-    const alone = await testNginx(place, { conf: conf('', { order: `load_module ${modulePath('ngx_http_bell_session_module')};` }) });
-    assert.match(alone.stderr, /module "ngx_http_bell_session_module" needs ngx_http_bell_core_module|unknown directive "bell_directory"/);
+    const bare = (order) => conf('bell_session on;', { order }).replace(/^ *bell_(directory|tenant) .*$/gm, '');
+    const alone = await testNginx(place, { conf: bare(loadLines(module_)) });
+    assert.notEqual(alone.code, 0);
+    assert.match(alone.stderr, /module "ngx_http_bell_session_module" needs ngx_http_bell_core_module, which is not loaded/);
+    const early = await testNginx(place, { conf: bare(loadLines(module_, core)) });
+    assert.notEqual(early.code, 0);
+    assert.match(early.stderr, /module "ngx_http_bell_session_module" is loaded before ngx_http_bell_core_module/);
 });
