@@ -19,7 +19,8 @@ export const title = "one course's progress (30 items, row level security) at 64
 const RATIO_MIN = 4;
 const TENANT = 1;
 const MEMORY_MAX_MIB = 32;
-// The peer in each of its forms; connections are those to PostgreSQL, a process.
+// The peer in each of its forms; connections are those to PostgreSQL, a process. The first four are as the documentation of fastify and pg has them; the
+// others keep between requests what the api keeps, which is code of our own.
 const FORMS = [
     { name: 'fastify x1', processes: 1, connections: 16 },
     { name: 'fastify x2', processes: 2, connections: 16 },
@@ -98,14 +99,17 @@ async function ask(server, district, student, edge = { tenant: TENANT }) {
 
 function addThroughput(report, connections, results, us, missing) {
     const at = `${connections} connections`;
-    const c = compare(results, us, (out) => out.per_second);
-    report.row({ name: `${at}: requests, median`, value: c.ours, unit: '1/s', peer: c.peer, ratio: c.ratio, bar: { ratio_min: RATIO_MIN }, why: missing });
-    report.row({ name: `${at}: requests, best`, value: c.best, unit: '1/s', peer: c.peerBest, bar: { ratio_min: RATIO_MIN }, why: missing });
+    const perSecond = (out) => out.per_second;
+    const c = compare(results, us, perSecond);
+    const d = compare(new Map([...results].filter(([contender]) => !/kept/.test(contender.name))), us, perSecond);
+    report.row({ name: `${at}: requests, median, fastify + pg`, value: d.ours, unit: '1/s', peer: d.peer, ratio: d.ratio, bar: { ratio_min: RATIO_MIN }, why: missing });
+    report.row({ name: `${at}: requests, median, every form`, value: c.ours, unit: '1/s', peer: c.peer, ratio: c.ratio, bar: { ratio_min: RATIO_MIN }, why: missing });
+    report.row({ name: `${at}: requests, best, every form`, value: c.best, unit: '1/s', peer: c.peerBest, bar: { ratio_min: RATIO_MIN }, why: missing });
     if (!c.strongest) return;
     const of = (contender, field) => median(results.get(contender).map((out) => out[field]));
     report.row({ name: `${at}: CPU of the api`, value: of(us, 'cpu'), unit: 'us/request', peer: of(c.strongest, 'cpu') });
     report.row({ name: `${at}: CPU of PostgreSQL`, value: of(us, 'database_cpu'), unit: 'us/request', peer: of(c.strongest, 'database_cpu') });
-    report.note(`${at}: the best peer is ${c.peerName}`);
+    report.note(`${at}: the best peer is ${c.peerName}, the best as documented ${d.peerName}`);
 }
 
 /** Both at the same rate, 70 percent of what the best peer can do; a latency counts from the moment the request was due. */

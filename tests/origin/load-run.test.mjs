@@ -96,7 +96,7 @@ test('load/run api writes its report, and a row whose peer is missing fails', ()
         assert.ok(row.value > 0);
     }
     const compared = report.rows.filter((row) => row.bar?.includes('peer'));
-    assert.equal(compared.length, 2);
+    assert.equal(compared.length, 3);
     assert.ok(compared.every((row) => !row.holds && row.why === 'the peers were left out'));
     assert.match(run.stdout, /requests, median/);
 });
