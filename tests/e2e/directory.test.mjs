@@ -8,16 +8,19 @@ import { after, before, test } from 'node:test';
 
 import { app } from '../lib/app.mjs';
 import { newPlace } from '../lib/place.mjs';
-import { mustFirstbell, writeSettings } from '../lib/server-firstbell.mjs';
+import { mustFirstbell, originClient, startApi, writeSettings } from '../lib/server-firstbell.mjs';
+import { modulePath } from '../lib/server-nginx.mjs';
 import { startPostgres } from '../lib/server-postgres.mjs';
 import { startRedis } from '../lib/server-redis.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startFedEdge } from '../edge/feed.mjs';
-import { lines } from '../edge/support.mjs';
+import { lines, replyWithReport } from '../edge/support.mjs';
 
 const place = newPlace();
+const password = 'correct horse battery';
 let edges;
 let redis;
+let api;
 
 before(async () => {
     await startPostgres(place);
@@ -29,7 +32,13 @@ before(async () => {
     await add('south');
     place.start('jobs', [path.join(app(), 'bin/firstbell'), '-c', conf, 'jobs']);
     edges = [];
-    for (const name of ['first', 'second']) edges.push(await startFedEdge(place, redis, { key, name, state: `state-${name}` }));
+    const load = ['ngx_http_bell_core_module', 'ngx_http_bell_session_module'].map((name) => `load_module ${modulePath(name)};`).join('\n');
+    const http = `bell_session_keys ${place.path('keys/sessions.pub.pem')}; bell_session_cache zone=sessions:1m;`;
+    // "return" would answer before anybody is looked for
+    const server = `location / { ${replyWithReport} }
+        location /whose { bell_session on; add_header Session $bell_session_status always; add_header Worker $pid always; try_files /none =404; }`;
+    for (const name of ['first', 'second']) edges.push(await startFedEdge(place, redis, { key, name, state: `state-${name}`, load, http, server }));
+    api = await startApi(place);
 });
 
 after(() => place.stop());
@@ -58,6 +67,50 @@ test('a district that is added, moved to another status, given another host and 
     await everywhere('west.example', { name: 'south' });
     await must('tenant', 'set', 'south', '--status', 'suspended');
     await everywhere('south.example', { http: 503 });
+});
+
+/** A student of north, signed in `count` times: {clients, cookie}. */
+async function student(username, count = 1) {
+    await must('user', 'add', '--tenant', 'north', '--username', username, '--role', 'student', '--given', 'Sam', '--family', 'Student');
+    await mustFirstbell(place, ['user', 'passwd', '--tenant', 'north', username], { input: password });
+    const clients = Array.from({ length: count }, () => originClient(api.socketPath, 1));
+    for (const client of clients) await client.signIn(username, password);
+    return clients;
+}
+
+/** Waits until each worker of both edges says so of a client's session. */
+async function everywhereSession(client, status) {
+    const cookie = [...client.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    for (const edge of edges) {
+        const workers = new Set();
+        await waitFor(`"${status}" in every worker`, async () => {
+            const { headers } = await edge.ask('north.example', '/whose', { headers: { cookie } });
+            if (headers.session === status) workers.add(headers.worker);
+            return workers.size === 2;
+        });
+    }
+}
+
+test('who signs out everywhere is nobody on both edges, in every worker; the others are who they were', async () => {
+    const [ann, annToo] = await student('ann', 2);
+    const [bob] = await student('bob');
+    for (const client of [ann, annToo, bob]) await everywhereSession(client, 'valid');
+    assert.equal((await ann.delete('/api/v1/sessions')).status, 204);
+    for (const client of [annToo, ann]) await everywhereSession(client, client === ann ? 'none' : 'signed-out');
+    await everywhereSession(bob, 'valid');
+});
+
+test('a key that is new counts on both edges when it signs', async () => {
+    await must('keys', 'rotate');
+    const [cem] = await student('cem');
+    await everywhereSession(cem, 'valid');
+});
+
+test('a district whose sessions are ended has none on either edge', async () => {
+    const [dan] = await student('dan');
+    await everywhereSession(dan, 'valid');
+    await must('tenant', 'sign-out', 'north');
+    await everywhereSession(dan, 'signed-out');
 });
 
 test('Redis comes back empty: the next change arrives all the same', async () => {
