@@ -7,7 +7,7 @@ typedef struct {
 } escape;
 
 static const escape in_html[] = {
-    {"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}, {"\t", "\t"}, {"\n", "\n"}, {NULL, NULL},
+    {"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}, {"\\", "&#92;"}, {"\t", "&#9;"}, {"\n", "&#10;"}, {NULL, NULL},
 };
 
 static const escape in_json[] = {

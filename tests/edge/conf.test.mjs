@@ -256,7 +256,7 @@ test('a suspended district speaks for itself, in its language, and in words only
     assertPage(page, 503, 'Your district is paused for now');
     assert.match(page.text, /<title>Paused · Bezirk &lt;b&gt;Süd&lt;\/b&gt; · Firstbell<\/title>/);
     assert.match(page.text, /<p class="district" lang="de" dir="auto">Bezirk &lt;b&gt;Süd&lt;\/b&gt;<\/p>/);
-    assert.match(page.text, /<p class="notice" lang="de" dir="auto">Zurück am &quot;Montag&quot;\.\n&lt;\/p&gt;&lt;script&gt;alert\(1\)&lt;\/script&gt;<\/p>/);
+    assert.match(page.text, /<p class="notice" lang="de" dir="auto">Zurück am &quot;Montag&quot;\.&#10;&lt;\/p&gt;&lt;script&gt;alert\(1\)&lt;\/script&gt;<\/p>/);
     assert.doesNotMatch(page.text, /<script|Please ask your school|<!--/);
     const problem = await client.get('/api/v1/me', { host });
     assertProblem(problem, 503, 'suspended');

@@ -40,7 +40,7 @@ before(async () => {
 after(() => place.stop());
 
 const clean = (text) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '');
-const unescaped = (html) => html.replace(/&(amp|lt|gt|quot|#39);/g, (_, name) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" })[name]);
+const unescaped = (html) => html.replace(/&(amp|lt|gt|quot|#39|#92|#10|#9);/g, (_, name) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#92': '\\', '#10': '\n', '#9': '\t' })[name]);
 
 for (const [name, text] of Object.entries(words)) {
     test(`${name}: in HTML, between tags and in a value`, async () => {

@@ -27,8 +27,8 @@ static void both_forms(void **state) {
          "\\u003cscript\\u003ealert(\\u0027x\\u0027)\\u003c/script\\u003e"},
         {BELL_STR("\" onload=\"x"), "&quot; onload=&quot;x", "\\u0022 onload=\\u0022x"},
         {BELL_STR("A & B &lt;"), "A &amp; B &amp;lt;", "A \\u0026 B \\u0026lt;"},
-        {BELL_STR("one\ntwo\tthree\r\n"), "one\ntwo\tthree\n", "one\\ntwo\\tthree\\n"},
-        {BELL_STR("back\\slash"), "back\\slash", "back\\\\slash"},
+        {BELL_STR("one\ntwo\tthree\r\n"), "one&#10;two&#9;three&#10;", "one\\ntwo\\tthree\\n"},
+        {BELL_STR("back\\slash"), "back&#92;slash", "back\\\\slash"},
         {BELL_STR("\x01\x1B\x7F\xC2\x85\xC2\xA0"), "\xC2\xA0", "\xC2\xA0"},
         {BELL_STR("a\0b"), "ab", "ab"},
         {BELL_STR("\xEF\xBF\xBE\xEF\xBF\xBF\xEF\xBF\xBD"), "\xEF\xBF\xBD", "\xEF\xBF\xBD"},
@@ -65,7 +65,7 @@ static void every_pair_of_bytes(void **state) {
         bell_buf_reset(&b);
         bell_escape_html(&b, (bell_str){in, 2});
         bell_buf_add_char(&b, '\0');
-        assert_null(strpbrk(b.p, "<>\"'"));
+        assert_null(strpbrk(b.p, "<>\"'\\\n\t\r"));
         bell_buf_fini(&b);
     }
 }
