@@ -139,6 +139,10 @@ size_t bell_directory_capacity_of(bell_str snapshot);
 unsigned bell_directory_fill_percent(const void *image, size_t image_len);
 uint32_t bell_directory_revoked_dropped(const void *image, size_t image_len);
 
+/* Verifies header, signature (with keys) and checksum, and reads nothing of the payload. false: a sentence in err. */
+bool bell_directory_open(bell_str text, const bell_directory_keys *keys, bell_directory_head *out, char *err, size_t err_len)
+    __attribute__((warn_unused_result));
+
 #pragma GCC visibility pop
 
 #endif

@@ -176,9 +176,6 @@ bool bell_directory_take_pool_out(bell_directory_editor *e, bell_str name);
 /* Appends the header for this payload. */
 bool bell_directory_seal(bell_buf *out, uint64_t from, uint64_t version, bell_str payload, const bell_directory_key *key)
     __attribute__((warn_unused_result));
-/* Verifies the whole text. false: a sentence in err. */
-bool bell_directory_open(bell_str text, const bell_directory_keys *keys, bell_directory_head *out, char *err, size_t err_len)
-    __attribute__((warn_unused_result));
 
 #pragma GCC visibility pop
 

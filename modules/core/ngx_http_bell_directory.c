@@ -489,6 +489,16 @@ ngx_http_bell_directory_apply(ngx_http_bell_directory_t *d, bell_str snapshot,
 
     rc = ngx_http_bell_directory_check_version(d, &from, reason);
 
+    /* in service since before a reload, perhaps, that has other keys */
+
+    if (rc == NGX_DONE
+        && !bell_directory_open(snapshot, &d->keys, &head, reason,
+                                NGX_HTTP_BELL_REASON_LEN))
+    {
+        ERR_clear_error();
+        rc = NGX_DECLINED;
+    }
+
     if (rc == NGX_OK) {
         slot = ngx_http_bell_directory_begin(d);
         rc = ngx_http_bell_directory_fill(d, slot, snapshot, reason);

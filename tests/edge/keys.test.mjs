@@ -57,15 +57,19 @@ for (const [name, make, reason] of refusedOnes) {
     });
 }
 
-test('a reload takes the keys anew: a key that was taken away is refused from then on', async () => {
+test('a reload takes the keys anew: a key that was taken away is refused from then on, also under what is in service', async () => {
+    const same = snapshot(++version, twoTenants, undefined, { key: old });
+    publish(place, same);
+    await inService(version);
     place.write('conf/nginx.conf', `daemon off;\npid ${place.path('pid/nginx.pid')};\nerror_log ${place.path('log/nginx.error.log')} info;\n${nginxConf(place, edge.port, { directory: line(next.file) })}`);
     edge.reload();
     const refused = () => lines(edge.log(), new RegExp(`signed with the key ${old.id}, which is none`)).length > 0;
     // the old workers, until they have gone, still take what the old key has signed
     await waitFor('the refusal', () => {
-        publish(place, snapshot(++version, twoTenants, undefined, { key: old }));
+        publish(place, same);
         return refused();
     });
+    await inService(version);
     publish(place, snapshot(++version, twoTenants, undefined, { key: next }));
     await inService(version);
 });
