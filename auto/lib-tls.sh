@@ -36,8 +36,8 @@ make_directory_key() {
     [ -s "$S/keys/directory.pem" ] ||
         as_owner sh -c 'umask 077; openssl genpkey -algorithm ed25519 -out "$1.new" && mv "$1.new" "$1"' sh "$S/keys/directory.pem"
     # shellcheck disable=SC2016
-    [ "$S/keys/directory.pub.pem" -nt "$S/keys/directory.pem" ] ||
-        as_owner sh -c 'openssl pkey -in "$1.pem" -pubout -out "$1.pub.pem.new" && mv "$1.pub.pem.new" "$1.pub.pem"' sh "$S/keys/directory"
+    as_owner sh -c 'openssl pkey -in "$1.pem" -pubout -out "$1.pub.pem.new" &&
+        if cmp -s "$1.pub.pem.new" "$1.pub.pem"; then rm "$1.pub.pem.new"; else mv "$1.pub.pem.new" "$1.pub.pem"; fi' sh "$S/keys/directory"
 }
 
 # As it stands in the head of what the key has signed (lua-free/bell_directory_doc.h).

@@ -169,7 +169,6 @@ ngx_http_bell_health_handler(ngx_http_request_t *r)
     }
 
     text->buf->last = ngx_cpymem(text->buf->last, b.p, b.len);
-    text->buf->last_buf = 1;
     text->buf->last_in_chain = 1;
 
     bell_buf_fini(&b);
@@ -235,8 +234,15 @@ static ngx_int_t
 ngx_http_bell_status_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, ngx_chain_t *text, size_t size)
 {
-    ngx_int_t   rc;
-    const char *end;
+    ngx_int_t     rc;
+    const char   *end;
+    ngx_chain_t  *last;
+
+    /* in a page of server-side includes, the page is not over with it */
+
+    for (last = text; last->next; last = last->next) { /* void */ }
+
+    last->buf->last_buf = (r == r->main);
 
     /* figures of a moment, in nobody's cache */
 

@@ -89,7 +89,6 @@ ngx_http_bell_status_text(ngx_pool_t *pool, ngx_log_t *log,
         return NULL;
     }
 
-    s.last->buf->last_buf = 1;
     s.last->buf->last_in_chain = 1;
 
     *size = s.size;

@@ -24,7 +24,7 @@ let tlsPort;
 let ca;
 
 const load = () => `load_module ${modulePath()};\nload_module ${modulePath('ngx_http_bell_status_module')};`;
-const locations = `location = /metrics { bell_status; } location = /json { bell_status json; } location = /healthz { bell_health; } location / { return 200 $pid; }`;
+const locations = `location = /metrics { bell_status; } location = /json { bell_status json; } location = /healthz { bell_health; } location = /page { ssi on; ssi_types *; alias ${place.path('page')}; } location / { return 200 $pid; }`;
 const statusServer = (port) => `server { listen 127.0.0.1:${port}; bell_tenant off; gzip on; gzip_min_length 1; gzip_types text/plain application/json; charset utf-8; ${locations} }`;
 
 function options() {
@@ -36,6 +36,7 @@ before(async () => {
     ({ ca } = makeCertificate(place, ['north.example', 'south.example']));
     tlsPort = await freePort();
     edge = { statusPort: await freePort() };
+    place.write('page', 'before <!--# include virtual="/metrics" --><!--# include virtual="/healthz" --> after');
     Object.assign(edge, await startEdge(place, options()));
 });
 
@@ -76,6 +77,11 @@ test('for Prometheus: a strict reader takes all of it', async () => {
     const changed = value(families, 'firstbell_directory_changed_timestamp_seconds');
     assert.ok(Math.abs(changed - Date.now() / 1000) < 600, String(changed));
     assert.match(families.firstbell_core_info.samples[0].labels.nginx, /^\d+\.\d+\.\d+$/);
+});
+
+test('in a page of server-side includes, which goes on behind them', async () => {
+    const { text } = await ask(edge.statusPort, 'edge', '/page');
+    assert.match(text, /^before # HELP [^]*"status":"ok"[^]* after$/);
 });
 
 test('as JSON the same figures', async () => {
