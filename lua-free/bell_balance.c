@@ -92,7 +92,8 @@ bool bell_health_failed(bell_health *h, const bell_health_rules *rules, uint64_t
         h->trial_ms = now_ms + rules->fail_timeout_ms;
         return false;
     }
-    if (h->fails == 0 || now_ms - h->fails_ms >= rules->fail_timeout_ms) {
+    /* another process may have been a moment ahead with its clock */
+    if (h->fails == 0 || (now_ms > h->fails_ms && now_ms - h->fails_ms >= rules->fail_timeout_ms)) {
         h->fails = 0;
         h->fails_ms = now_ms;
     }

@@ -193,6 +193,15 @@ static void without_a_rule_its_verdict_is_over(void **state) {
     assert_int_equal(bell_health_of(&(bell_health){.left_out = 1, .trial_ms = 2000}, &unjudged, 1000), BELL_HEALTH_UP);
 }
 
+/* The first of two failures was another process', whose clock is ahead. */
+static void clocks_that_differ_lose_no_failure(void **state) {
+    bell_health h = {0};
+
+    (void)state;
+    assert_false(bell_health_failed(&h, &usual, 2000));
+    assert_true(bell_health_failed(&h, &usual, 1900));
+}
+
 static void who_came_back_starts_slowly(void **state) {
     bell_health h = {0};
 
@@ -260,9 +269,15 @@ static void status_of_an_answer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(share_grows_to_the_weight),   cmocka_unit_test(two_are_drawn),        cmocka_unit_test(first_draw_is_fair),
-        cmocka_unit_test(less_load_is_better),         cmocka_unit_test(health_has_its_story), cmocka_unit_test(without_a_rule_its_verdict_is_over),
-        cmocka_unit_test(who_came_back_starts_slowly), cmocka_unit_test(status_of_an_answer),
+        cmocka_unit_test(share_grows_to_the_weight),
+        cmocka_unit_test(two_are_drawn),
+        cmocka_unit_test(first_draw_is_fair),
+        cmocka_unit_test(less_load_is_better),
+        cmocka_unit_test(health_has_its_story),
+        cmocka_unit_test(without_a_rule_its_verdict_is_over),
+        cmocka_unit_test(clocks_that_differ_lose_no_failure),
+        cmocka_unit_test(who_came_back_starts_slowly),
+        cmocka_unit_test(status_of_an_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
