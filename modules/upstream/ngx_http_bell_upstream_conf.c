@@ -29,6 +29,8 @@ typedef struct {
 } ngx_http_bell_upstream_param_t;
 
 
+static ngx_int_t ngx_http_bell_upstream_is_first(ngx_conf_t *cf,
+    ngx_uint_t i);
 static ngx_int_t ngx_http_bell_upstream_parse(ngx_conf_t *cf,
     ngx_http_bell_upstream_conf_t *bcf, ngx_str_t *word, ngx_str_t *of_checks);
 static ngx_int_t ngx_http_bell_upstream_parse_param(ngx_conf_t *cf,
@@ -125,8 +127,9 @@ ngx_http_bell_upstream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_bell_upstream_parse(cf, bcf, &value[i], &of_checks)
-            != NGX_OK)
+        if (ngx_http_bell_upstream_is_first(cf, i) != NGX_OK
+            || ngx_http_bell_upstream_parse(cf, bcf, &value[i], &of_checks)
+               != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
@@ -169,7 +172,44 @@ ngx_http_bell_upstream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* NGX_ERROR has been logged; so it is below. */
+/* NGX_ERROR has been logged; so it is below.  Here: it was given already. */
+
+static ngx_int_t
+ngx_http_bell_upstream_is_first(ngx_conf_t *cf, ngx_uint_t i)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_str_t   *value, name;
+    ngx_uint_t   k;
+
+    value = cf->args->elts;
+
+    p = (u_char *) ngx_strchr(value[i].data, '=');
+    if (p == NULL) {
+        return NGX_OK;
+    }
+
+    len = p + 1 - value[i].data;
+
+    for (k = 1; k < i; k++) {
+
+        if (value[k].len < len
+            || ngx_strncmp(value[k].data, value[i].data, len) != 0)
+        {
+            continue;
+        }
+
+        name.data = value[i].data;
+        name.len = len - 1;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "parameter \"%V\" is duplicate", &name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
 
 static ngx_int_t
 ngx_http_bell_upstream_parse(ngx_conf_t *cf,

@@ -30,6 +30,8 @@ const refusals = [
     ['a zone without a name', block('bell_upstream zone=:64k;', server), /invalid "zone=:64k"/],
     ['the zone of another', `${block(`${zone};`, server)} upstream two { ${zone}; ${server} }`, /zone "u" is another upstream's already/],
     ['twice', block(`${zone};`, `${zone};`, server), /"bell_upstream" directive is duplicate/],
+    ['a zone twice', block(`${zone} zone=v:64k;`, server), /parameter "zone" is duplicate/],
+    ['a check twice', block(`${zone} check=tcp fall=2 check=/ready;`, server), /parameter "check" is duplicate/],
     ['an unknown parameter', block(`${zone} weights=1;`, server), /invalid parameter "weights=1": "bell_upstream" takes zone=NAME:SIZE, default=POOL/],
     ['a word', block(`${zone} fast;`, server), /invalid parameter "fast"/],
     ['a default that is no name', block(`${zone} default=API;`, server), /invalid "default=API": the name of a pool of the directory is expected/],
