@@ -110,7 +110,6 @@ typedef struct {
     ngx_str_t                         name;
     ngx_str_t                         record;    /* that it was made of */
     ngx_uint_t                        n;
-    ngx_uint_t                        up;        /* of them, by the directory */
     ngx_http_bell_upstream_server_t  *servers;
     uint64_t                         *shares;    /* for one choice at a time */
 } ngx_http_bell_upstream_pool_t;
@@ -205,11 +204,13 @@ void ngx_http_bell_upstream_close_pools(ngx_http_bell_upstream_conf_t *bcf);
 
 /*
  * The pool of that name as it is in this version of the directory or in a
- * later one; read only when this worker has an older one.  NULL: there is no
- * such pool, or it has no servers.  Good until the event loop turns.
+ * later one; read only when this worker has an older one.  *pool is NULL when
+ * there is no such pool, or it has no servers; it is good until the event loop
+ * turns.  NGX_ERROR: the pool could not be read, nor was it before; *pool is
+ * NULL, and it has been logged.
  */
-ngx_http_bell_upstream_pool_t *ngx_http_bell_upstream_find_pool(
-    ngx_http_bell_upstream_conf_t *bcf, ngx_str_t *name, uint64_t version,
+ngx_int_t ngx_http_bell_upstream_find_pool(ngx_http_bell_upstream_conf_t *bcf,
+    ngx_str_t *name, uint64_t version, ngx_http_bell_upstream_pool_t **pool,
     ngx_log_t *log);
 
 void ngx_http_bell_upstream_release_pool(ngx_http_bell_upstream_pool_t *pool);
@@ -259,13 +260,13 @@ ngx_uint_t ngx_http_bell_upstream_active(ngx_http_bell_upstream_conf_t *bcf,
     ngx_http_bell_upstream_server_t *server);
 
 /*
- * One more, 1: it was counted; one less, for the entry and the generation
- * that it was counted in.
+ * One more for the entry while it is of that generation, 1: it was counted.
+ * One less: an entry becomes no other server's while anything is counted.
  */
 ngx_uint_t ngx_http_bell_upstream_count(ngx_http_bell_upstream_conf_t *bcf,
     ngx_http_bell_upstream_entry_t *entry, ngx_atomic_uint_t generation);
 void ngx_http_bell_upstream_uncount(ngx_http_bell_upstream_conf_t *bcf,
-    ngx_http_bell_upstream_entry_t *entry, ngx_atomic_uint_t generation);
+    ngx_http_bell_upstream_entry_t *entry);
 
 
 /* ---- ngx_http_bell_upstream_check.c */

@@ -152,8 +152,8 @@ ngx_http_bell_upstream_tick(ngx_event_t *ev)
 
 
 /*
- * Nothing but the number in the zone says who it is; two that take themselves
- * for the checker would check more often than they should, no more.
+ * Nothing but the number in the zone says who it is: one that was replaced
+ * begins no check any more, and what its last ones find does not count.
  */
 
 static ngx_uint_t
@@ -217,6 +217,7 @@ ngx_http_bell_upstream_refresh(ngx_http_bell_upstream_conf_t *bcf)
     u_char                             text[BELL_DIRECTORY_NAME_MAX + 1];
     ngx_str_t                          name;
     ngx_uint_t                         i;
+    ngx_http_bell_upstream_pool_t     *pool;
     ngx_http_bell_upstream_pool_sh_t  *p;
     ngx_http_bell_directory_status_t   status;
 
@@ -242,7 +243,7 @@ ngx_http_bell_upstream_refresh(ngx_http_bell_upstream_conf_t *bcf)
         name.len = p->name_len;
 
         (void) ngx_http_bell_upstream_find_pool(bcf, &name, status.version,
-                                                bcf->timer.log);
+                                                &pool, bcf->timer.log);
     }
 
     bcf->refreshed = status.version;
@@ -262,6 +263,12 @@ ngx_http_bell_upstream_start_checks(ngx_http_bell_upstream_conf_t *bcf)
     if (bcf->check == NGX_HTTP_BELL_UPSTREAM_CHECK_NONE || bcf->starting
         || ngx_exiting || ngx_terminate || ngx_quit)
     {
+        return;
+    }
+
+    /* a check may have ended after another worker took over */
+
+    if (bcf->sh->checker != (ngx_atomic_uint_t) ngx_pid) {
         return;
     }
 
@@ -657,7 +664,11 @@ ngx_http_bell_upstream_judge(ngx_http_bell_upstream_probe_t *probe,
 
     ngx_http_bell_upstream_lock(bcf);
 
-    if (e->used && e->generation == probe->generation) {
+    /* what a worker finds that was replaced meanwhile is late */
+
+    if (e->used && e->generation == probe->generation
+        && bcf->sh->checker == (ngx_atomic_uint_t) ngx_pid)
+    {
         changed = bell_health_checked(&e->health, &bcf->rules, passed,
                                       ngx_current_msec);
     }

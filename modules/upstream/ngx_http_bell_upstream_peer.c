@@ -18,8 +18,8 @@
 
 typedef enum {
     NGX_HTTP_BELL_UPSTREAM_WELL,        /* not tried yet, nothing against it */
+    NGX_HTTP_BELL_UPSTREAM_STALE,       /* tried on a connection of before */
     NGX_HTTP_BELL_UPSTREAM_LEFT_OUT,    /* not tried yet, requests failed */
-    NGX_HTTP_BELL_UPSTREAM_TRIED,       /* tried, and nobody is left */
     NGX_HTTP_BELL_UPSTREAM_NONE
 } ngx_http_bell_upstream_kind_e;
 
@@ -31,27 +31,33 @@ typedef struct {
     ngx_http_bell_upstream_conf_t    *conf;
     ngx_http_bell_upstream_pool_t    *pool;
     uintptr_t                        *tried;      /* a bit for each server */
+    uintptr_t                        *stale;      /* likewise */
 
     ngx_uint_t                        current;    /* index, or NOBODY */
     ngx_uint_t                        trial;      /* it was left out */
     ngx_http_bell_upstream_entry_t   *counted;    /* NULL: it was not */
-    ngx_atomic_uint_t                 generation; /* of "counted" */
 } ngx_http_bell_upstream_peer_t;
 
 
 #define NGX_HTTP_BELL_UPSTREAM_BITS  (8 * sizeof(uintptr_t))
 
-#define ngx_http_bell_upstream_tried(bp, i)                                  \
-    ((bp)->tried[(i) / NGX_HTTP_BELL_UPSTREAM_BITS]                          \
-     & ((uintptr_t) 1 << (i) % NGX_HTTP_BELL_UPSTREAM_BITS))
+#define ngx_http_bell_upstream_bit(i)                                        \
+    ((uintptr_t) 1 << (i) % NGX_HTTP_BELL_UPSTREAM_BITS)
 
-#define ngx_http_bell_upstream_set_tried(bp, i)                              \
-    (bp)->tried[(i) / NGX_HTTP_BELL_UPSTREAM_BITS]                           \
-        |= (uintptr_t) 1 << (i) % NGX_HTTP_BELL_UPSTREAM_BITS
+#define ngx_http_bell_upstream_is_set(bits, i)                               \
+    ((bits)[(i) / NGX_HTTP_BELL_UPSTREAM_BITS] & ngx_http_bell_upstream_bit(i))
+
+#define ngx_http_bell_upstream_set(bits, i)                                  \
+    (bits)[(i) / NGX_HTTP_BELL_UPSTREAM_BITS] |= ngx_http_bell_upstream_bit(i)
+
+#define ngx_http_bell_upstream_clear(bits, i)                                \
+    (bits)[(i) / NGX_HTTP_BELL_UPSTREAM_BITS] &= ~ngx_http_bell_upstream_bit(i)
 
 
 static ngx_http_bell_upstream_pool_t *ngx_http_bell_upstream_pool_of(
     ngx_http_request_t *r, ngx_http_bell_upstream_conf_t *bcf);
+static ngx_uint_t ngx_http_bell_upstream_count_tries(
+    ngx_http_bell_upstream_peer_t *bp);
 static void ngx_http_bell_upstream_cleanup(void *data);
 static ngx_int_t ngx_http_bell_upstream_get(ngx_peer_connection_t *pc,
     void *data);
@@ -71,6 +77,8 @@ static void ngx_http_bell_upstream_refuse(ngx_http_bell_upstream_peer_t *bp);
 static void ngx_http_bell_upstream_free(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
 static ngx_uint_t ngx_http_bell_upstream_was_stale(ngx_peer_connection_t *pc,
+    ngx_http_bell_upstream_peer_t *bp);
+static ngx_uint_t ngx_http_bell_upstream_has_other(
     ngx_http_bell_upstream_peer_t *bp);
 static void ngx_http_bell_upstream_failed(ngx_http_bell_upstream_peer_t *bp);
 static void ngx_http_bell_upstream_answered(
@@ -121,17 +129,19 @@ ngx_http_bell_upstream_init_peer(ngx_http_request_t *r,
 
     n = bp->pool->n / NGX_HTTP_BELL_UPSTREAM_BITS + 1;
 
-    bp->tried = ngx_pcalloc(r->pool, n * sizeof(uintptr_t));
+    bp->tried = ngx_pcalloc(r->pool, 2 * n * sizeof(uintptr_t));
     if (bp->tried == NULL) {
         return NGX_ERROR;
     }
+
+    bp->stale = bp->tried + n;
 
     u = r->upstream;
 
     u->peer.data = bp;
     u->peer.get = ngx_http_bell_upstream_get;
     u->peer.free = ngx_http_bell_upstream_free;
-    u->peer.tries = ngx_max(bp->pool->up, 1);
+    u->peer.tries = ngx_http_bell_upstream_count_tries(bp);
 #if (NGX_HTTP_SSL)
     u->peer.set_session = ngx_http_bell_upstream_set_session;
     u->peer.save_session = ngx_http_bell_upstream_save_session;
@@ -144,7 +154,8 @@ ngx_http_bell_upstream_init_peer(ngx_http_request_t *r,
 /*
  * The tenant's own, then the default one, then the "server" lines.  A pool
  * whose servers are all down is one that is there: what its operator wants to
- * be away does not move elsewhere.
+ * be away does not move elsewhere.  NULL: it is not known which, for want of
+ * memory, and a district's requests do not go where they may not belong.
  */
 
 static ngx_http_bell_upstream_pool_t *
@@ -179,22 +190,47 @@ ngx_http_bell_upstream_pool_of(ngx_http_request_t *r,
         name.data = (u_char *) tenant->upstream;
         name.len = ngx_strlen(tenant->upstream);
 
-        pool = ngx_http_bell_upstream_find_pool(bcf, &name, version,
-                                                r->connection->log);
-        if (pool) {
+        if (ngx_http_bell_upstream_find_pool(bcf, &name, version, &pool,
+                                             r->connection->log)
+            != NGX_OK
+            || pool)
+        {
             return pool;
         }
     }
 
     if (bcf->default_pool.len) {
-        pool = ngx_http_bell_upstream_find_pool(bcf, &bcf->default_pool,
-                                                version, r->connection->log);
-        if (pool) {
+        if (ngx_http_bell_upstream_find_pool(bcf, &bcf->default_pool, version,
+                                             &pool, r->connection->log)
+            != NGX_OK
+            || pool)
+        {
             return pool;
         }
     }
 
     return bcf->servers;
+}
+
+
+/*
+ * One for each server that may be chosen now; nginx gives one more for a kept
+ * connection that was stale.
+ */
+
+static ngx_uint_t
+ngx_http_bell_upstream_count_tries(ngx_http_bell_upstream_peer_t *bp)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < bp->pool->n; i++) {
+        n += ngx_http_bell_upstream_kind_of(bp, i)
+             != NGX_HTTP_BELL_UPSTREAM_NONE;
+    }
+
+    return ngx_max(n, 1);
 }
 
 
@@ -204,7 +240,7 @@ ngx_http_bell_upstream_cleanup(void *data)
     ngx_http_bell_upstream_peer_t  *bp = data;
 
     if (bp->counted) {
-        ngx_http_bell_upstream_uncount(bp->conf, bp->counted, bp->generation);
+        ngx_http_bell_upstream_uncount(bp->conf, bp->counted);
         bp->counted = NULL;
     }
 
@@ -257,7 +293,8 @@ ngx_http_bell_upstream_get(ngx_peer_connection_t *pc, void *data)
 
     server = &bp->pool->servers[i];
 
-    ngx_http_bell_upstream_set_tried(bp, i);
+    ngx_http_bell_upstream_set(bp->tried, i);
+    ngx_http_bell_upstream_clear(bp->stale, i);
 
     bp->current = i;
     ngx_http_bell_upstream_begin_trial(bp);
@@ -266,7 +303,6 @@ ngx_http_bell_upstream_get(ngx_peer_connection_t *pc, void *data)
                                      server->generation))
     {
         bp->counted = server->entry;
-        bp->generation = server->generation;
     }
 
     pc->sockaddr = &server->sockaddr.sockaddr;
@@ -288,16 +324,21 @@ ngx_http_bell_upstream_choose(ngx_http_bell_upstream_peer_t *bp)
         return i;
     }
 
+    /* a kept connection was closed under its try: nothing is against it */
+
+    i = ngx_http_bell_upstream_choose_of(bp, NGX_HTTP_BELL_UPSTREAM_STALE);
+
+    if (i != NGX_HTTP_BELL_UPSTREAM_NOBODY) {
+        return i;
+    }
+
     i = ngx_http_bell_upstream_choose_of(bp, NGX_HTTP_BELL_UPSTREAM_LEFT_OUT);
 
     if (i != NGX_HTTP_BELL_UPSTREAM_NOBODY) {
         ngx_http_bell_upstream_forgive(bp);
-        return i;
     }
 
-    /* a kept connection was closed under the only server's try */
-
-    return ngx_http_bell_upstream_choose_of(bp, NGX_HTTP_BELL_UPSTREAM_TRIED);
+    return i;
 }
 
 
@@ -368,8 +409,12 @@ ngx_http_bell_upstream_kind_of(ngx_http_bell_upstream_peer_t *bp,
         return NGX_HTTP_BELL_UPSTREAM_NONE;
     }
 
-    if (ngx_http_bell_upstream_tried(bp, i)) {
-        return NGX_HTTP_BELL_UPSTREAM_TRIED;
+    if (ngx_http_bell_upstream_is_set(bp->stale, i)) {
+        return NGX_HTTP_BELL_UPSTREAM_STALE;
+    }
+
+    if (ngx_http_bell_upstream_is_set(bp->tried, i)) {
+        return NGX_HTTP_BELL_UPSTREAM_NONE;
     }
 
     return health == BELL_HEALTH_LEFT_OUT ? NGX_HTTP_BELL_UPSTREAM_LEFT_OUT
@@ -492,7 +537,7 @@ ngx_http_bell_upstream_free(ngx_peer_connection_t *pc, void *data,
     ngx_http_bell_upstream_peer_t  *bp = data;
 
     if (bp->counted) {
-        ngx_http_bell_upstream_uncount(bp->conf, bp->counted, bp->generation);
+        ngx_http_bell_upstream_uncount(bp->conf, bp->counted);
         bp->counted = NULL;
     }
 
@@ -501,7 +546,10 @@ ngx_http_bell_upstream_free(ngx_peer_connection_t *pc, void *data,
         if (!(state & NGX_PEER_FAILED)) {
             ngx_http_bell_upstream_answered(bp);
 
-        } else if (!ngx_http_bell_upstream_was_stale(pc, bp)) {
+        } else if (ngx_http_bell_upstream_was_stale(pc, bp)) {
+            ngx_http_bell_upstream_set(bp->stale, bp->current);
+
+        } else {
             ngx_http_bell_upstream_failed(bp);
         }
 
@@ -533,6 +581,29 @@ ngx_http_bell_upstream_was_stale(ngx_peer_connection_t *pc,
 }
 
 
+/* Whether requests could go to a server beside this one. */
+
+static ngx_uint_t
+ngx_http_bell_upstream_has_other(ngx_http_bell_upstream_peer_t *bp)
+{
+    ngx_uint_t                        i;
+    ngx_http_bell_upstream_server_t  *server;
+
+    for (i = 0; i < bp->pool->n; i++) {
+        server = &bp->pool->servers[i];
+
+        if (i != bp->current && server->state == BELL_SERVER_UP
+            && ngx_http_bell_upstream_health_of(bp->conf, server)
+               != BELL_HEALTH_DOWN)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 ngx_http_bell_upstream_failed(ngx_http_bell_upstream_peer_t *bp)
 {
@@ -546,9 +617,9 @@ ngx_http_bell_upstream_failed(ngx_http_bell_upstream_peer_t *bp)
 
     e = ngx_http_bell_upstream_entry_of(server);
 
-    /* where there is one server, leaving it out helps nobody */
+    /* where there is nobody else, leaving it out helps nobody */
 
-    if (e == NULL || bp->pool->up < 2) {
+    if (e == NULL || !ngx_http_bell_upstream_has_other(bp)) {
         return;
     }
 

@@ -149,7 +149,6 @@ ngx_http_bell_upstream_servers(ngx_http_bell_upstream_conf_t *bcf,
 
             server->weight = us[i].weight;
             server->state = us[i].down ? BELL_SERVER_DOWN : BELL_SERVER_UP;
-            pool->up += !us[i].down;
         }
     }
 
@@ -159,26 +158,38 @@ ngx_http_bell_upstream_servers(ngx_http_bell_upstream_conf_t *bcf,
 
 /* ---- pools of the directory */
 
-ngx_http_bell_upstream_pool_t *
+ngx_int_t
 ngx_http_bell_upstream_find_pool(ngx_http_bell_upstream_conf_t *bcf,
-    ngx_str_t *name, uint64_t version, ngx_log_t *log)
+    ngx_str_t *name, uint64_t version, ngx_http_bell_upstream_pool_t **pool,
+    ngx_log_t *log)
 {
     ngx_http_bell_upstream_name_t  *n;
 
+    *pool = NULL;
+
     n = ngx_http_bell_upstream_find_name(bcf, name, log);
     if (n == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     if (n->version < version
         && ngx_http_bell_upstream_load(bcf, n, log) != NGX_OK)
     {
+        if (n->pool == NULL) {
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "bell_upstream: there is no memory to read pool "
+                          "\"%V\"", name);
+            return NGX_ERROR;
+        }
+
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "bell_upstream: there is no memory to read pool \"%V\", "
                       "what was read before is used", name);
     }
 
-    return n->pool;
+    *pool = n->pool;
+
+    return NGX_OK;
 }
 
 
@@ -399,7 +410,6 @@ ngx_http_bell_upstream_read_pool(ngx_str_t *name, ngx_str_t *record,
             continue;
         }
 
-        pool->up += (s.state == BELL_SERVER_UP);
         pool->n++;
     }
 

@@ -363,10 +363,9 @@ ngx_http_bell_upstream_count(ngx_http_bell_upstream_conf_t *bcf,
 
 void
 ngx_http_bell_upstream_uncount(ngx_http_bell_upstream_conf_t *bcf,
-    ngx_http_bell_upstream_entry_t *entry, ngx_atomic_uint_t generation)
+    ngx_http_bell_upstream_entry_t *entry)
 {
     if (bcf->slot == NGX_HTTP_BELL_UPSTREAM_NO_SLOT
-        || entry->generation != generation
         || entry->active[bcf->slot] == 0)
     {
         return;
@@ -598,6 +597,12 @@ ngx_http_bell_upstream_claim_entry(ngx_http_bell_upstream_sh_t *sh,
         e->generation++;
 
         ngx_memory_barrier();
+
+        /* who counts looks at the generation behind that, and sees this one */
+
+        if (ngx_http_bell_upstream_sum(sh, e) != 0) {
+            continue;
+        }
 
         e->pool = pool;
         e->state = server->state;

@@ -51,6 +51,20 @@ test('checks take a server away, and bring it back', async (t) => {
     assert.ok(!told(edge, b.address, 'down'));
 });
 
+test('a request that fails goes to the only server that is up once, and that is not left out', async (t) => {
+    const [place, a, b, c] = await stage(t, 3);
+    b.health = c.health = 500;
+    const edge = await startPools(place, [], { directive: `${check} fail_timeout=1h`, servers: [a, b, c] });
+    await waitUntilTold(edge, b.address, 'is down');
+    await waitUntilTold(edge, c.address, 'is down');
+    a.behaviour = 'drop';
+    assert.deepEqual(await answers(edge, 'east.example', 3), { 502: 3 });
+    assert.deepEqual([a.requests, b.requests, c.requests], [3, 0, 0]);
+    assert.deepEqual(lines(edge.log(), /left out|failed at all/), []);
+    a.behaviour = 'answer';
+    assert.deepEqual(await answers(edge, 'east.example', 3), { a: 3 });
+});
+
 test('the servers of the block are checked from the start; when checks hold all down the answer is 502, whatever requests would say', async (t) => {
     const [place, a, b] = await stage(t, 2);
     a.health = b.health = 500;

@@ -8,11 +8,15 @@ import { modulePath } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { probePath, publish, snapshot, startEdge, tenant } from './support.mjs';
 
-/** An origin that answers with its name. `behaviour` of requests: "answer", "hold" (until release), "drop" (the connection is cut), "fail" (500).
+/** An origin that answers with its name. `behaviour` of requests: "answer", "hold" (until release), "drop" (the connection is cut), "fail" (500),
+ *  "stale" (a connection that had a request is cut at the next one).
  *  `health` of GET /ready: a status, or "silent". `listen`: a port, a path, or [port, address]. `tls`: {cert, key}. */
 export async function startServer(name, listen = 0, { tls } = {}) {
     const origin = { name, behaviour: 'answer', health: 200, requests: 0, checks: 0, connections: 0, methods: [], waiting: [], reused: 0 };
+    const served = new WeakSet();
     const answer = (request, response) => {
+        if (origin.behaviour === 'stale' && served.has(request.socket)) return request.socket.destroy();
+        served.add(request.socket);
         origin.requests++;
         origin.methods.push(request.method);
         if (request.socket.isSessionReused?.()) origin.reused++;

@@ -206,6 +206,32 @@ test('connections are kept, each for its own server; one that was closed meanwhi
     assert.deepEqual(lines(edge.log(), /left out/), []);
 });
 
+test('a kept connection that was stale sends the request to no server that is known to fail, and forgives nobody', async (t) => {
+    const [place, a, b] = await stage(t, 2);
+    const location = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+    const edge = await startPools(place, [pool('north', of(a), of(b))], { directive: 'zone=u:64k fail_timeout=1h', block: 'keepalive 8;', location, workers: 1 });
+    b.behaviour = 'drop';
+    await waitFor('b to be left out', async () => (await edge.ask('north.example')) && b.requests > 0);
+    await edge.ask('north.example');
+    a.behaviour = 'stale';
+    const { requests, connections } = a;
+    assert.deepEqual(await answers(edge, 'north.example', 5), { a: 5 });
+    assert.deepEqual([a.requests, a.connections, b.requests], [requests + 5, connections + 5, 1]);
+    assert.deepEqual(lines(edge.log(), /requests have failed at all servers/), []);
+});
+
+test('kept connections of all servers that were stale: the request goes to one of them anew', async (t) => {
+    const [place, a, b] = await stage(t, 2);
+    const location = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+    const edge = await startPools(place, [pool('north', of(a), of(b))], { block: 'keepalive 8;', location, workers: 1 });
+    await waitFor('connections to both', async () => (await edge.ask('north.example')) && a.requests > 0 && b.requests > 0);
+    a.behaviour = b.behaviour = 'stale';
+    const before = a.requests + b.requests;
+    for (let i = 0; i < 10; i++) assert.equal((await edge.ask('north.example')).status, 200);
+    assert.equal(a.requests + b.requests, before + 10);
+    assert.deepEqual(lines(edge.log(), /left out|failed at all/), []);
+});
+
 test('unix sockets and addresses of IPv6 are servers like others', async (t) => {
     const [place] = await stage(t, 0);
     const socket = await startServer('socket', place.path('sock/origin.sock'));
