@@ -126,7 +126,7 @@ typedef enum {
 
 typedef struct {
     ngx_shm_zone_t                   *shm_zone;  /* NULL: there is none here */
-    ngx_http_bell_upstream_sh_t      *sh;
+    ngx_http_bell_upstream_sh_t      *sh;        /* NULL: abandoned */
     ngx_slab_pool_t                  *shpool;
 
     const ngx_http_bell_core_api_t   *core;
@@ -275,6 +275,12 @@ void ngx_http_bell_upstream_uncount(ngx_http_bell_upstream_conf_t *bcf,
 void ngx_http_bell_upstream_watch(ngx_http_bell_upstream_conf_t *bcf,
     ngx_log_t *log);
 void ngx_http_bell_upstream_unwatch(ngx_http_bell_upstream_conf_t *bcf);
+
+/*
+ * The process goes on with another configuration: the same as unwatch, but
+ * the zone, which may be gone, is not touched, now or by what still has bcf.
+ */
+void ngx_http_bell_upstream_abandon(ngx_http_bell_upstream_conf_t *bcf);
 
 
 #pragma GCC visibility pop

@@ -46,6 +46,7 @@ typedef struct {
     ngx_peer_connection_t            peer;
     ngx_log_t                        log;
     ngx_uint_t                       connected;
+    ngx_uint_t                       closed;     /* by the server */
     size_t                           sent;
     size_t                           len;
     u_char                           head[NGX_HTTP_BELL_UPSTREAM_HEAD_LEN];
@@ -56,6 +57,8 @@ static void ngx_http_bell_upstream_tick(ngx_event_t *ev);
 static ngx_uint_t ngx_http_bell_upstream_is_checker(
     ngx_http_bell_upstream_conf_t *bcf);
 static void ngx_http_bell_upstream_stand_down(
+    ngx_http_bell_upstream_conf_t *bcf);
+static void ngx_http_bell_upstream_end_checks(
     ngx_http_bell_upstream_conf_t *bcf);
 static void ngx_http_bell_upstream_refresh(ngx_http_bell_upstream_conf_t *bcf);
 static void ngx_http_bell_upstream_start_checks(
@@ -116,6 +119,24 @@ ngx_http_bell_upstream_unwatch(ngx_http_bell_upstream_conf_t *bcf)
     }
 
     ngx_http_bell_upstream_stand_down(bcf);
+}
+
+
+void
+ngx_http_bell_upstream_abandon(ngx_http_bell_upstream_conf_t *bcf)
+{
+    if (bcf->timer.timer_set) {
+        ngx_del_timer(&bcf->timer);
+    }
+
+    /* so that no check that ends here begins another */
+
+    bcf->starting = 1;
+
+    ngx_http_bell_upstream_end_checks(bcf);
+
+    bcf->slot = NGX_HTTP_BELL_UPSTREAM_NO_SLOT;
+    bcf->sh = NULL;
 }
 
 
@@ -194,6 +215,15 @@ ngx_http_bell_upstream_is_checker(ngx_http_bell_upstream_conf_t *bcf)
 static void
 ngx_http_bell_upstream_stand_down(ngx_http_bell_upstream_conf_t *bcf)
 {
+    ngx_http_bell_upstream_end_checks(bcf);
+
+    (void) ngx_atomic_cmp_set(&bcf->sh->checker, ngx_pid, 0);
+}
+
+
+static void
+ngx_http_bell_upstream_end_checks(ngx_http_bell_upstream_conf_t *bcf)
+{
     ngx_queue_t  *q;
 
     while (!ngx_queue_empty(&bcf->checks)) {
@@ -201,8 +231,6 @@ ngx_http_bell_upstream_stand_down(ngx_http_bell_upstream_conf_t *bcf)
         ngx_http_bell_upstream_end_check(ngx_queue_data(q,
                                        ngx_http_bell_upstream_probe_t, queue));
     }
-
-    (void) ngx_atomic_cmp_set(&bcf->sh->checker, ngx_pid, 0);
 }
 
 
@@ -537,9 +565,8 @@ ngx_http_bell_upstream_check_read(ngx_event_t *ev)
         }
 
         if (n <= 0) {
-            ngx_http_bell_upstream_not_passed(probe, "it closed the "
-                                              "connection without an answer");
-            return;
+            probe->closed = 1;
+            break;
         }
 
         probe->len += n;
@@ -596,6 +623,12 @@ ngx_http_bell_upstream_check_answer(ngx_http_bell_upstream_probe_t *probe)
     head.len = probe->len;
 
     status = bell_health_status(head);
+
+    if (status == 0 && probe->closed) {
+        ngx_http_bell_upstream_not_passed(probe, "it closed the connection "
+                                          "without an answer");
+        return;
+    }
 
     if (status == 0) {
         if (ngx_handle_read_event(c->read, 0) != NGX_OK) {

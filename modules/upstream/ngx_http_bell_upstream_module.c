@@ -19,6 +19,7 @@ static void *ngx_http_bell_upstream_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_bell_upstream_init_main_conf(ngx_conf_t *cf,
     void *conf);
 static void *ngx_http_bell_upstream_create_srv_conf(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_upstream_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_bell_upstream_init_process(ngx_cycle_t *cycle);
 static void ngx_http_bell_upstream_exit_process(ngx_cycle_t *cycle);
 
@@ -57,7 +58,7 @@ ngx_module_t  ngx_http_bell_upstream_module = {
     ngx_http_bell_upstream_commands,       /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_bell_upstream_init_module,    /* init module */
     ngx_http_bell_upstream_init_process,   /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -65,6 +66,11 @@ ngx_module_t  ngx_http_bell_upstream_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+/* whose timers run, of a process without a master */
+
+static ngx_http_bell_upstream_main_conf_t  *ngx_http_bell_upstream_live;
 
 
 static ngx_http_variable_t  ngx_http_bell_upstream_vars[] = {
@@ -191,6 +197,38 @@ ngx_http_bell_upstream_create_srv_conf(ngx_conf_t *cf)
 }
 
 
+/*
+ * Without a master ("master_process off") the process lives on after a
+ * reload, init_process is not called again, and the timers of the former
+ * configuration would go on in memory that is given back.
+ */
+
+static ngx_int_t
+ngx_http_bell_upstream_init_module(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                           i;
+    ngx_http_bell_upstream_conf_t      **bcfp;
+    ngx_http_bell_upstream_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_bell_upstream_live;
+
+    if (bmcf == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_bell_upstream_live = NULL;
+
+    bcfp = bmcf->upstreams.elts;
+
+    for (i = 0; i < bmcf->upstreams.nelts; i++) {
+        ngx_http_bell_upstream_abandon(bcfp[i]);
+        ngx_http_bell_upstream_close_pools(bcfp[i]);
+    }
+
+    return ngx_http_bell_upstream_init_process(cycle);
+}
+
+
 static ngx_int_t
 ngx_http_bell_upstream_init_process(ngx_cycle_t *cycle)
 {
@@ -219,6 +257,10 @@ ngx_http_bell_upstream_init_process(ngx_cycle_t *cycle)
         }
 
         ngx_http_bell_upstream_watch(bcfp[i], cycle->log);
+    }
+
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        ngx_http_bell_upstream_live = bmcf;
     }
 
     return NGX_OK;

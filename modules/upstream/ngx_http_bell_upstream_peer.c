@@ -84,6 +84,7 @@ static void ngx_http_bell_upstream_failed(ngx_http_bell_upstream_peer_t *bp);
 static void ngx_http_bell_upstream_answered(
     ngx_http_bell_upstream_peer_t *bp);
 static ngx_http_bell_upstream_entry_t *ngx_http_bell_upstream_entry_of(
+    ngx_http_bell_upstream_conf_t *bcf,
     ngx_http_bell_upstream_server_t *server);
 #if (NGX_HTTP_SSL)
 static ngx_int_t ngx_http_bell_upstream_set_session(ngx_peer_connection_t *pc,
@@ -168,6 +169,13 @@ ngx_http_bell_upstream_pool_of(ngx_http_request_t *r,
     ngx_http_bell_ctx_t               *ctx;
     ngx_http_bell_upstream_pool_t     *pool;
     ngx_http_bell_directory_status_t   status;
+
+    if (bcf->sh == NULL) {
+
+        /* a connection of a configuration that was left behind */
+
+        return NULL;
+    }
 
     tenant = bcf->core->tenant(r);
 
@@ -363,7 +371,7 @@ ngx_http_bell_upstream_choose_of(ngx_http_bell_upstream_peer_t *bp,
             continue;
         }
 
-        e = ngx_http_bell_upstream_entry_of(server);
+        e = ngx_http_bell_upstream_entry_of(bp->conf, server);
 
         pool->shares[i] = e ? bell_health_share(&e->health, server->weight,
                                                 bp->conf->slow_start,
@@ -428,19 +436,21 @@ ngx_http_bell_upstream_health_of(ngx_http_bell_upstream_conf_t *bcf,
 {
     ngx_http_bell_upstream_entry_t  *e;
 
-    e = ngx_http_bell_upstream_entry_of(server);
+    e = ngx_http_bell_upstream_entry_of(bcf, server);
 
     return e ? bell_health_of(&e->health, &bcf->rules, ngx_current_msec)
              : BELL_HEALTH_UP;
 }
 
 
-/* NULL: there was no room for it, or the directory has it no more */
+/* NULL: there was no room for it, the directory or the edge has it no more */
 
 static ngx_http_bell_upstream_entry_t *
-ngx_http_bell_upstream_entry_of(ngx_http_bell_upstream_server_t *server)
+ngx_http_bell_upstream_entry_of(ngx_http_bell_upstream_conf_t *bcf,
+    ngx_http_bell_upstream_server_t *server)
 {
-    return server->entry && server->entry->generation == server->generation
+    return bcf->sh && server->entry
+           && server->entry->generation == server->generation
            ? server->entry : NULL;
 }
 
@@ -454,7 +464,7 @@ ngx_http_bell_upstream_forgive(ngx_http_bell_upstream_peer_t *bp)
     ngx_http_bell_upstream_lock(bp->conf);
 
     for (i = 0; i < bp->pool->n; i++) {
-        e = ngx_http_bell_upstream_entry_of(&bp->pool->servers[i]);
+        e = ngx_http_bell_upstream_entry_of(bp->conf, &bp->pool->servers[i]);
 
         if (e) {
             bell_health_forgive(&e->health);
@@ -477,7 +487,8 @@ ngx_http_bell_upstream_begin_trial(ngx_http_bell_upstream_peer_t *bp)
 
     bp->trial = 0;
 
-    e = ngx_http_bell_upstream_entry_of(&bp->pool->servers[bp->current]);
+    e = ngx_http_bell_upstream_entry_of(bp->conf,
+                                        &bp->pool->servers[bp->current]);
 
     if (e == NULL || !e->health.left_out) {
         return;
@@ -615,7 +626,7 @@ ngx_http_bell_upstream_failed(ngx_http_bell_upstream_peer_t *bp)
     bcf = bp->conf;
     server = &bp->pool->servers[bp->current];
 
-    e = ngx_http_bell_upstream_entry_of(server);
+    e = ngx_http_bell_upstream_entry_of(bcf, server);
 
     /* where there is nobody else, leaving it out helps nobody */
 
@@ -650,7 +661,7 @@ ngx_http_bell_upstream_answered(ngx_http_bell_upstream_peer_t *bp)
     bcf = bp->conf;
     server = &bp->pool->servers[bp->current];
 
-    e = ngx_http_bell_upstream_entry_of(server);
+    e = ngx_http_bell_upstream_entry_of(bcf, server);
 
     /* a client that went away proves nothing of the server */
 

@@ -325,7 +325,7 @@ ngx_uint_t
 ngx_http_bell_upstream_active(ngx_http_bell_upstream_conf_t *bcf,
     ngx_http_bell_upstream_server_t *server)
 {
-    if (server->entry == NULL
+    if (bcf->sh == NULL || server->entry == NULL
         || server->entry->generation != server->generation)
     {
         return 0;

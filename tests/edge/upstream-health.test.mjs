@@ -164,6 +164,24 @@ test('what checks found stays through a reload, and a check in flight holds no w
     assert.equal(a.checks, 1);
 });
 
+// nginx itself has no connections after a reload without a master (it is for nginx's own developers): a check that wants one says so in the log.
+test('one process without a master: checks move to the new configuration, whose zone is another', async (t) => {
+    const [place, a] = await stage(t, 1);
+    place.expect(/worker_connections are not enough/);
+    const edge = await startPools(place, [], { main: 'master_process off;', directive: 'zone=u:64k check=tcp interval=10ms', servers: [a] });
+    await waitFor('a check', () => a.connections > 0);
+    for (const size of ['128k', '96k']) {
+        place.write('conf/nginx.conf', place.read('conf/nginx.conf').replace(/zone=u:\d+k/, `zone=u:${size}`));
+        const before = edge.log().length;
+        edge.reload();
+        const since = () => edge.log().slice(before);
+        await waitFor('checks of the new configuration', () => lines(since().split(': reconfiguring')[1] ?? '', /worker_connections are not enough/).length > 10);
+        place.assertRunning(edge.program);
+    }
+    // A signal that comes while nginx reconfigures is noted but wakes nobody: it is sent until it is heard.
+    await waitFor('the end', () => !edge.program.running || (edge.program.child.kill('SIGQUIT'), false));
+});
+
 test('who comes to a pool that is there, and who is no longer drained, starts slowly', async (t) => {
     const [place, a, b, c] = await stage(t, 3);
     const edge = await startPools(place, [pool('north', of(a), of(b))], { directive: 'zone=u:64k slow_start=24h' });
