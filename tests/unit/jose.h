@@ -74,7 +74,7 @@ static char *jose_sign(const char *header, const char *payload, EVP_PKEY *key, b
         return token;
     }
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_PKEY *mac = key == NULL ? EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const unsigned char *)secret, strlen(secret)) : NULL;
+    EVP_PKEY *mac = secret != NULL ? EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const unsigned char *)secret, strlen(secret)) : NULL;
     EVP_PKEY_CTX *options;
     assert_int_equal(
         EVP_DigestSignInit(ctx, &options, key != NULL && EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256(), NULL, key != NULL ? key : mac), 1);

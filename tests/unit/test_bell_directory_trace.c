@@ -1,5 +1,5 @@
 /* Answers that are kept: how long one is good, and that it is never good for longer. */
-#include "bell_directory_doc.h"
+#include "bell_directory_image.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -61,13 +61,28 @@ static void change_b(uint64_t from, const bell_str *hosts, size_t n, bell_tenant
     put(&d);
 }
 
+/* Whether a name of tenant 2 has its place among the stamps where one that was looked for has its own: the image's random seed decides. */
+static bool shares_a_stamp_with_b(const bell_directory_trace *trace) {
+    const bell_str texts[] = {BELL_STR("b.example"), BELL_STR("=b")};
+    const image_head *h = (const image_head *)image;
+
+    for (size_t i = 0; i < ROWS(texts) * trace->n; i++) {
+        if (bell_directory_stamp_of(bell_directory_hash(h->seed, texts[i / trace->n]), h->nstamps) == trace->stamps[i % trace->n]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void what_happens_to_others_does_not_matter(void **state) {
     bell_directory_trace exact, wild;
 
     (void)state;
-    start();
-    exact = trace_of("a.example", BELL_DIRECTORY_EXACT);
-    wild = trace_of("x.a.example", BELL_DIRECTORY_WILDCARD);
+    do {
+        start();
+        exact = trace_of("a.example", BELL_DIRECTORY_EXACT);
+        wild = trace_of("x.a.example", BELL_DIRECTORY_WILDCARD);
+    } while (shares_a_stamp_with_b(&exact) || shares_a_stamp_with_b(&wild));
     assert_int_equal(exact.n, 1);
     assert_int_equal(wild.n, 2);
     change_b(7, b, 1, BELL_TENANT_SUSPENDED);
