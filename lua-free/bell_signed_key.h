@@ -1,0 +1,60 @@
+/* Keys of those who sign requests. A key is bound to one family of algorithms when it is read; what a token says never chooses one. */
+#ifndef BELL_SIGNED_KEY_H
+#define BELL_SIGNED_KEY_H
+
+#include <openssl/evp.h>
+
+#include "bell_str.h"
+
+#pragma GCC visibility push(hidden)
+
+#define BELL_SIGNED_KEYS_MAX     32
+#define BELL_SIGNED_KEY_ID_BYTES 128
+#define BELL_SIGNED_SECRET_MAX   256 /* bytes of a shared secret */
+#define BELL_SIGNED_MAC_MAX      32  /* bytes of a MAC */
+
+typedef enum {
+    BELL_SIGNED_HMAC_MD5 = 1,
+    BELL_SIGNED_HMAC_SHA1,
+    BELL_SIGNED_HMAC_SHA256,
+    BELL_SIGNED_RSA_SHA1, /* PKCS #1 v1.5; keys of 2048 to 4096 bits */
+    BELL_SIGNED_RSA_SHA256,
+    BELL_SIGNED_ECDSA_SHA1,   /* P-256, signature in DER */
+    BELL_SIGNED_ECDSA_SHA256, /* the same; callers whose signatures are r and s alone turn them into DER */
+    BELL_SIGNED_ED25519,
+} bell_signed_alg;
+
+typedef enum { BELL_SIGNED_SECRET = 1, BELL_SIGNED_RSA, BELL_SIGNED_P256, BELL_SIGNED_EDDSA } bell_signed_key_type;
+
+typedef struct {
+    char id[BELL_SIGNED_KEY_ID_BYTES + 1];
+    bell_signed_key_type type;
+    int64_t from_s, until_s; /* Unix seconds, until_s excluded; 0: open on that side */
+    uint64_t fingerprint;    /* of type and material: what verdicts are kept under */
+    EVP_PKEY *pkey;          /* of public keys */
+    bell_signed_alg mac_alg; /* the one HMAC that a secret is for */
+    EVP_MAC_CTX *mac;        /* a prepared one, set back by every use: not for two threads at once */
+    unsigned char secret[BELL_SIGNED_SECRET_MAX];
+    size_t secret_len;
+} bell_signed_key;
+
+typedef struct {
+    bell_signed_key *keys[BELL_SIGNED_KEYS_MAX];
+    size_t nkeys;
+} bell_signed_keys;
+
+/* A public key: PEM, a JWK, or 32 raw bytes of Ed25519 in base64url; or a shared secret in hexadecimal digits (`hex`) or base64url. NULL: *why is a
+ * static sentence without the key. */
+bell_signed_key *bell_signed_key_public(bell_str id, bell_str material, const char **why) __attribute__((warn_unused_result));
+bell_signed_key *bell_signed_key_secret(bell_str id, bell_signed_alg mac_alg, bell_str material, bool hex, const char **why)
+    __attribute__((warn_unused_result));
+void bell_signed_key_free(bell_signed_key *k);
+
+/* The MAC of a secret over pieces that stand one behind the other; its length, 0 when OpenSSL failed or it is no secret. */
+size_t bell_signed_mac(const bell_signed_key *k, const bell_str *pieces, size_t n, unsigned char out[BELL_SIGNED_MAC_MAX]);
+/* By OpenSSL, whatever verdicts are kept. false also for an algorithm that is not the key's. */
+bool bell_signed_key_verify(const bell_signed_key *k, bell_signed_alg alg, bell_str bytes, bell_str signature);
+
+#pragma GCC visibility pop
+
+#endif
