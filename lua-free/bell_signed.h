@@ -60,6 +60,7 @@ typedef struct {
     bell_address client;
     bell_str country;   /* ISO 3166-1 alpha-2 of the client; empty: not known */
     uint32_t asn;       /* of the client's network; 0: not known */
+    bell_str alpn;      /* the protocol that TLS agreed on, "h2" or "http/1.1"; empty: not known */
     int64_t now_s;      /* Unix seconds */
     uint32_t tenant_id; /* 0 without a directory */
     /* The nth (from 0) field of that name, compared without case, with its value trimmed; false when there is none. */
@@ -103,7 +104,7 @@ typedef struct {
     /* a renewal that the token asks for, and that the caller sends: at most one of them */
     bell_str set_cookie; /* the value of a Set-Cookie field */
     bell_str field_name, field_value;
-    bell_str redirect; /* a target, with redirect_status */
+    bell_str redirect; /* a target, with redirect_status; or, with a refusal, the URI that the token itself names for that case */
     unsigned redirect_status;
 } bell_signed_result;
 
