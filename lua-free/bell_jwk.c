@@ -203,6 +203,16 @@ bell_jwks *bell_jwks_parse(bell_str text, const char **why) {
     return set;
 }
 
+bool bell_jwk_parse(bell_str text, bell_jwk *out) {
+    json_t *json = text.len > 0 ? json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    ERR_set_mark();
+    bool ok = json_is_object(json) && take_key(json, out);
+    ERR_pop_to_mark();
+    json_decref(json);
+    return ok;
+}
+
 void bell_jwks_free(bell_jwks *set) {
     if (set == NULL) {
         return;

@@ -31,6 +31,9 @@ typedef struct {
 bell_jwks *bell_jwks_parse(bell_str text, const char **why) __attribute__((warn_unused_result));
 void bell_jwks_free(bell_jwks *set);
 
+/* One key alone, a JSON object; its pkey is then the caller's. false: none of use. */
+bool bell_jwk_parse(bell_str text, bell_jwk *out) __attribute__((warn_unused_result));
+
 /* "RS256" and its like; BELL_JWA_NONE for what is not accepted here. */
 bell_jwa bell_jwa_of(bell_str name);
 

@@ -110,28 +110,34 @@ typedef struct {
 
 /* ---- parts that the verifiers share */
 
-/* Whether the path is served as the object that its text names: no segment "." or "..", plain or encoded, also between encoded slashes; no "#",
- * backslash, control byte or NUL; every "%" begins an escape. */
+/* Whether the path is served as the object that its text names: it begins with "/" and has no segment "." or "..", plain or encoded, also between
+ * encoded slashes or backslashes and before ";"; no "#" (nor has the query), no backslash, no control byte, plain or encoded; every "%" begins an
+ * escape. Empty segments are no fault. */
 bool bell_signed_is_plain_target(bell_str target);
 
 /* The next "name=value" of a query that is not empty; false at its end. */
 bool bell_signed_next_pair(bell_str *query, bell_str *pair, bell_str *name, bell_str *value);
 /* A parameter of a query by its raw name, case sensitive: how often it is there; *value is the first one's, raw. */
 unsigned bell_signed_param(bell_str query, bell_str name, bell_str *value);
+/* The next "name=value" of a Cookie field, as sent, without the blanks around it; false at its end. */
+bool bell_signed_next_cookie(bell_str *field, bell_str *name, bell_str *value);
 /* A cookie by name, case sensitive, over all Cookie fields: how often it is there; *value is the first one's, as sent. */
 unsigned bell_signed_cookie(const bell_signed_request *r, bell_str name, bell_str *value);
 /* Splits a target; *has_query tells "/a?" from "/a". */
 void bell_signed_split(bell_str target, bell_str *path, bell_str *query, bool *has_query);
-/* The target without the parameters of these names (raw, case sensitive), the others in their order; without any left, without "?" unless the
- * target had an empty query before. Points into the target where nothing is cut. NULL p: no room. */
+/* The target without the parameters of these names (raw, case sensitive), the others in their order, empty ones too; without any left, without "?".
+ * So it gives what a signer had who appended them behind "?" or "&". Points into the target where nothing is copied. NULL p: no room. */
 bell_str bell_signed_strip(bell_signed_room *room, bell_str target, const bell_str *names, size_t nnames);
 
 /* A pattern in which "*" stands for any run of bytes, "?" for one byte when `one` is set; in time of at most pattern times text. */
 bool bell_signed_matches(bell_str pattern, bell_str text, bool one);
 
-/* A key by its id which is valid now: NULL when there is none. */
+/* Keys of that id which are valid now, from the one numbered *i on (0 first): several may have one id, as in a key set. An id whose p is NULL stands
+ * for any. NULL: no more. */
+const bell_signed_key *bell_signed_next_key(const bell_signed_keys *keys, bell_str id, int64_t now_s, size_t *i);
+/* The first of them: NULL when there is none, or no id. */
 const bell_signed_key *bell_signed_find(const bell_signed_keys *keys, bell_str id, int64_t now_s);
-/* Asks the verifier, or OpenSSL. */
+/* Asks the verifier, or OpenSSL; false also for an algorithm that is not the key's. */
 bool bell_signed_verify(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature);
 
 /* Decimal Unix seconds: 1 to 10 digits without a leading zero. */

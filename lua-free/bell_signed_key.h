@@ -27,7 +27,8 @@ typedef enum {
 typedef enum { BELL_SIGNED_SECRET = 1, BELL_SIGNED_RSA, BELL_SIGNED_P256, BELL_SIGNED_EDDSA } bell_signed_key_type;
 
 typedef struct {
-    char id[BELL_SIGNED_KEY_ID_BYTES + 1];
+    char id[BELL_SIGNED_KEY_ID_BYTES + 1]; /* "" where tokens name none */
+    size_t id_len;
     bell_signed_key_type type;
     int64_t from_s, until_s; /* Unix seconds, until_s excluded; 0: open on that side */
     uint64_t fingerprint;    /* of type and material: what verdicts are kept under */
@@ -43,8 +44,9 @@ typedef struct {
     size_t nkeys;
 } bell_signed_keys;
 
-/* A public key: PEM, a JWK, or 32 raw bytes of Ed25519 in base64url; or a shared secret in hexadecimal digits (`hex`) or base64url. NULL: *why is a
- * static sentence without the key. */
+/* A public key: PEM (SubjectPublicKeyInfo), a JWK, or 32 raw bytes of Ed25519 in base64url; or a shared secret in hexadecimal digits (`hex`) or
+ * base64url, padded or not. White space around it is no fault. Valid for ever until the caller says otherwise. NULL: *why is a static sentence
+ * without the key. */
 bell_signed_key *bell_signed_key_public(bell_str id, bell_str material, const char **why) __attribute__((warn_unused_result));
 bell_signed_key *bell_signed_key_secret(bell_str id, bell_signed_alg mac_alg, bell_str material, bool hex, const char **why)
     __attribute__((warn_unused_result));
@@ -52,6 +54,8 @@ void bell_signed_key_free(bell_signed_key *k);
 
 /* The MAC of a secret over pieces that stand one behind the other; its length, 0 when OpenSSL failed or it is no secret. */
 size_t bell_signed_mac(const bell_signed_key *k, const bell_str *pieces, size_t n, unsigned char out[BELL_SIGNED_MAC_MAX]);
+/* Whether the algorithm is of the family that the key is bound to. */
+bool bell_signed_key_takes(const bell_signed_key *k, bell_signed_alg alg);
 /* By OpenSSL, whatever verdicts are kept. false also for an algorithm that is not the key's. */
 bool bell_signed_key_verify(const bell_signed_key *k, bell_signed_alg alg, bell_str bytes, bell_str signature);
 

@@ -62,7 +62,7 @@ static size_t jose_raw_from_der(unsigned char *sig, size_t len) {
 }
 
 /* A token with this header and payload; key NULL: signed with `secret` by HMAC-SHA-256, or with nothing when that is NULL, too. */
-static char *jose_sign(const char *header, const char *payload, EVP_PKEY *key, bool pss, const char *secret) {
+static inline char *jose_sign(const char *header, const char *payload, EVP_PKEY *key, bool pss, const char *secret) {
     static char token[20000];
     unsigned char sig[600];
     size_t len = bell_base64url_encode(header, strlen(header), token), sig_len = sizeof(sig);
