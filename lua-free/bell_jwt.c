@@ -1,31 +1,15 @@
 #include "bell_jwt.h"
 #include "bell_base64.h"
 #include "bell_es256.h"
+#include "bell_jws.h"
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-#define HEADER_MAX_BYTES 2048
-
-static bell_str text_of(const json_t *v) {
-    return json_is_string(v) ? (bell_str){json_string_value(v), json_string_length(v)} : BELL_STR_NULL;
-}
-
-static json_t *decode_object(bell_str encoded, unsigned char *room) {
-    long len = bell_base64url_decode(encoded, room);
-    json_t *v = len > 0 ? json_loadb((const char *)room, (size_t)len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-
-    if (v != NULL && !json_is_object(v)) {
-        json_decref(v);
-        v = NULL;
-    }
-    return v;
-}
-
 /* RFC 7515, 4.1.9 lets "application/" be left out, and RFC 9068 names both forms. */
 static bool is_typ(const json_t *typ, bell_jwt_kind kind) {
-    bell_str s = text_of(typ);
+    bell_str s = bell_jws_text(typ);
 
     return typ == NULL || bell_str_ieq(s, BELL_STR("JWT")) ||
            (kind == BELL_JWT_ACCESS_TOKEN && (bell_str_ieq(s, BELL_STR("at+jwt")) || bell_str_ieq(s, BELL_STR("application/at+jwt"))));
@@ -34,7 +18,7 @@ static bool is_typ(const json_t *typ, bell_jwt_kind kind) {
 /* The one key that the header means. */
 static bell_jwt_verdict find_key(const bell_jwks *set, bell_jwt_kind kind, const json_t *header, const bell_jwk **found) {
     const json_t *kid = json_object_get(header, "kid");
-    bell_jwa alg = bell_jwa_of(text_of(json_object_get(header, "alg")));
+    bell_jwa alg = bell_jwa_of(bell_jws_text(json_object_get(header, "alg")));
     bool same_name = false;
 
     *found = NULL;
@@ -46,7 +30,7 @@ static bell_jwt_verdict find_key(const bell_jwks *set, bell_jwt_kind kind, const
     }
     for (size_t i = 0; i < set->nkeys; i++) {
         const bell_jwk *k = &set->keys[i];
-        if (kid != NULL && !bell_str_eq(text_of(kid), bell_str_of(k->kid))) {
+        if (kid != NULL && !bell_str_eq(bell_jws_text(kid), bell_str_of(k->kid))) {
             continue;
         }
         same_name = kid != NULL;
@@ -89,28 +73,27 @@ static bool signature_matches(const bell_jwk *k, bell_str input, const unsigned 
 }
 
 static bell_jwt_verdict verify(const bell_jwks *set, bell_jwt_kind kind, bell_str token, unsigned char *room, json_t **claims, bell_jwa *alg) {
-    bell_str signature = token, header = bell_str_cut(&signature, '.'), payload = bell_str_cut(&signature, '.');
-    bell_str input = {token.p, header.len + 1 + payload.len};
     const bell_jwk *key;
+    bell_jws jws;
 
-    if (header.len == 0 || header.len > HEADER_MAX_BYTES || payload.len == 0 || memchr(signature.p, '.', signature.len) != NULL) {
+    if (!bell_jws_split(token, &jws)) {
         return BELL_JWT_MALFORMED;
     }
-    json_t *head = decode_object(header, room);
+    json_t *head = bell_jws_object(jws.header, room);
     bell_jwt_verdict v = head != NULL ? find_key(set, kind, head, &key) : BELL_JWT_MALFORMED;
     json_decref(head);
     if (v != BELL_JWT_OK) {
         return v;
     }
-    long len = bell_base64url_decode(signature, room);
+    long len = bell_base64url_decode(jws.signature, room);
     if (len <= 0) {
         return BELL_JWT_MALFORMED;
     }
-    if (!signature_matches(key, input, room, (size_t)len)) {
+    if (!signature_matches(key, jws.input, room, (size_t)len)) {
         return BELL_JWT_BAD_SIGNATURE;
     }
     *alg = key->alg;
-    *claims = decode_object(payload, room);
+    *claims = bell_jws_object(jws.payload, room);
     return *claims != NULL ? BELL_JWT_OK : BELL_JWT_MALFORMED;
 }
 
@@ -132,13 +115,13 @@ bell_jwt_verdict bell_jwt_verify(const bell_jwks *set, bell_jwt_kind kind, bell_
 
 static bell_jwt_verdict check_audience(const json_t *claims, bell_str client_id) {
     const json_t *aud = json_object_get(claims, "aud"), *azp = json_object_get(claims, "azp"), *one;
-    bool named = bell_str_eq(text_of(aud), client_id);
+    bool named = bell_str_eq(bell_jws_text(aud), client_id);
     size_t i;
 
     json_array_foreach(aud, i, one) {
-        named = named || bell_str_eq(text_of(one), client_id);
+        named = named || bell_str_eq(bell_jws_text(one), client_id);
     }
-    if (!named || (azp == NULL && json_array_size(aud) > 1) || (azp != NULL && !bell_str_eq(text_of(azp), client_id))) {
+    if (!named || (azp == NULL && json_array_size(aud) > 1) || (azp != NULL && !bell_str_eq(bell_jws_text(azp), client_id))) {
         return BELL_JWT_AUDIENCE;
     }
     return BELL_JWT_OK;
@@ -185,14 +168,14 @@ static bell_jwt_verdict check_at_hash(const json_t *claims, const bell_id_token_
         return BELL_JWT_AT_HASH;
     }
     bell_base64url_encode(hash, len / 2, want);
-    return bell_str_eq(text_of(at_hash), bell_str_of(want)) ? BELL_JWT_OK : BELL_JWT_AT_HASH;
+    return bell_str_eq(bell_jws_text(at_hash), bell_str_of(want)) ? BELL_JWT_OK : BELL_JWT_AT_HASH;
 }
 
 bell_jwt_verdict bell_id_token_check(const json_t *claims, const bell_id_token_expected *e) {
-    bell_str sub = text_of(json_object_get(claims, "sub")), nonce = text_of(json_object_get(claims, "nonce"));
+    bell_str sub = bell_jws_text(json_object_get(claims, "sub")), nonce = bell_jws_text(json_object_get(claims, "nonce"));
     bell_jwt_verdict v;
 
-    if (e->issuer.len == 0 || !bell_str_eq(text_of(json_object_get(claims, "iss")), e->issuer)) {
+    if (e->issuer.len == 0 || !bell_str_eq(bell_jws_text(json_object_get(claims, "iss")), e->issuer)) {
         return BELL_JWT_ISSUER;
     }
     if ((v = check_audience(claims, e->client_id)) != BELL_JWT_OK || (v = check_times(claims, e->now_s)) != BELL_JWT_OK) {
