@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MATERIAL_MAX  16384
@@ -151,12 +152,16 @@ static bool take_public(bell_signed_key *k, bell_str text, const char **why) {
     return ok;
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Lines of a file end in white space, and nothing else that is read here does. */
 static bell_str trim_lines(bell_str s) {
-    while (s.len > 0 && memchr(" \t\r\n", s.p[s.len - 1], 4) != NULL) {
+    while (s.len > 0 && is_blank(s.p[s.len - 1])) {
         s.len--;
     }
-    while (s.len > 0 && memchr(" \t\r\n", s.p[0], 4) != NULL) {
+    while (s.len > 0 && is_blank(s.p[0])) {
         s.p++;
         s.len--;
     }
@@ -267,7 +272,7 @@ static EVP_MAC_CTX *prepare(const bell_signed_key *k) {
     if (name == NULL) {
         return NULL;
     }
-    memcpy(digest, name, strlen(name));
+    snprintf(digest, sizeof(digest), "%s", name);
     OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
