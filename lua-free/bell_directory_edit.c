@@ -9,6 +9,7 @@
 #define IMAGE_BYTES_A_TEXT  64 /* a slot, and the share of a block, of one host or name, at least */
 #define IMAGE_REVOKED_SHARE 16 /* of the image is for revocations */
 #define IMAGE_STAMP_SHARE   64 /* of the image is for stamps, at most, until they are IMAGE_STAMPS_MAX */
+#define IMAGE_RECENT_SHARE  256
 #define IMAGE_SLOTS_MIN     16
 #define IMAGE_LABELS_SHOWN  31
 #define IMAGE_KEY_TEXT_MAX  (BELL_HOST_MAX_BYTES + 2)
@@ -35,6 +36,10 @@ static image_revoked *revoked_of(const bell_directory_editor *e) {
 
 static image_stamp *stamps_of(const bell_directory_editor *e) {
     return (image_stamp *)(e->image + head_of(e)->stamps_at);
+}
+
+static image_recent *recent_of(const bell_directory_editor *e) {
+    return (image_recent *)(e->image + head_of(e)->recent_at);
 }
 
 static image_block *block_at(const bell_directory_editor *e, uint32_t at) {
@@ -75,6 +80,12 @@ static uint32_t stamps_for(size_t capacity) {
     return n < IMAGE_STAMPS_MAX ? n : IMAGE_STAMPS_MAX;
 }
 
+static uint32_t recent_for(size_t capacity) {
+    uint32_t n = at_least(capacity / IMAGE_RECENT_SHARE / sizeof(image_recent));
+
+    return n < IMAGE_RECENT_MAX ? n : IMAGE_RECENT_MAX;
+}
+
 bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     image_head *h = head_of(e);
 
@@ -94,11 +105,13 @@ bool bell_directory_image_init(bell_directory_editor *e, size_t capacity) {
     h->nids = at_least(h->ntexts / 2);
     h->nrevoked = at_least(capacity / IMAGE_REVOKED_SHARE / sizeof(image_revoked));
     h->nstamps = stamps_for(capacity);
+    h->nrecent = recent_for(capacity);
     h->texts_at = whole_units(sizeof(*h) + sizeof(image_room));
     h->ids_at = h->texts_at + h->ntexts * (uint32_t)sizeof(image_text);
     h->revoked_at = h->ids_at + h->nids * (uint32_t)sizeof(image_id);
     h->stamps_at = h->revoked_at + h->nrevoked * (uint32_t)sizeof(image_revoked);
-    h->blocks_at = whole_units(h->stamps_at + h->nstamps * (uint32_t)sizeof(image_stamp));
+    h->recent_at = h->stamps_at + h->nstamps * (uint32_t)sizeof(image_stamp);
+    h->blocks_at = whole_units(h->recent_at + h->nrecent * (uint32_t)sizeof(image_recent));
     room_of(e)->blocks_end = h->blocks_at;
     memset(e->image + h->texts_at, 0, h->blocks_at - h->texts_at);
     for (uint32_t i = 0; i < h->nstamps; i++) {
@@ -580,6 +593,12 @@ static bool revoked_has_room(bell_directory_editor *e) {
     return room_of(e)->revoked_used < head_of(e)->nrevoked / 4 * 3;
 }
 
+static void note_recent(bell_directory_editor *e, uint32_t tenant_id, uint32_t before_s) {
+    image_recent *recent = &recent_of(e)[bell_directory_recent_of(tenant_id, head_of(e)->nrecent)];
+
+    *recent = *recent > before_s ? *recent : before_s;
+}
+
 void bell_directory_put_revoked(bell_directory_editor *e, const bell_directory_revoked *r) {
     uint64_t hash = bell_directory_revoked_hash(head_of(e)->seed, r->tenant_id, r->subject);
     image_revoked *slot;
@@ -587,6 +606,7 @@ void bell_directory_put_revoked(bell_directory_editor *e, const bell_directory_r
     if (r->until_s <= e->now_s) {
         return;
     }
+    note_recent(e, r->tenant_id, (uint32_t)r->before_s);
     slot = revoked_slot(e, (uint32_t)hash, (uint32_t)(hash >> 32));
     if (slot->until_s != 0) {
         slot->before_s = (uint32_t)r->before_s > slot->before_s ? (uint32_t)r->before_s : slot->before_s;

@@ -54,7 +54,8 @@ static bool load_head(const void *image, size_t image_len, image_head *h) {
            h->blocks_at <= h->capacity_bytes && is_table(h->texts_at, h->ntexts, sizeof(image_text), h->ids_at) &&
            is_table(h->ids_at, h->nids, sizeof(image_id), h->revoked_at) &&
            is_table(h->revoked_at, h->nrevoked, sizeof(image_revoked), h->stamps_at) &&
-           is_table(h->stamps_at, h->nstamps, sizeof(image_stamp), h->blocks_at) && h->nstamps <= IMAGE_STAMPS_MAX;
+           is_table(h->stamps_at, h->nstamps, sizeof(image_stamp), h->recent_at) && h->nstamps <= IMAGE_STAMPS_MAX &&
+           is_table(h->recent_at, h->nrecent, sizeof(image_recent), h->blocks_at);
 }
 
 uint64_t bell_directory_version(const void *image, size_t image_len) {
@@ -269,12 +270,32 @@ bool bell_directory_is_unchanged(const void *image, size_t image_len, const bell
     return true;
 }
 
+static uint32_t load_word(const void *at) {
+    return __atomic_load_n((const image_word *)at, __ATOMIC_RELAXED);
+}
+
+/* false: nobody of this tenant was revoked at began_s or later. Every request with a session asks, so it reads only what it needs of the head. */
+static bool is_worth_looking(const void *image, size_t image_len, uint32_t tenant_id, int64_t began_s) {
+    const image_head *h = image;
+    uint32_t at, n;
+
+    if (image == NULL || image_len < sizeof(*h) || load_word(&h->magic) != IMAGE_MAGIC || load_word(&h->format) != IMAGE_FORMAT) {
+        return false;
+    }
+    at = load_word(&h->recent_at);
+    n = load_word(&h->nrecent);
+    if (!is_table(at, n, sizeof(image_recent), (uint32_t)(image_len < UINT32_MAX ? image_len : UINT32_MAX))) {
+        return false;
+    }
+    return began_s <= (int64_t)load_word((const char *)image + at + bell_directory_recent_of(tenant_id, n) * sizeof(image_recent));
+}
+
 bool bell_directory_is_revoked(const void *image, size_t image_len, uint32_t tenant_id, bell_str subject, int64_t began_s) {
     image_head h;
     uint64_t hash;
     uint32_t at;
 
-    if (!load_head(image, image_len, &h)) {
+    if (!is_worth_looking(image, image_len, tenant_id, began_s) || !load_head(image, image_len, &h)) {
         return false;
     }
     hash = bell_directory_revoked_hash(h.seed, tenant_id, subject);

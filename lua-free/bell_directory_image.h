@@ -8,14 +8,16 @@
 #pragma GCC visibility push(hidden)
 
 #define IMAGE_MAGIC  0x52494442u /* "BDIR" in memory */
-#define IMAGE_FORMAT 3
+#define IMAGE_FORMAT 4
 
 #define IMAGE_UNIT_BYTES 64 /* blocks are multiples of it, and begin at one: a cache line */
 #define IMAGE_STAMPS_MAX 4096
+#define IMAGE_RECENT_MAX 2048
 #define IMAGE_CLASSES    36 /* sizes of blocks: 1 to 4 units, then four steps to each doubling, up to BELL_DIRECTORY_RECORD_MAX */
 
-/* The image: image_head, image_room, then texts' slots, ids' slots, revocations' slots, stamps, then blocks. All are 32-bit words up to the blocks,
- * read one by one as atomics: the compiler may not read a word again after it was checked. Offsets count from the image's first byte; 0 is none. */
+/* The image: image_head, image_room, then texts' slots, ids' slots, revocations' slots, stamps, recent words, then blocks. All are 32-bit words up to
+ * the blocks, read one by one as atomics: the compiler may not read a word again after it was checked. Offsets count from the image's first byte; 0
+ * is none. */
 typedef struct {
     uint32_t magic;
     uint32_t format;
@@ -29,10 +31,12 @@ typedef struct {
     uint32_t nids;
     uint32_t nrevoked;
     uint32_t nstamps;
+    uint32_t nrecent;
     uint32_t texts_at;
     uint32_t ids_at;
     uint32_t revoked_at;
     uint32_t stamps_at;
+    uint32_t recent_at;
     uint32_t blocks_at;
 } image_head;
 
@@ -67,6 +71,9 @@ typedef struct {
     uint32_t before_s;
     uint32_t until_s;
 } image_revoked;
+
+/* Of the tenants with this place: the latest before_s of their revocations. Who began later is over by none of them, and need not be looked for. */
+typedef uint32_t image_recent;
 
 /* The version in which a text with this place was put or taken out last, of the load at first: whatever was found before a load is to be found anew.
  */
@@ -134,6 +141,11 @@ static inline uint32_t bell_directory_id_hash(const uint32_t seed[4], uint32_t i
 /* Where the stamp of a text is: by the half of its hash that did not choose its slot. */
 static inline uint32_t bell_directory_stamp_of(uint64_t hash, uint32_t nstamps) {
     return bell_directory_home((uint32_t)(hash >> 32), nstamps);
+}
+
+/* Where the recent word of a tenant is. */
+static inline uint32_t bell_directory_recent_of(uint32_t tenant_id, uint32_t nrecent) {
+    return bell_directory_home(tenant_id * 0x9E3779B1u, nrecent);
 }
 
 /* SipHash-2-4: who chooses host names must not be able to choose their slots. */

@@ -5,7 +5,8 @@
 #include <sys/types.h>
 
 #define USED_STEP_S  64 /* a slot that many read is not written to by each of them */
-#define HASHED_BYTES 64 /* of a token's end, where its signature is: nobody chooses that for two tokens */
+#define HASHED_BYTES 16 /* of a token's end, where its signature is: nobody chooses that for two tokens */
+#define LINE_BYTES   64
 
 typedef struct {
     uint64_t slot_bytes;
@@ -83,6 +84,15 @@ static bool is_token(const slot *s, size_t slot_bytes, uint32_t realm, bell_str 
            token.len <= slot_bytes - sizeof(*s) && value_bytes <= slot_bytes - sizeof(*s) - token.len && memcmp(s->bytes, token.p, token.len) == 0;
 }
 
+/* The lines of a slot that a token of that length takes, all at once: one behind the other they would each be waited for. */
+static void fetch_slot(const slot *s, size_t slot_bytes, size_t token_bytes) {
+    size_t bytes = sizeof(*s) + token_bytes + LINE_BYTES; /* and the beginning of the value */
+
+    for (size_t at = 0; at < bytes && at < slot_bytes; at += LINE_BYTES) {
+        __builtin_prefetch((const char *)s + at);
+    }
+}
+
 /* The value's length when it was read whole, else -1. */
 static long read_slot(const slot *s, size_t slot_bytes, uint32_t realm, bell_str token, void *value, size_t room) {
     uint32_t turn = __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE), bytes;
@@ -113,7 +123,9 @@ long bell_sigcache_get(void *cache, uint32_t realm, bell_str token, int64_t now_
         if (__atomic_load_n(&at->hash[way], __ATOMIC_RELAXED) != hash) {
             continue;
         }
-        long bytes = read_slot(slot_of(at, way, h->slot_bytes), h->slot_bytes, realm, token, value, room);
+        const slot *its = slot_of(at, way, h->slot_bytes);
+        fetch_slot(its, h->slot_bytes, token.len);
+        long bytes = read_slot(its, h->slot_bytes, realm, token, value, room);
         if (bytes >= 0) {
             if ((uint32_t)now_s - __atomic_load_n(&at->used_s[way], __ATOMIC_RELAXED) >= USED_STEP_S) {
                 __atomic_store_n(&at->used_s[way], (uint32_t)now_s, __ATOMIC_RELAXED);

@@ -98,7 +98,9 @@ ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle, ngx_str_t *host,
         return NGX_DECLINED;
     }
 
-    return ngx_http_bell_find_host(d, host, tenant, version);
+    return ngx_http_bell_find_host(d, host,
+                                   ngx_http_bell_expect_host(d, host),
+                                   tenant, version);
 }
 
 

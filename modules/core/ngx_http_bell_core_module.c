@@ -188,6 +188,7 @@ static ngx_http_variable_t  ngx_http_bell_core_vars[] = {
 static ngx_int_t
 ngx_http_bell_tenant_handler(ngx_http_request_t *r)
 {
+    uint64_t                         expected;
     ngx_int_t                        rc;
     ngx_http_bell_ctx_t             *ctx;
     ngx_http_bell_core_srv_conf_t   *bscf;
@@ -201,6 +202,9 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
 
     bmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_core_module);
 
+    expected = ngx_http_bell_expect_host(bmcf->directory,
+                                         &r->headers_in.server);
+
     ngx_http_bell_drop_headers(r);
 
     ctx = ngx_http_bell_context(r);
@@ -209,7 +213,8 @@ ngx_http_bell_tenant_handler(ngx_http_request_t *r)
     }
 
     rc = ngx_http_bell_find_host(bmcf->directory, &r->headers_in.server,
-                                 &ctx->tenant, &ctx->directory_version);
+                                 expected, &ctx->tenant,
+                                 &ctx->directory_version);
 
     if (rc != NGX_OK && ctx->directory_version == 0) {
         ngx_http_bell_count_refused(r, NGX_HTTP_BELL_REFUSED_NO_DIRECTORY);
@@ -306,7 +311,10 @@ ngx_http_bell_misdirected(ngx_http_request_t *r, ngx_http_bell_directory_t *d,
         return 0;
     }
 
-    return ngx_http_bell_find_host(d, &name, &other, &version) == NGX_OK
+    return ngx_http_bell_find_host(d, &name,
+                                   ngx_http_bell_expect_host(d, &name),
+                                   &other, &version)
+           == NGX_OK
            && other.id != tenant->id;
 
 #else

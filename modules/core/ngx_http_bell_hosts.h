@@ -28,11 +28,20 @@
 void ngx_http_bell_hosts_keep(ngx_http_bell_directory_t *d, ngx_pool_t *pool);
 
 /*
+ * What find_host() wants to know of a host in the same turn of the loop.  What
+ * is kept of it is on its way from memory from here on, so who has something
+ * else to do does it in between.
+ */
+uint64_t ngx_http_bell_expect_host(ngx_http_bell_directory_t *d,
+    ngx_str_t *host);
+
+/*
  * No name, or one that no tenant can have, can only be the default tenant's.
  * NGX_DECLINED: it is nobody's, and *tenant is all zeros.
  */
 ngx_int_t ngx_http_bell_find_host(ngx_http_bell_directory_t *d,
-    ngx_str_t *host, bell_tenant *tenant, uint64_t *version);
+    ngx_str_t *host, uint64_t expected, bell_tenant *tenant,
+    uint64_t *version);
 
 
 #pragma GCC visibility pop

@@ -92,6 +92,22 @@ hostsTest('a snapshot in which hosts have other tenants', {}, async ({ publisher
     await assertAnswers(clients, 9, { ...first, 'south.example': 'west', 'learn.south.example': 'west', 'west.example': 'south' });
 });
 
+hostsTest('texts of any length, kept as they are: short ones, the longest, and again short ones', {}, async ({ publisher, clients }) => {
+    const host = `${'a'.repeat(60)}.${'b'.repeat(60)}.example`;
+    const long = tenant(4, 'l'.repeat(63), ['long.example', host], { locale: `sl-${'rozaj-'.repeat(5)}x`, upstream: 'u'.repeat(63) });
+    const brief = tenant(4, 'brief', long.hosts, { locale: 'de', upstream: 'api' });
+    for (const [at, now] of [long, brief, { ...brief, locale: long.locale }, long].entries()) {
+        await publisher.put([now]);
+        await assertAnswers(clients, at + 2, { ...first, 'long.example': now.name, [host]: now.name });
+        for (const client of clients) {
+            for (const asked of ['long.example', host]) {
+                const { json } = await client.ask(asked);
+                assert.deepEqual([json.name, json.locale], [now.name, now.locale], `${asked} in worker ${client.worker}`);
+            }
+        }
+    }
+});
+
 hostsTest('hosts that go to and fro while they are asked for: each answer is right in the version that it names', {}, async ({ publisher, clients }) => {
     const truth = new Map([[1, { 'south.example': 'south', 'x.north.example': 'north', 'west.example': 'west' }]]);
     const hosts = Object.keys(truth.get(1));

@@ -507,6 +507,31 @@ static void more_revocations_than_room(void **state) {
     assert_int_equal(found + bell_directory_revoked_dropped(image, CAPACITY), N);
 }
 
+/* More tenants than there are recent words in a small image: some share one, and each is told of its own. */
+static void revocations_of_many_tenants(void **state) {
+    enum { TENANTS_N = 80, SUBJECTS_N = 4 };
+    static char text[SUBJECTS_N][2] = {"1", "2", "3", "4"};
+    bell_directory_revoked rows[TENANTS_N];
+    bell_directory_doc d = {.version = 7, .revoked = rows};
+
+    (void)state;
+    /* of each other tenant one person, at a moment of its own */
+    for (uint32_t tenant = 0; tenant < TENANTS_N; tenant += 2) {
+        rows[d.nrevoked++] = (bell_directory_revoked){tenant + 1, {text[tenant % SUBJECTS_N], 1}, NOW_S - tenant, NOW_S + 100};
+    }
+    assert_int_equal(put(&d), BELL_DIRECTORY_OK);
+    assert_int_equal(bell_directory_revoked_dropped(image, CAPACITY), 0);
+    for (uint32_t tenant = 0; tenant < TENANTS_N; tenant++) {
+        for (size_t subject = 0; subject < SUBJECTS_N; subject++) {
+            bool is_one = tenant % 2 == 0 && subject == tenant % SUBJECTS_N;
+            bell_str name = {text[subject], 1};
+
+            assert_int_equal(bell_directory_is_revoked(image, CAPACITY, tenant + 1, name, NOW_S - tenant), is_one);
+            assert_false(bell_directory_is_revoked(image, CAPACITY, tenant + 1, name, NOW_S - tenant + 1));
+        }
+    }
+}
+
 /* ---- signatures */
 
 static bell_directory_key *new_key(const char *path, bool is_public) {
@@ -623,6 +648,7 @@ int main(void) {
         cmocka_unit_test(servers_that_are_refused),
         cmocka_unit_test(revocations),
         cmocka_unit_test(more_revocations_than_room),
+        cmocka_unit_test(revocations_of_many_tenants),
         cmocka_unit_test(signatures),
         cmocka_unit_test(documents_in_a_row),
     };
