@@ -1,0 +1,232 @@
+#include "bell_path_token.h"
+
+#include "bell_base64.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#define PURPOSE   "firstbell path token\n"
+#define ANY_HOST  "v1"
+#define ONE_HOST  "v1h"
+#define SLASHED   "/" BELL_PATH_TOKEN_NAME
+#define MAC_BYTES 32
+#define MAC_CHARS BELL_BASE64URL_LEN(MAC_BYTES)
+#define DOTS      7
+#define LAST_S    9999999999
+
+bool bell_path_token_is_key_id(bell_str id) {
+    for (size_t i = 0; i < id.len; i++) {
+        if (!isalnum((unsigned char)id.p[i]) && id.p[i] != '-' && id.p[i] != '_') {
+            return false;
+        }
+    }
+    return id.len > 0 && id.len <= BELL_PATH_TOKEN_KEY_BYTES;
+}
+
+/* The first component of a path that begins with the name; false: none does. */
+static bool find_component(bell_str path, bell_str *component) {
+    const char *slash = memmem(path.p, path.len, SLASHED, strlen(SLASHED)), *end = path.p + path.len;
+
+    if (slash == NULL) {
+        return false;
+    }
+    const char *next = memchr(slash + 1, '/', (size_t)(end - slash - 1));
+    *component = (bell_str){slash + 1, (size_t)((next != NULL ? next : end) - slash - 1)};
+    return true;
+}
+
+bool bell_path_token_is_prefix(bell_str prefix) {
+    bell_str component;
+
+    return prefix.len > 0 && prefix.len <= BELL_PATH_TOKEN_PREFIX_BYTES && prefix.p[0] == '/' && prefix.p[prefix.len - 1] == '/' &&
+           memchr(prefix.p, '?', prefix.len) == NULL && bell_signed_is_plain_target(prefix) && !find_component(prefix, &component);
+}
+
+static bool is_printable(bell_str s, size_t most) {
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < 0x20 || s.p[i] > 0x7e) {
+            return false;
+        }
+    }
+    return s.len <= most;
+}
+
+/* One that a request could have in lower case, so that a token for it can ever count. */
+static bool is_host(bell_str host) {
+    for (size_t i = 0; i < host.len; i++) {
+        if ((unsigned char)host.p[i] <= 0x20 || (unsigned char)host.p[i] >= 0x7f || (host.p[i] >= 'A' && host.p[i] <= 'Z') || host.p[i] == '/') {
+            return false;
+        }
+    }
+    return host.len <= BELL_PATH_TOKEN_HOST_BYTES;
+}
+
+static bool is_ours(const bell_signed_key *k) {
+    return k->type == BELL_SIGNED_SECRET && k->mac_alg == BELL_SIGNED_HMAC_SHA256;
+}
+
+/* MAC_CHARS and NUL. */
+static bool make_mac(const bell_signed_key *k, bell_str host, bell_str prefix, bell_str head, char out[MAC_CHARS + 1]) {
+    unsigned char mac[BELL_SIGNED_MAC_MAX];
+    const bell_str lf = BELL_STR("\n"), pieces[] = {BELL_STR(PURPOSE), host, lf, prefix, lf, head};
+
+    if (bell_signed_mac(k, pieces, sizeof(pieces) / sizeof(*pieces), mac) != MAC_BYTES) {
+        return false;
+    }
+    bell_base64url_encode(mac, MAC_BYTES, out);
+    return true;
+}
+
+long bell_path_token_write(const bell_signed_key *k, const bell_path_token *t, bell_str prefix, char out[BELL_PATH_TOKEN_MAX_BYTES]) {
+    char from[24] = "";
+
+    if (!is_ours(k) || !bell_path_token_is_key_id(bell_str_of(k->id)) || !bell_path_token_is_prefix(prefix) || !is_host(t->host) ||
+        !is_printable(t->subject, BELL_PATH_TOKEN_SUBJECT_BYTES) || !is_printable(t->data, BELL_PATH_TOKEN_DATA_BYTES) || t->from_s < 0 ||
+        t->until_s <= t->from_s || t->until_s > LAST_S || t->tenant_id > INT32_MAX) {
+        return -1;
+    }
+    if (t->from_s > 0) {
+        snprintf(from, sizeof(from), "%lld", (long long)t->from_s);
+    }
+    size_t head = strlen(BELL_PATH_TOKEN_NAME);
+    size_t len = (size_t)snprintf(out, BELL_PATH_TOKEN_MAX_BYTES, BELL_PATH_TOKEN_NAME "%s.%s.%u.%s.%lld.", t->host.len > 0 ? ONE_HOST : ANY_HOST,
+                                  k->id, t->tenant_id, from, (long long)t->until_s);
+    len += bell_base64url_encode(t->subject.p, t->subject.len, out + len);
+    out[len++] = '.';
+    len += bell_base64url_encode(t->data.p, t->data.len, out + len);
+    if (!make_mac(k, t->host, prefix, (bell_str){out + head, len - head}, out + len + 1)) {
+        return -1;
+    }
+    out[len] = '.';
+    return (long)(len + 1 + MAC_CHARS);
+}
+
+/* ---- checking */
+
+/* The target without any component of the name; where one ends the path, its slash stays. */
+static bool strip(bell_signed_room *room, bell_str target, bell_str path, bell_str *out) {
+    char *to = bell_signed_take(room, target.len);
+    const char *end = path.p + path.len, *from = target.p;
+    bell_str component, rest = path;
+
+    if (to == NULL) {
+        return false;
+    }
+    *out = (bell_str){to, 0};
+    while (find_component(rest, &component)) {
+        const char *behind = component.p + component.len;
+        size_t n = (size_t)(component.p - from) - (behind < end ? 1 : 0);
+        memcpy(to + out->len, from, n);
+        out->len += n;
+        from = behind;
+        rest = (bell_str){behind, (size_t)(end - behind)};
+    }
+    size_t n = (size_t)(target.p + target.len - from);
+    memcpy(to + out->len, from, n);
+    out->len += n;
+    return true;
+}
+
+static bool take_text(bell_signed_room *room, bell_str encoded, size_t most, bell_str *out) {
+    char *text = encoded.len <= BELL_BASE64URL_LEN(most) ? bell_signed_take(room, encoded.len) : NULL;
+    long len = text != NULL ? bell_base64url_decode(encoded, (unsigned char *)text) : -1;
+
+    if (len < 0 || !is_printable((bell_str){text, (size_t)len}, most)) {
+        return false;
+    }
+    *out = (bell_str){text, (size_t)len};
+    return true;
+}
+
+/* The parts behind the key's id. */
+static bool read_parts(bell_signed_room *room, bell_str rest, bell_path_token *t) {
+    bell_str tenant = bell_str_cut(&rest, '.'), from = bell_str_cut(&rest, '.'), until = bell_str_cut(&rest, '.');
+    uint64_t id;
+
+    if (!bell_str_to_u64(tenant, INT32_MAX, &id) || (tenant.len > 1 && tenant.p[0] == '0') || !bell_signed_seconds(until, &t->until_s) ||
+        (from.len > 0 && (!bell_signed_seconds(from, &t->from_s) || t->from_s == 0)) || t->until_s <= t->from_s) {
+        return false;
+    }
+    t->tenant_id = (uint32_t)id;
+    return take_text(room, bell_str_cut(&rest, '.'), BELL_PATH_TOKEN_SUBJECT_BYTES, &t->subject) &&
+           take_text(room, rest, BELL_PATH_TOKEN_DATA_BYTES, &t->data);
+}
+
+static bell_signed_reason judge(const bell_signed_request *r, const bell_path_token *t, bell_signed_result *out) {
+    out->subject = t->subject;
+    out->data = t->data;
+    out->expires_s = t->until_s;
+    if (t->tenant_id != r->tenant_id) {
+        return BELL_SIGNED_TENANT;
+    }
+    if (r->now_s >= t->until_s) {
+        return BELL_SIGNED_EXPIRED;
+    }
+    return r->now_s < t->from_s ? BELL_SIGNED_NOT_YET : BELL_SIGNED_OK;
+}
+
+/* token: the component without its name. */
+static bell_signed_reason verify(const bell_signed_call *call, const bell_path_token_options *options, bell_str prefix, bell_str token,
+                                 bell_signed_result *out) {
+    bell_path_token parts = {0};
+    bell_str rest = token, version = bell_str_cut(&rest, '.'), id = bell_str_cut(&rest, '.');
+    bool one_host = bell_str_eq(version, BELL_STR(ONE_HOST));
+    char mac[MAC_CHARS + 1];
+
+    if (!one_host && !bell_str_eq(version, BELL_STR(ANY_HOST))) {
+        return BELL_SIGNED_VERSION;
+    }
+    if (rest.len <= MAC_CHARS || rest.p[rest.len - MAC_CHARS - 1] != '.') {
+        return BELL_SIGNED_MALFORMED;
+    }
+    const bell_signed_key *k = bell_path_token_is_key_id(id) ? bell_signed_find(call->keys, id, call->request->now_s) : NULL;
+    if (k == NULL) {
+        return BELL_SIGNED_KEY;
+    }
+    if (!is_ours(k)) {
+        return BELL_SIGNED_ALGORITHM;
+    }
+    out->key_id = bell_str_of(k->id);
+    bell_str head = {token.p, token.len - MAC_CHARS - 1}, given = {token.p + head.len + 1, MAC_CHARS};
+    if (!make_mac(k, one_host ? call->request->host : BELL_STR_NULL, prefix, head, mac) || !bell_str_eq_secret((bell_str){mac, MAC_CHARS}, given)) {
+        return BELL_SIGNED_SIGNATURE;
+    }
+    if (!read_parts(call->room, (bell_str){rest.p, rest.len - MAC_CHARS - 1}, &parts)) {
+        return BELL_SIGNED_MALFORMED;
+    }
+    bell_signed_reason reason = judge(call->request, &parts, out);
+    return reason == BELL_SIGNED_OK && options->one_host && !one_host ? BELL_SIGNED_RESOURCE : reason;
+}
+
+static size_t count_dots(bell_str s) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        n += s.p[i] == '.';
+    }
+    return n;
+}
+
+bell_signed_reason bell_path_token_check(const bell_signed_call *call, const bell_path_token_options *options, bell_signed_result *out) {
+    bell_str target = call->request->target, path, query, component, another;
+    bool has_query;
+
+    *out = (bell_signed_result){0};
+    bell_signed_split(target, &path, &query, &has_query);
+    if (!find_component(path, &component)) {
+        return BELL_SIGNED_MISSING;
+    }
+    bell_str prefix = {target.p, (size_t)(component.p - target.p)};
+    bell_str token = {component.p + strlen(BELL_PATH_TOKEN_NAME), component.len - strlen(BELL_PATH_TOKEN_NAME)};
+    bell_str behind = {component.p + component.len, (size_t)(path.p + path.len - component.p) - component.len};
+    out->token = component;
+    out->target = prefix; /* should there be no room for all of it */
+    if (!strip(call->room, target, path, &out->target) || component.len >= BELL_PATH_TOKEN_MAX_BYTES || count_dots(token) != DOTS ||
+        find_component(behind, &another)) {
+        return BELL_SIGNED_MALFORMED;
+    }
+    if (prefix.len > BELL_PATH_TOKEN_PREFIX_BYTES || !bell_signed_is_plain_target(target)) {
+        return BELL_SIGNED_PATH;
+    }
+    return verify(call, options, prefix, token, out);
+}
