@@ -1,0 +1,20 @@
+/* Google Cloud CDN: signed URLs, URL prefixes and cookies under HMAC-SHA1. A signed URL ends in "Expires=E&KeyName=N&Signature=S" and all before the
+ * signature is signed. With "URLPrefix=P" before Expires only these fields are, the query's own parameters are free, and the same fields, joined by
+ * ":", may be the cookie Cloud-CDN-Cookie. A URL is asked before a cookie, and one that is refused is not saved by a cookie. */
+#ifndef BELL_GOOGLE_CDN_H
+#define BELL_GOOGLE_CDN_H
+
+#include "bell_signed.h"
+
+#pragma GCC visibility push(hidden)
+
+typedef struct {
+    bell_str cookie; /* empty: "Cloud-CDN-Cookie" */
+} bell_google_cdn_options;
+
+/* The keys are secrets for BELL_SIGNED_HMAC_SHA1, their ids the names of keys. */
+bell_signed_reason bell_google_cdn_check(const bell_signed_call *call, const bell_google_cdn_options *options, bell_signed_result *out);
+
+#pragma GCC visibility pop
+
+#endif
