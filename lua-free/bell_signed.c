@@ -124,37 +124,32 @@ static int hex_of(char c) {
 
 typedef enum { PLAIN, SEPARATOR, DOT, PARAMETER, FORBIDDEN, ESCAPE } byte_class;
 
-/* A backslash that is escaped is a byte of a name to nginx, and a separator to some that stand behind it. */
-static byte_class class_of(unsigned char c, bool escaped) {
-    switch (c) {
-    case '/':
-        return SEPARATOR;
-    case '.':
-        return DOT;
-    case ';':
-        return PARAMETER;
+/* Of bytes as they stand; most are plain, and a path is made of few others. */
+static const unsigned char classes[256] = {
+    [0x00] = FORBIDDEN, [0x01] = FORBIDDEN, [0x02] = FORBIDDEN, [0x03] = FORBIDDEN, [0x04] = FORBIDDEN, [0x05] = FORBIDDEN, [0x06] = FORBIDDEN,
+    [0x07] = FORBIDDEN, [0x08] = FORBIDDEN, [0x09] = FORBIDDEN, [0x0a] = FORBIDDEN, [0x0b] = FORBIDDEN, [0x0c] = FORBIDDEN, [0x0d] = FORBIDDEN,
+    [0x0e] = FORBIDDEN, [0x0f] = FORBIDDEN, [0x10] = FORBIDDEN, [0x11] = FORBIDDEN, [0x12] = FORBIDDEN, [0x13] = FORBIDDEN, [0x14] = FORBIDDEN,
+    [0x15] = FORBIDDEN, [0x16] = FORBIDDEN, [0x17] = FORBIDDEN, [0x18] = FORBIDDEN, [0x19] = FORBIDDEN, [0x1a] = FORBIDDEN, [0x1b] = FORBIDDEN,
+    [0x1c] = FORBIDDEN, [0x1d] = FORBIDDEN, [0x1e] = FORBIDDEN, [0x1f] = FORBIDDEN, [0x7f] = FORBIDDEN, ['#'] = FORBIDDEN,  ['\\'] = FORBIDDEN,
+    ['/'] = SEPARATOR,  ['.'] = DOT,        [';'] = PARAMETER,  ['%'] = ESCAPE,
+};
+
+/* The class of an escape, decoded once. A backslash that is escaped is a byte of a name to nginx, and a separator to some that stand behind it. */
+static byte_class class_of_escape(bell_str rest) {
+    int high = rest.len > 2 ? hex_of(rest.p[1]) : -1, low = rest.len > 2 ? hex_of(rest.p[2]) : -1;
+
+    if (high < 0 || low < 0) {
+        return FORBIDDEN;
+    }
+    switch (high * 16 + low) {
     case '\\':
-        return escaped ? SEPARATOR : FORBIDDEN;
+        return SEPARATOR;
     case '#':
-        return escaped ? PLAIN : FORBIDDEN;
     case '%':
-        return escaped ? PLAIN : ESCAPE;
+        return PLAIN;
     default:
-        return c < 0x20 || c == 0x7f ? FORBIDDEN : PLAIN;
+        return classes[high * 16 + low];
     }
-}
-
-/* The class of what stands at *i, decoded once; moves on behind it. */
-static byte_class next_class(bell_str path, size_t *i) {
-    byte_class class = class_of((unsigned char)path.p[*i], false);
-
-    if (class != ESCAPE) {
-        *i += 1;
-        return class;
-    }
-    int high = path.len - *i > 2 ? hex_of(path.p[*i + 1]) : -1, low = path.len - *i > 2 ? hex_of(path.p[*i + 2]) : -1;
-    *i += 3;
-    return high < 0 || low < 0 ? FORBIDDEN : class_of((unsigned char)(high * 16 + low), true);
 }
 
 bool bell_signed_is_plain_target(bell_str target) {
@@ -167,8 +162,16 @@ bool bell_signed_is_plain_target(bell_str target) {
     if (path.len == 0 || path.p[0] != '/' || (query.len > 0 && memchr(query.p, '#', query.len) != NULL)) {
         return false;
     }
-    for (size_t i = 0; i < path.len;) {
-        byte_class class = next_class(path, &i);
+    for (size_t i = 0; i < path.len; i++) {
+        byte_class class = classes[(unsigned char)path.p[i]];
+        if (class == PLAIN) {
+            dots = NOT_DOTS;
+            continue;
+        }
+        if (class == ESCAPE) {
+            class = class_of_escape((bell_str){path.p + i, path.len - i});
+            i += 2;
+        }
         if (class == FORBIDDEN || ((class == SEPARATOR || class == PARAMETER) && (dots == 1 || dots == 2))) {
             return false;
         }
