@@ -459,6 +459,7 @@ static void cookies(void **state) {
         {"/a?" END "&Signature=AAAA&" KEY, COOKIES, BELL_SIGNED_SIGNATURE},
         {"/a?Expires=1&Signature=AAAA&" KEY, "CloudFront-Policy=<; CloudFront-Signature=>; CloudFront-Key-Pair-Id=KRSA", BELL_SIGNED_SIGNATURE},
         {"/a?Signature=AAAA&" KEY, "CloudFront-Policy=<; CloudFront-Signature=>; CloudFront-Key-Pair-Id=KRSA", BELL_SIGNED_MISSING},
+        {"/a?" KEY, COOKIES, BELL_SIGNED_MISSING},
         {"/a?Policy=AAAA", "CloudFront-Policy=<; CloudFront-Signature=>; CloudFront-Key-Pair-Id=KRSA", BELL_SIGNED_MISSING},
     };
 
@@ -552,6 +553,12 @@ static void the_verdict_of_a_cache(void **state) {
     expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_SIGNATURE, "not right");
     c.request.target = BELL_STR("/a?b&" END "&Signature=AAAA&Key-Pair-Id=KMAC");
     expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_ALGORITHM, "no key of this issuer");
+    assert_int_equal(a.calls, 3);
+    char target[1000] = "/a?b&" END "&" KEY "&Signature=";
+    size_t len = strlen(target);
+    memset(target + len, 'A', 684); /* 513 bytes: no key's */
+    c.request.target = bell_str_of(target);
+    expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_MALFORMED, "longer than any");
     assert_int_equal(a.calls, 3);
 }
 
