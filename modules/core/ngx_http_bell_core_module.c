@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_core_conf.h"
+#include "ngx_http_bell_header.h"
 
 
 #define NGX_HTTP_BELL_TENANT_NAME    0
@@ -36,7 +37,6 @@ static ngx_uint_t ngx_http_bell_misdirected(ngx_http_request_t *r,
     ngx_http_bell_directory_t *d, bell_tenant *tenant);
 static ngx_int_t ngx_http_bell_retry_after(ngx_http_request_t *r);
 static void ngx_http_bell_drop_headers(ngx_http_request_t *r);
-static void ngx_http_bell_drop_header(ngx_table_elt_t *h);
 
 static ngx_int_t ngx_http_bell_tenant_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -370,26 +370,6 @@ ngx_http_bell_drop_headers(ngx_http_request_t *r)
             }
         }
     }
-}
-
-
-/*
- * Elements cannot be taken out of the list, others point into it.  So the
- * header becomes an empty one of the connection itself: proxy_pass and
- * grpc_pass do not send it on, and to FastCGI and its like it says nothing.
- */
-
-static void
-ngx_http_bell_drop_header(ngx_table_elt_t *h)
-{
-    static u_char  name[] = "keep-alive";
-
-    h->key.data = name;
-    h->key.len = sizeof(name) - 1;
-    h->lowcase_key = name;
-    h->hash = ngx_hash_key(name, sizeof(name) - 1);
-
-    ngx_str_set(&h->value, "");
 }
 
 

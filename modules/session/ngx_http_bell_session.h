@@ -4,7 +4,6 @@
  *
  *     module   directives, the handler of the access phase, variables
  *     verify   a token and a tenant in, a verdict out
- *     cache    signatures that any worker has verified, in shared memory
  *     keys     the public keys of our own sessions, from a file
  *     issuers  those whom a tenant trusts beside us, from the directory
  *     metrics  what is counted
@@ -19,6 +18,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_core.h"
+#include "ngx_http_bell_sigcache.h"
 #include "bell_session.h"
 
 
@@ -26,25 +26,6 @@
 
 
 #define NGX_HTTP_BELL_SESSION_ERR_LEN      512
-
-
-/* ---- the cache */
-
-typedef struct {
-    ngx_shm_zone_t               *shm_zone;
-    void                         *cells;        /* bell_sigcache.h */
-    size_t                        slot_bytes;
-} ngx_http_bell_session_cache_t;
-
-
-char *ngx_http_bell_session_cache(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
-/* NULL: there is no cache, and nothing is in it */
-ngx_int_t ngx_http_bell_session_cache_get(ngx_http_bell_session_cache_t *c,
-    uint32_t realm, bell_str token, bell_session *s);
-void ngx_http_bell_session_cache_put(ngx_http_bell_session_cache_t *c,
-    uint32_t realm, bell_str token, bell_session *s);
 
 
 /* ---- our own keys */
@@ -126,7 +107,7 @@ ngx_http_bell_session_issuers_t *ngx_http_bell_session_create_issuers(
 
 typedef struct {
     const ngx_http_bell_core_api_t   *core;
-    ngx_http_bell_session_cache_t    *cache;    /* NULL: not configured */
+    ngx_http_bell_sigcache_t         *cache;    /* NULL: not configured */
     ngx_http_bell_session_keys_t     *keys;     /* likewise */
     ngx_http_bell_session_issuers_t  *issuers;
 

@@ -17,6 +17,9 @@
 #define NGX_HTTP_BELL_SESSION_ON        1
 #define NGX_HTTP_BELL_SESSION_REQUIRED  2
 
+/* what a token and what it says may take, together with 24 bytes */
+#define NGX_HTTP_BELL_SESSION_SLOT      1024
+
 
 typedef struct {
     ngx_uint_t            mode;
@@ -55,6 +58,8 @@ static ngx_int_t ngx_http_bell_session_status_variable(ngx_http_request_t *r,
 static ngx_int_t ngx_http_bell_session_id_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
+static char *ngx_http_bell_session_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_int_t ngx_http_bell_session_preconfiguration(ngx_conf_t *cf);
 static void *ngx_http_bell_session_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_bell_session_create_loc_conf(ngx_conf_t *cf);
@@ -600,4 +605,12 @@ ngx_http_bell_session_merge_loc_conf(ngx_conf_t *cf, void *parent,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_session_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_bell_sigcache(cf, cmd, conf, &ngx_http_bell_session_module,
+                                  NGX_HTTP_BELL_SESSION_SLOT);
 }

@@ -29,6 +29,10 @@ static bell_session_verdict ngx_http_bell_session_try_issuers(
 static ngx_uint_t ngx_http_bell_session_signed_out(
     const ngx_http_bell_core_api_t *core, const bell_tenant *tenant,
     bell_session *s);
+static ngx_int_t ngx_http_bell_session_cache_get(ngx_http_bell_sigcache_t *c,
+    uint32_t realm, bell_str token, bell_session *s);
+static void ngx_http_bell_session_cache_put(ngx_http_bell_sigcache_t *c,
+    uint32_t realm, bell_str token, bell_session *s);
 
 
 bell_session_verdict
@@ -197,4 +201,34 @@ ngx_http_bell_session_signed_out(const ngx_http_bell_core_api_t *core,
 
     return core->is_revoked((ngx_cycle_t *) ngx_cycle, tenant->id, &name,
                             s->issued_s);
+}
+
+
+/* What one worker has verified, all know. */
+
+static ngx_int_t
+ngx_http_bell_session_cache_get(ngx_http_bell_sigcache_t *c, uint32_t realm,
+    bell_str token, bell_session *s)
+{
+    long  len;
+
+    if (c == NULL) {
+        return NGX_DECLINED;
+    }
+
+    len = bell_sigcache_get(c->cells, realm, token, ngx_time(), s,
+                            sizeof(bell_session));
+
+    return len > 0 && bell_session_is_whole(s, len) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static void
+ngx_http_bell_session_cache_put(ngx_http_bell_sigcache_t *c, uint32_t realm,
+    bell_str token, bell_session *s)
+{
+    if (c) {
+        (void) bell_sigcache_put(c->cells, ngx_pid, realm, token, ngx_time(),
+                                 s, bell_session_bytes(s));
+    }
 }

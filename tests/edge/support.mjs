@@ -91,10 +91,10 @@ export function loadProbe(place, modules) {
 }
 
 /** Starts an edge with a snapshot in place. `options` as nginxConf's, and version, tenants, defaultTenant, or the snapshot's bytes. */
-export async function startEdge(place, { tenants = twoTenants, version = 1, defaultTenant, bytes, ...options } = {}) {
+export async function startEdge(place, { tenants = twoTenants, version = 1, defaultTenant, bytes, under, ...options } = {}) {
     publish(place, bytes ?? snapshot(version, tenants, defaultTenant));
     const port = await freePort();
-    const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port, modules: options.modules });
+    const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port, modules: options.modules, under });
     return { ...nginx, port, ask: (host, path, options) => ask(port, host, path, options) };
 }
 

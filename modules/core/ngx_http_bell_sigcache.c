@@ -10,68 +10,33 @@
 
 #include <openssl/rand.h>
 
-#include "ngx_http_bell_session.h"
-#include "bell_sigcache.h"
+#include "ngx_http_bell_sigcache.h"
 
 
-#define NGX_HTTP_BELL_SESSION_SLOT  1024
-
-
-extern ngx_module_t  ngx_http_bell_session_module;
-
-
-static ngx_int_t ngx_http_bell_session_init_zone(ngx_shm_zone_t *shm_zone,
+static ngx_int_t ngx_http_bell_sigcache_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
-static char *ngx_http_bell_session_slot(ngx_conf_t *cf, ngx_str_t *value,
+static char *ngx_http_bell_sigcache_slot(ngx_conf_t *cf, ngx_str_t *value,
     size_t *slot);
 
 
-ngx_int_t
-ngx_http_bell_session_cache_get(ngx_http_bell_session_cache_t *c,
-    uint32_t realm, bell_str token, bell_session *s)
-{
-    long  len;
-
-    if (c == NULL) {
-        return NGX_DECLINED;
-    }
-
-    len = bell_sigcache_get(c->cells, realm, token, ngx_time(), s,
-                            sizeof(bell_session));
-
-    return len > 0 && bell_session_is_whole(s, len) ? NGX_OK : NGX_DECLINED;
-}
-
-
-void
-ngx_http_bell_session_cache_put(ngx_http_bell_session_cache_t *c,
-    uint32_t realm, bell_str token, bell_session *s)
-{
-    if (c) {
-        (void) bell_sigcache_put(c->cells, ngx_pid, realm, token, ngx_time(),
-                                 s, bell_session_bytes(s));
-    }
-}
-
-
 static ngx_int_t
-ngx_http_bell_session_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+ngx_http_bell_sigcache_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_http_bell_session_cache_t  *oc = data;
+    ngx_http_bell_sigcache_t  *oc = data;
 
     size_t                          size;
     u_char                          seed[BELL_SIPHASH_KEY_BYTES];
     ngx_slab_pool_t                *shpool;
-    ngx_http_bell_session_cache_t  *c;
+    ngx_http_bell_sigcache_t  *c;
 
     c = shm_zone->data;
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
     if (oc && oc->slot_bytes != c->slot_bytes) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "bell_session_cache: zone \"%V\" has slots of %uz bytes "
-                      "and cannot change to %uz while nginx runs: give it "
-                      "another name or restart", &shm_zone->shm.name,
+                      "%V: zone \"%V\" has slots of %uz bytes and cannot "
+                      "change to %uz while nginx runs: give it another name "
+                      "or restart", &c->directive, &shm_zone->shm.name,
                       oc->slot_bytes, c->slot_bytes);
         return NGX_ERROR;
     }
@@ -93,7 +58,7 @@ ngx_http_bell_session_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     if (RAND_bytes(seed, sizeof(seed)) != 1) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "bell_session_cache: OpenSSL gave no randomness");
+                      "%V: OpenSSL gave no randomness", &c->directive);
         return NGX_ERROR;
     }
 
@@ -101,8 +66,8 @@ ngx_http_bell_session_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         || !bell_sigcache_init(c->cells, size, c->slot_bytes, seed))
     {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "bell_session_cache: zone \"%V\" of %uz bytes cannot be "
-                      "laid out: make it larger", &shm_zone->shm.name,
+                      "%V: zone \"%V\" of %uz bytes cannot be laid out: make "
+                      "it larger", &c->directive, &shm_zone->shm.name,
                       shm_zone->shm.size);
         return NGX_ERROR;
     }
@@ -114,32 +79,34 @@ ngx_http_bell_session_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
 
 char *
-ngx_http_bell_session_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_bell_sigcache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf,
+    ngx_module_t *module, size_t slot_bytes)
 {
     char  *p = conf;
 
     u_char                         *colon;
     ssize_t                         size;
     ngx_str_t                      *value, name, s;
-    ngx_http_bell_session_cache_t  *c, **cp;
+    ngx_http_bell_sigcache_t  *c, **cp;
 
-    cp = (ngx_http_bell_session_cache_t **) (p + cmd->offset);
+    cp = (ngx_http_bell_sigcache_t **) (p + cmd->offset);
 
     if (*cp) {
         return "is duplicate";
     }
 
-    c = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_session_cache_t));
+    c = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_sigcache_t));
     if (c == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    c->slot_bytes = NGX_HTTP_BELL_SESSION_SLOT;
+    c->directive = cmd->name;
+    c->slot_bytes = slot_bytes;
 
     value = cf->args->elts;
 
     if (cf->args->nelts == 3
-        && ngx_http_bell_session_slot(cf, &value[2], &c->slot_bytes)
+        && ngx_http_bell_sigcache_slot(cf, &value[2], &c->slot_bytes)
            != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -168,18 +135,17 @@ ngx_http_bell_session_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\": a name and a size of %uzk or more are "
-                           "expected, as in zone=sessions:16m", &value[1],
+                           "expected, as in zone=signatures:16m", &value[1],
                            8 * ngx_pagesize / 1024);
         return NGX_CONF_ERROR;
     }
 
-    c->shm_zone = ngx_shared_memory_add(cf, &name, size,
-                                        &ngx_http_bell_session_module);
+    c->shm_zone = ngx_shared_memory_add(cf, &name, size, module);
     if (c->shm_zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    c->shm_zone->init = ngx_http_bell_session_init_zone;
+    c->shm_zone->init = ngx_http_bell_sigcache_init_zone;
     c->shm_zone->data = c;
 
     *cp = c;
@@ -189,7 +155,7 @@ ngx_http_bell_session_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
-ngx_http_bell_session_slot(ngx_conf_t *cf, ngx_str_t *value, size_t *slot)
+ngx_http_bell_sigcache_slot(ngx_conf_t *cf, ngx_str_t *value, size_t *slot)
 {
     ssize_t    size;
     ngx_str_t  s;

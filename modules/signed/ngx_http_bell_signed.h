@@ -1,0 +1,210 @@
+
+/*
+ * Signed requests: what the files of this module share.
+ *
+ *     module     directives, the handler of the access phase
+ *     issuer     the directive bell_signed_issuer
+ *     kinds      what kinds of issuers there are, and their options
+ *     options    the values of options
+ *     keys       an issuer's keys: from files, or of a tenant
+ *     request    what a verifier is told of a request
+ *     cut        takes a token out of the request
+ *     variables  what was found
+ *     metrics    what is counted
+ *
+ * The rules are in lua-free (bell_signed.h and what it names).
+ */
+
+#ifndef _NGX_HTTP_BELL_SIGNED_H_INCLUDED_
+#define _NGX_HTTP_BELL_SIGNED_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_core.h"
+#include "ngx_http_bell_sigcache.h"
+#include "bell_signed.h"
+
+
+extern ngx_module_t  ngx_http_bell_signed_module;
+
+
+#pragma GCC visibility push(hidden)
+
+
+#define NGX_HTTP_BELL_SIGNED_ROOM     65536  /* of a verifier, one a process */
+#define NGX_HTTP_BELL_SIGNED_COOKIES  8      /* that a kind has at most */
+
+
+typedef struct ngx_http_bell_signed_issuer_s  ngx_http_bell_signed_issuer_t;
+
+
+/* ---- kinds of issuers */
+
+typedef struct {
+    const char               *name;
+    ngx_uint_t                kind;         /* of its value */
+    size_t                    offset;       /* in the options */
+} ngx_http_bell_signed_option_t;
+
+
+typedef struct {
+    const char               *name;         /* in the configuration, and of
+                                               keys in the directory */
+    size_t                    size;         /* of the options of its verifier */
+    const void               *defaults;
+    ngx_http_bell_signed_option_t
+                             *options;      /* NULL: none */
+    bell_signed_alg           mac_alg;      /* of its secrets */
+    ngx_uint_t                hex;          /* how they are written, mostly */
+
+    bell_signed_reason      (*check)(const bell_signed_call *call,
+                                     const void *options,
+                                     bell_signed_result *out);
+
+    /* where tokens stand besides the URL; n names at most, how many */
+
+    ngx_uint_t              (*cookies)(const void *options, bell_str *names);
+    bell_str                (*field)(const void *options);
+} ngx_http_bell_signed_kind_t;
+
+
+ngx_http_bell_signed_kind_t *ngx_http_bell_signed_find_kind(ngx_str_t *name);
+
+
+/* ---- issuers */
+
+struct ngx_http_bell_signed_issuer_s {
+    ngx_str_t                     name;
+    ngx_http_bell_signed_kind_t  *kind;
+    void                         *options;
+    bell_signed_alg               mac_alg;
+    ngx_uint_t                    hex;
+    ngx_str_t                     use;      /* of keys in the directory */
+    ngx_array_t                  *hosts;    /* of ngx_str_t; NULL: the names
+                                               of the server */
+    bell_signed_keys              files;    /* keys that the operator gave */
+
+    struct ngx_http_bell_signed_tenant_s
+                                 *tenants;  /* keys of the directory, kept */
+};
+
+
+char *ngx_http_bell_signed_issuer(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* ---- keys */
+
+#define NGX_HTTP_BELL_SIGNED_TENANTS  1024  /* whose keys are kept */
+#define NGX_HTTP_BELL_SIGNED_WAYS     4
+
+typedef struct ngx_http_bell_signed_tenant_s {
+    uint32_t                      tenant_id;    /* 0: empty */
+    uint64_t                      revision;
+    time_t                        used_s;
+    bell_signed_keys              keys;
+} ngx_http_bell_signed_tenant_t;
+
+
+/* "secret": a shared one; the value is ID:FILE. */
+char *ngx_http_bell_signed_key_file(ngx_conf_t *cf,
+    ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value,
+    ngx_uint_t secret);
+
+/* A small file that only its owner may read or write, without the line's end. */
+ngx_int_t ngx_http_bell_signed_secret_file(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *text);
+
+/*
+ * Those from files, or else those of the tenant, as they are in the revision
+ * that the request has found; good until the next call.  NULL: no memory.
+ */
+const bell_signed_keys *ngx_http_bell_signed_keys(
+    ngx_http_bell_signed_issuer_t *issuer, const ngx_http_bell_core_api_t *core,
+    const bell_tenant *tenant, ngx_log_t *log);
+
+
+/* ---- configuration */
+
+typedef struct {
+    const ngx_http_bell_core_api_t   *core;
+    ngx_array_t                       issuers;  /* of issuers' pointers */
+    ngx_http_bell_sigcache_t         *cache;    /* NULL: not configured */
+    char                             *room;     /* of this process: of the
+                                                   verifiers, then of what the
+                                                   cache is asked for */
+
+    /* of variables that show a token, when they were read before it was cut */
+
+    ngx_array_t                       showing;  /* of ngx_uint_t */
+    ngx_uint_t                        showing_known;
+
+    ngx_http_bell_metric_t           *requests[BELL_SIGNED_REASONS];
+    ngx_http_bell_metric_t           *computed;
+} ngx_http_bell_signed_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                      *issuers;  /* of issuers' pointers; NULL:
+                                                   "off" */
+    ngx_http_complex_value_t         *scheme;   /* NULL: the connection's */
+    ngx_http_complex_value_t         *country;
+    ngx_http_complex_value_t         *asn;
+} ngx_http_bell_signed_loc_conf_t;
+
+
+/* ---- a request */
+
+/* What was found out of a request; found again by its handler. */
+
+typedef struct {
+    ngx_array_t                      *issuers;  /* who were asked */
+    ngx_http_bell_signed_issuer_t    *issuer;   /* NULL: no token of any */
+    bell_signed_reason                reason;
+    ngx_str_t                         target;   /* as it was received */
+    ngx_str_t                         key;
+    ngx_str_t                         subject;
+    ngx_str_t                         data;
+    int64_t                           expires_s;
+    ngx_str_t                         set_cookie;
+    ngx_str_t                         field_name;
+    ngx_str_t                         field_value;
+    ngx_str_t                         redirect;
+    ngx_uint_t                        redirect_status;
+} ngx_http_bell_signed_ctx_t;
+
+
+/* NULL: the request has not come as far */
+ngx_http_bell_signed_ctx_t *ngx_http_bell_signed_get_ctx(
+    ngx_http_request_t *r);
+
+/* The texts of *sr lie in the request and in its pool. */
+ngx_int_t ngx_http_bell_signed_request(ngx_http_request_t *r,
+    const bell_tenant *tenant, bell_signed_request *sr);
+
+/* Whether the host is one that the issuer's keys are for. */
+ngx_uint_t ngx_http_bell_signed_host(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant);
+
+/*
+ * From here on the request is one for "target": for the rest of its way, in
+ * logs, and for the upstream, whatever carried the token.  NGX_DONE: the
+ * request is over already.
+ */
+ngx_int_t ngx_http_bell_signed_cut(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, bell_str target);
+
+
+/* for the preconfiguration handler */
+ngx_int_t ngx_http_bell_signed_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_bell_signed_add_metrics(ngx_conf_t *cf,
+    ngx_http_bell_signed_main_conf_t *smcf);
+
+
+#pragma GCC visibility pop
+
+
+#endif /* _NGX_HTTP_BELL_SIGNED_H_INCLUDED_ */

@@ -1,0 +1,396 @@
+
+/*
+ * The keys of an issuer.  Those from files are read with the configuration.
+ * Those of the directory are keys of a tenant with the issuer's use; each
+ * worker keeps those of some tenants prepared, as long as the tenant is of
+ * the same revision.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_signed.h"
+
+
+#define NGX_HTTP_BELL_SIGNED_FILE_MAX  16384
+
+
+static ngx_int_t ngx_http_bell_signed_file(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_uint_t secret, ngx_str_t *text);
+static bell_signed_key *ngx_http_bell_signed_make(
+    ngx_http_bell_signed_issuer_t *issuer, bell_record_key *key,
+    const char **why);
+static ngx_int_t ngx_http_bell_signed_create_tenants(
+    ngx_http_bell_signed_issuer_t *issuer);
+static ngx_http_bell_signed_tenant_t *ngx_http_bell_signed_place(
+    ngx_http_bell_signed_tenant_t *table, uint32_t tenant_id);
+static void ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
+    ngx_http_bell_signed_tenant_t *t, const bell_tenant *tenant, void *record,
+    size_t len, ngx_log_t *log);
+static void ngx_http_bell_signed_forget(bell_signed_keys *keys);
+static void ngx_http_bell_signed_free_files(void *data);
+static void ngx_http_bell_signed_free_tenants(void *data);
+
+
+char *
+ngx_http_bell_signed_key_file(ngx_conf_t *cf,
+    ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value, ngx_uint_t secret)
+{
+    u_char              *colon;
+    bell_str             id, material;
+    ngx_str_t            path, text;
+    const char          *why;
+    bell_signed_key     *key;
+    bell_signed_keys    *keys;
+    ngx_pool_cleanup_t  *cln;
+
+    colon = ngx_strlchr(value->data, value->data + value->len, ':');
+
+    if (colon == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is not ID:FILE; where tokens name no key, "
+                           "any id will do", value);
+        return NGX_CONF_ERROR;
+    }
+
+    path.data = colon + 1;
+    path.len = value->data + value->len - path.data;
+
+    if (ngx_http_bell_signed_file(cf, &path, secret, &text) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    keys = &issuer->files;
+
+    if (keys->nkeys == BELL_SIGNED_KEYS_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "issuer \"%V\" has more than %d keys",
+                           &issuer->name, BELL_SIGNED_KEYS_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    id.p = (char *) value->data;
+    id.len = colon - value->data;
+
+    material.p = (char *) text.data;
+    material.len = text.len;
+
+    why = "";
+
+    key = secret ? bell_signed_key_secret(id, issuer->mac_alg, material,
+                                          issuer->hex, &why)
+                 : bell_signed_key_public(id, material, &why);
+
+    ngx_explicit_memzero(text.data, text.len);
+
+    if (key == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key in \"%V\" cannot be used: %s", &path, why);
+        return NGX_CONF_ERROR;
+    }
+
+    if (keys->nkeys == 0) {
+        cln = ngx_pool_cleanup_add(cf->pool, 0);
+        if (cln == NULL) {
+            bell_signed_key_free(key);
+            return NGX_CONF_ERROR;
+        }
+
+        cln->handler = ngx_http_bell_signed_free_files;
+        cln->data = keys;
+    }
+
+    keys->keys[keys->nkeys++] = key;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_bell_signed_secret_file(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *text)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_bell_signed_file(cf, path, 1, text);
+
+    while (rc == NGX_OK && text->len
+           && (text->data[text->len - 1] == LF
+               || text->data[text->len - 1] == CR))
+    {
+        text->len--;
+    }
+
+    return rc;
+}
+
+
+/* What is said of a file never says what is in it. */
+
+static ngx_int_t
+ngx_http_bell_signed_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret,
+    ngx_str_t *text)
+{
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_file_info_t  fi;
+
+    if (path->len == 0
+        || ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    text->data = ngx_pnalloc(cf->temp_pool, NGX_HTTP_BELL_SIGNED_FILE_MAX);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE || ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "key file \"%V\" cannot be opened", path);
+
+        if (fd != NGX_INVALID_FILE) {
+            (void) ngx_close_file(fd);
+        }
+
+        return NGX_ERROR;
+    }
+
+    if (secret && (fi.st_mode & (S_IRWXG|S_IRWXO))) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the secret in \"%V\" can be read or written by "
+                           "others than its owner: chmod 600", path);
+        (void) ngx_close_file(fd);
+        return NGX_ERROR;
+    }
+
+    n = ngx_read_fd(fd, text->data, NGX_HTTP_BELL_SIGNED_FILE_MAX);
+
+    if (n <= 0 || n == NGX_HTTP_BELL_SIGNED_FILE_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, n < 0 ? ngx_errno : 0,
+                           "key file \"%V\" %s", path,
+                           n < 0 ? "cannot be read"
+                                 : n ? "is too large" : "is empty");
+        (void) ngx_close_file(fd);
+        return NGX_ERROR;
+    }
+
+    (void) ngx_close_file(fd);
+
+    text->len = n;
+
+    return NGX_OK;
+}
+
+
+const bell_signed_keys *
+ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
+    const ngx_http_bell_core_api_t *core, const bell_tenant *tenant,
+    ngx_log_t *log)
+{
+    void                           *record;
+    size_t                          len;
+    uint64_t                        version;
+    ngx_http_bell_signed_tenant_t  *t;
+
+    if (issuer->files.nkeys || tenant == NULL) {
+        return &issuer->files;
+    }
+
+    if (issuer->tenants == NULL
+        && ngx_http_bell_signed_create_tenants(issuer) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    t = ngx_http_bell_signed_place(issuer->tenants, tenant->id);
+
+    t->used_s = ngx_time();
+
+    if (t->tenant_id == tenant->id && t->revision == tenant->revision) {
+        return &t->keys;
+    }
+
+    record = malloc(BELL_DIRECTORY_RECORD_MAX);
+    if (record == NULL) {
+        return NULL;
+    }
+
+    ngx_http_bell_signed_forget(&t->keys);
+
+    /*
+     * The record may be of a later revision than the request's tenant: then
+     * the next request, which finds that one, has it read again.
+     */
+
+    len = core->copy_tenant((ngx_cycle_t *) ngx_cycle, tenant->id, record,
+                            &version);
+
+    ngx_http_bell_signed_read(issuer, t, tenant, record, len, log);
+
+    ngx_explicit_memzero(record, len);
+    free(record);
+
+    t->tenant_id = tenant->id;
+    t->revision = tenant->revision;
+
+    return &t->keys;
+}
+
+
+/* In a worker, when the first key is wanted. */
+
+static ngx_int_t
+ngx_http_bell_signed_create_tenants(ngx_http_bell_signed_issuer_t *issuer)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(ngx_cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    issuer->tenants = ngx_pcalloc(ngx_cycle->pool,
+                                  NGX_HTTP_BELL_SIGNED_TENANTS
+                                  * sizeof(ngx_http_bell_signed_tenant_t));
+    if (issuer->tenants == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_bell_signed_free_tenants;
+    cln->data = issuer->tenants;
+
+    return NGX_OK;
+}
+
+
+/* Where a tenant is, or who has to go for it: who was asked for longest ago. */
+
+static ngx_http_bell_signed_tenant_t *
+ngx_http_bell_signed_place(ngx_http_bell_signed_tenant_t *table,
+    uint32_t tenant_id)
+{
+    ngx_uint_t                      i;
+    ngx_http_bell_signed_tenant_t  *set, *oldest;
+
+    i = tenant_id % (NGX_HTTP_BELL_SIGNED_TENANTS / NGX_HTTP_BELL_SIGNED_WAYS);
+
+    set = &table[i * NGX_HTTP_BELL_SIGNED_WAYS];
+    oldest = set;
+
+    for (i = 0; i < NGX_HTTP_BELL_SIGNED_WAYS; i++) {
+        if (set[i].tenant_id == tenant_id) {
+            return &set[i];
+        }
+
+        if (set[i].used_s < oldest->used_s) {
+            oldest = &set[i];
+        }
+    }
+
+    oldest->tenant_id = 0;
+
+    return oldest;
+}
+
+
+static void
+ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
+    ngx_http_bell_signed_tenant_t *t, const bell_tenant *tenant, void *record,
+    size_t len, ngx_log_t *log)
+{
+    bell_str          list, use;
+    const char       *why;
+    bell_record_key   key;
+    bell_signed_key  *made;
+
+    use.p = (char *) issuer->use.data;
+    use.len = issuer->use.len;
+
+    list = bell_record_get(record, len, BELL_RECORD_KEYS);
+
+    while (bell_record_next_key(&list, &key)) {
+
+        if (!bell_str_eq(key.use, use)) {
+            continue;
+        }
+
+        why = "the issuer has 32 keys already";
+        made = t->keys.nkeys < BELL_SIGNED_KEYS_MAX
+                   ? ngx_http_bell_signed_make(issuer, &key, &why) : NULL;
+
+        if (made == NULL) {
+            ngx_log_error(NGX_LOG_WARN, log, 0,
+                          "bell_signed: key \"%*s\" of tenant \"%s\" for "
+                          "\"%V\" cannot be used: %s", key.kid.len, key.kid.p,
+                          tenant->name, &issuer->use, why);
+            continue;
+        }
+
+        made->from_s = key.from_s;
+        made->until_s = key.until_s;
+
+        t->keys.keys[t->keys.nkeys++] = made;
+    }
+}
+
+
+/* The algorithm of a key in the directory says how it is written. */
+
+static bell_signed_key *
+ngx_http_bell_signed_make(ngx_http_bell_signed_issuer_t *issuer,
+    bell_record_key *key, const char **why)
+{
+    if (bell_str_eq(key->alg, BELL_STR("hex"))) {
+        return bell_signed_key_secret(key->kid, issuer->mac_alg,
+                                      key->material, true, why);
+    }
+
+    if (bell_str_eq(key->alg, BELL_STR("base64url"))) {
+        return bell_signed_key_secret(key->kid, issuer->mac_alg,
+                                      key->material, false, why);
+    }
+
+    if (bell_str_eq(key->alg, BELL_STR("public"))) {
+        return bell_signed_key_public(key->kid, key->material, why);
+    }
+
+    *why = "its algorithm is none of \"public\", \"hex\" and \"base64url\"";
+
+    return NULL;
+}
+
+
+static void
+ngx_http_bell_signed_forget(bell_signed_keys *keys)
+{
+    while (keys->nkeys) {
+        bell_signed_key_free(keys->keys[--keys->nkeys]);
+    }
+}
+
+
+static void
+ngx_http_bell_signed_free_files(void *data)
+{
+    ngx_http_bell_signed_forget(data);
+}
+
+
+static void
+ngx_http_bell_signed_free_tenants(void *data)
+{
+    ngx_http_bell_signed_tenant_t  *table = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_BELL_SIGNED_TENANTS; i++) {
+        ngx_http_bell_signed_forget(&table[i].keys);
+    }
+}

@@ -1,0 +1,699 @@
+
+/*
+ * Firstbell's edge: requests that an issuer has signed.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <openssl/err.h>
+
+#include "ngx_http_bell_signed.h"
+
+
+/* what a signature and the bytes that it is of may take, with 24 bytes */
+#define NGX_HTTP_BELL_SIGNED_SLOT  1024
+
+
+static ngx_int_t ngx_http_bell_signed_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_signed_judge(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx);
+static bell_signed_reason ngx_http_bell_signed_ask(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant,
+    bell_signed_call *call, bell_signed_result *result);
+static bool ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str signature);
+static bell_str ngx_http_bell_signed_known_as(bell_signed_room *room,
+    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
+    bell_str signature);
+static ngx_int_t ngx_http_bell_signed_keep(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx, bell_signed_result *result);
+static ngx_int_t ngx_http_bell_signed_copy(ngx_http_request_t *r,
+    ngx_str_t *to, bell_str from);
+static ngx_int_t ngx_http_bell_signed_answer(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx);
+static ngx_int_t ngx_http_bell_signed_redirect(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx);
+static ngx_int_t ngx_http_bell_signed_add_field(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
+static void ngx_http_bell_signed_cleanup(void *data);
+static ngx_int_t ngx_http_bell_signed_preconfiguration(ngx_conf_t *cf);
+static void *ngx_http_bell_signed_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_bell_signed_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf,
+    void *parent, void *child);
+static char *ngx_http_bell_signed(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_bell_signed_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static ngx_command_t  ngx_http_bell_signed_commands[] = {
+
+    { ngx_string("bell_signed_issuer"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_bell_signed_issuer,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("bell_signed_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_bell_signed_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_bell_signed_main_conf_t, cache),
+      NULL },
+
+    { ngx_string("bell_signed"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_bell_signed,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_signed_loc_conf_t, issuers),
+      NULL },
+
+    { ngx_string("bell_signed_scheme"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_signed_loc_conf_t, scheme),
+      NULL },
+
+    { ngx_string("bell_signed_country"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_signed_loc_conf_t, country),
+      NULL },
+
+    { ngx_string("bell_signed_asn"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_signed_loc_conf_t, asn),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_bell_signed_module_ctx = {
+    ngx_http_bell_signed_preconfiguration,  /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    ngx_http_bell_signed_create_main_conf,  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_bell_signed_create_loc_conf,  /* create location configuration */
+    ngx_http_bell_signed_merge_loc_conf    /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_bell_signed_module = {
+    NGX_MODULE_V1,
+    &ngx_http_bell_signed_module_ctx,      /* module context */
+    ngx_http_bell_signed_commands,         /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/*
+ * In core's room of identity; again after an internal redirect, where the
+ * token is cut out already: what was found holds, unless others are asked.
+ */
+
+static ngx_int_t
+ngx_http_bell_signed_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                          rc;
+    ngx_pool_cleanup_t                *cln;
+    ngx_http_bell_signed_ctx_t        *ctx;
+    ngx_http_bell_signed_loc_conf_t   *slcf;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_signed_module);
+
+    if (slcf->issuers == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_bell_signed_get_ctx(r);
+
+    if (ctx && ctx->issuers == slcf->issuers) {
+        return ngx_http_bell_signed_answer(r, ctx);
+    }
+
+    if (ctx == NULL) {
+        cln = ngx_pool_cleanup_add(r->pool,
+                                   sizeof(ngx_http_bell_signed_ctx_t));
+        if (cln == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx = cln->data;
+
+        ngx_memzero(ctx, sizeof(ngx_http_bell_signed_ctx_t));
+        ctx->target = r->unparsed_uri;
+
+        /* nothing to clean up: the handler is what it is found by */
+        cln->handler = ngx_http_bell_signed_cleanup;
+
+        ngx_http_set_ctx(r, ctx, ngx_http_bell_signed_module);
+    }
+
+    ctx->issuers = slcf->issuers;
+
+    rc = ngx_http_bell_signed_judge(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DONE ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
+
+    smcf->core->count(smcf->requests[ctx->reason], 1);
+
+    return ngx_http_bell_signed_answer(r, ctx);
+}
+
+
+/* The first issuer of whom there is a token decides. */
+
+static ngx_int_t
+ngx_http_bell_signed_judge(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx)
+{
+    ngx_uint_t                          i;
+    bell_signed_call                    call;
+    bell_signed_room                    room;
+    const bell_tenant                  *tenant;
+    bell_signed_result                  result;
+    bell_signed_request                 sr;
+    ngx_http_bell_signed_issuer_t     **issuers;
+    ngx_http_bell_signed_main_conf_t   *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
+
+    tenant = smcf->core->tenant(r);
+
+    if (ngx_http_bell_signed_request(r, tenant, &sr) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    sr.target.p = (char *) ctx->target.data;
+    sr.target.len = ctx->target.len;
+
+    call.request = &sr;
+    call.verifier.verify = ngx_http_bell_signed_verify;
+    call.verifier.data = smcf;
+    call.room = &room;
+
+    issuers = ctx->issuers->elts;
+
+    for (i = 0; i < ctx->issuers->nelts; i++) {
+
+        room.p = smcf->room;
+        room.left = NGX_HTTP_BELL_SIGNED_ROOM;
+
+        ctx->reason = ngx_http_bell_signed_ask(r, issuers[i], tenant, &call,
+                                               &result);
+
+        if (ctx->reason != BELL_SIGNED_MISSING) {
+            ctx->issuer = issuers[i];
+
+            return ngx_http_bell_signed_keep(r, ctx, &result);
+        }
+    }
+
+    ctx->issuer = NULL;
+
+    return NGX_OK;
+}
+
+
+static bell_signed_reason
+ngx_http_bell_signed_ask(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant,
+    bell_signed_call *call, bell_signed_result *result)
+{
+    bell_signed_reason                 reason;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    static const bell_signed_keys      no_keys;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
+
+    ngx_memzero(result, sizeof(bell_signed_result));
+
+    call->keys = ngx_http_bell_signed_keys(issuer, smcf->core, tenant,
+                                           r->connection->log);
+    if (call->keys == NULL) {
+        call->keys = &no_keys;
+    }
+
+    reason = issuer->kind->check(call, issuer->options, result);
+
+    if (reason == BELL_SIGNED_OK
+        && !ngx_http_bell_signed_host(r, issuer, tenant))
+    {
+        return BELL_SIGNED_RESOURCE;
+    }
+
+    return reason;
+}
+
+
+/* What one worker has verified, all know. */
+
+static bool
+ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str signature)
+{
+    ngx_http_bell_signed_main_conf_t  *smcf = data;
+
+    bool              good;
+    u_char            found;
+    bell_str          known;
+    bell_signed_room  room;
+
+    /* the verifier's own is in use */
+
+    room.p = smcf->room + NGX_HTTP_BELL_SIGNED_ROOM;
+    room.left = BELL_SIGCACHE_SLOT_MAX;
+
+    known = smcf->cache ? ngx_http_bell_signed_known_as(&room, key, alg, bytes,
+                                                        signature)
+                        : BELL_STR_NULL;
+
+    if (known.len
+        && bell_sigcache_get(smcf->cache->cells, 0, known, ngx_time(), &found,
+                             sizeof(found))
+           == sizeof(found))
+    {
+        return true;
+    }
+
+    smcf->core->count(smcf->computed, 1);
+
+    good = bell_signed_key_verify(key, alg, bytes, signature);
+
+    if (good && known.len) {
+        found = 1;
+        (void) bell_sigcache_put(smcf->cache->cells, ngx_pid, 0, known,
+                                 ngx_time(), &found, sizeof(found));
+    }
+
+    return good;
+}
+
+
+/*
+ * The key, what was signed and the signature, which comes last: by its end
+ * the cache finds it.  Empty: it is too long for the cache.
+ */
+
+static bell_str
+ngx_http_bell_signed_known_as(bell_signed_room *room,
+    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
+    bell_str signature)
+{
+    char      *p;
+    bell_str   known;
+    uint32_t   head[4];
+
+    head[0] = (uint32_t) key->fingerprint;
+    head[1] = (uint32_t) (key->fingerprint >> 32);
+    head[2] = (uint32_t) alg;
+    head[3] = (uint32_t) bytes.len;
+
+    known.len = sizeof(head) + bytes.len + signature.len;
+    known.p = bell_signed_take(room, known.len);
+
+    if (known.p == NULL) {
+        return BELL_STR_NULL;
+    }
+
+    p = (char *) known.p;
+
+    p = (char *) ngx_cpymem(p, head, sizeof(head));
+    p = (char *) ngx_cpymem(p, bytes.p, bytes.len);
+    ngx_memcpy(p, signature.p, signature.len);
+
+    return known;
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_keep(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx, bell_signed_result *result)
+{
+    ctx->expires_s = result->expires_s;
+    ctx->redirect_status = result->redirect_status;
+
+    if (ngx_http_bell_signed_copy(r, &ctx->key, result->key_id) != NGX_OK
+        || ngx_http_bell_signed_copy(r, &ctx->subject, result->subject)
+           != NGX_OK
+        || ngx_http_bell_signed_copy(r, &ctx->data, result->data) != NGX_OK
+        || ngx_http_bell_signed_copy(r, &ctx->set_cookie, result->set_cookie)
+           != NGX_OK
+        || ngx_http_bell_signed_copy(r, &ctx->field_name, result->field_name)
+           != NGX_OK
+        || ngx_http_bell_signed_copy(r, &ctx->field_value,
+                                     result->field_value)
+           != NGX_OK
+        || ngx_http_bell_signed_copy(r, &ctx->redirect, result->redirect)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_bell_signed_cut(r, ctx->issuer, result->target);
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_copy(ngx_http_request_t *r, ngx_str_t *to, bell_str from)
+{
+    ngx_str_null(to);
+
+    if (from.len == 0) {
+        return NGX_OK;
+    }
+
+    to->data = ngx_pnalloc(r->pool, from.len);
+    if (to->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(to->data, from.p, from.len);
+    to->len = from.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_answer(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx)
+{
+    ngx_str_t                          name;
+    ngx_http_core_loc_conf_t          *clcf;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    if (ctx->redirect.len) {
+        return ngx_http_bell_signed_redirect(r, ctx);
+    }
+
+    if (ctx->reason != BELL_SIGNED_OK) {
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+        /* where any is enough, another may yet let it in */
+
+        if (clcf->satisfy != NGX_HTTP_SATISFY_ANY) {
+            smcf = ngx_http_get_module_main_conf(r,
+                                                 ngx_http_bell_signed_module);
+            smcf->core->reason(r, "a signed address is needed here: %s",
+                               bell_signed_reason_name(ctx->reason));
+        }
+
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ctx->set_cookie.len) {
+        ngx_str_set(&name, "Set-Cookie");
+
+        if (ngx_http_bell_signed_add_field(r, &name, &ctx->set_cookie)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        /* once, also when an internal redirect comes by here again */
+        ctx->set_cookie.len = 0;
+    }
+
+    if (ctx->field_name.len) {
+        if (ngx_http_bell_signed_add_field(r, &ctx->field_name,
+                                           &ctx->field_value)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->field_name.len = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+/* To the renewed token, or where the token sends those whom it refuses. */
+
+static ngx_int_t
+ngx_http_bell_signed_redirect(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx)
+{
+    ngx_http_clear_location(r);
+
+    r->headers_out.location = ngx_list_push(&r->headers_out.headers);
+    if (r->headers_out.location == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(r->headers_out.location, sizeof(ngx_table_elt_t));
+
+    r->headers_out.location->hash = 1;
+    ngx_str_set(&r->headers_out.location->key, "Location");
+    r->headers_out.location->value = ctx->redirect;
+
+    return ctx->redirect_status ? ctx->redirect_status
+                                : NGX_HTTP_MOVED_TEMPORARILY;
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_add_field(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = *name;
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+ngx_http_bell_signed_ctx_t *
+ngx_http_bell_signed_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_bell_signed_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_bell_signed_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    /* a subrequest, or r->ctx was zeroed by an internal redirect */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_bell_signed_cleanup) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_bell_signed_module);
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_bell_signed_cleanup(void *data)
+{
+    /* void */
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_preconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_signed_module);
+
+    smcf->core = ngx_http_bell_core_load(cf, &ngx_http_bell_signed_module);
+    if (smcf->core == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_bell_signed_add_variables(cf) != NGX_OK
+        || ngx_http_bell_signed_add_metrics(cf, smcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return smcf->core->access(cf, NGX_HTTP_BELL_ROOM_IDENTITY,
+                              ngx_http_bell_signed_handler);
+}
+
+
+static void *
+ngx_http_bell_signed_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    smcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_signed_main_conf_t));
+    if (smcf == NULL) {
+        return NULL;
+    }
+
+    smcf->room = ngx_palloc(cf->pool, NGX_HTTP_BELL_SIGNED_ROOM
+                                      + BELL_SIGCACHE_SLOT_MAX);
+
+    if (smcf->room == NULL
+        || ngx_array_init(&smcf->issuers, cf->pool, 4,
+                          sizeof(ngx_http_bell_signed_issuer_t *))
+           != NGX_OK
+        || ngx_array_init(&smcf->showing, cf->pool, 8, sizeof(ngx_uint_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return smcf;
+}
+
+
+static void *
+ngx_http_bell_signed_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_bell_signed_loc_conf_t  *slcf;
+
+    /* set by ngx_pcalloc(): the values are NULL */
+
+    slcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_signed_loc_conf_t));
+    if (slcf == NULL) {
+        return NULL;
+    }
+
+    slcf->issuers = NGX_CONF_UNSET_PTR;
+
+    return slcf;
+}
+
+
+static char *
+ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_bell_signed_loc_conf_t  *prev = parent;
+    ngx_http_bell_signed_loc_conf_t  *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->issuers, prev->issuers, NULL);
+
+    if (conf->scheme == NULL) {
+        conf->scheme = prev->scheme;
+    }
+
+    if (conf->country == NULL) {
+        conf->country = prev->country;
+    }
+
+    if (conf->asn == NULL) {
+        conf->asn = prev->asn;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* bell_signed off | ISSUER… */
+
+static char *
+ngx_http_bell_signed(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_bell_signed_loc_conf_t  *slcf = conf;
+
+    ngx_str_t                          *value;
+    ngx_uint_t                          i, n;
+    ngx_http_bell_signed_issuer_t     **issuers, **asked;
+    ngx_http_bell_signed_main_conf_t   *smcf;
+
+    if (slcf->issuers != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && value[1].len == 3
+        && ngx_strncmp(value[1].data, "off", 3) == 0)
+    {
+        slcf->issuers = NULL;
+        return NGX_CONF_OK;
+    }
+
+    slcf->issuers = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                     sizeof(ngx_http_bell_signed_issuer_t *));
+    if (slcf->issuers == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_signed_module);
+    issuers = smcf->issuers.elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 0; n < smcf->issuers.nelts; n++) {
+            if (issuers[n]->name.len == value[i].len
+                && ngx_strncmp(issuers[n]->name.data, value[i].data,
+                               value[i].len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (n == smcf->issuers.nelts) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "there is no issuer \"%V\" above: add "
+                               "\"bell_signed_issuer %V KIND …;\" to the http "
+                               "block", &value[i], &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        asked = ngx_array_push(slcf->issuers);
+        *asked = issuers[n];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_bell_signed_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_bell_sigcache(cf, cmd, conf, &ngx_http_bell_signed_module,
+                                  NGX_HTTP_BELL_SIGNED_SLOT);
+}
