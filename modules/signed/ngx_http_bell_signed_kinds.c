@@ -11,6 +11,7 @@
 
 #include "ngx_http_bell_signed_options.h"
 #include "bell_akamai.h"
+#include "bell_cat.h"
 #include "bell_cloudfront.h"
 #include "bell_google_cdn.h"
 #include "bell_media_cdn.h"
@@ -237,6 +238,61 @@ ngx_http_bell_signed_uri_cookies(const void *options, bell_str *names)
 }
 
 
+/* ---- Common Access Tokens */
+
+static const bell_cat_options  ngx_http_bell_signed_cat_defaults = {
+    .param = { "CAT", 3 },
+    .field = { "CTA-Common-Access-Token", 23 },
+    .cookie = { "CTA-Common-Access-Token", 23 },
+    .renewal_window_s = BELL_CAT_RENEWAL_WINDOW_S,
+};
+
+
+static ngx_http_bell_signed_option_t  ngx_http_bell_signed_cat_options[] = {
+    { "issuer", NGX_HTTP_BELL_SIGNED_TEXT,
+      offsetof(bell_cat_options, issuer) },
+    { "audience", NGX_HTTP_BELL_SIGNED_AUDIENCE,
+      offsetof(bell_cat_options, audiences) },
+    { "param", NGX_HTTP_BELL_SIGNED_TEXT, offsetof(bell_cat_options, param) },
+    { "field", NGX_HTTP_BELL_SIGNED_TEXT, offsetof(bell_cat_options, field) },
+    { "cookie", NGX_HTTP_BELL_SIGNED_TEXT,
+      offsetof(bell_cat_options, cookie) },
+    { "renewal_window", NGX_HTTP_BELL_SIGNED_SECONDS,
+      offsetof(bell_cat_options, renewal_window_s) },
+    { "renewal_key", NGX_HTTP_BELL_SIGNED_TEXT,
+      offsetof(bell_cat_options, renewal_key) },
+    { NULL, 0, 0 }
+};
+
+
+static bell_signed_reason
+ngx_http_bell_signed_cat(const bell_signed_call *call, const void *options,
+    bell_signed_result *out)
+{
+    return bell_cat_check(call, options, out);
+}
+
+
+static ngx_uint_t
+ngx_http_bell_signed_cat_cookies(const void *options, bell_str *names)
+{
+    const bell_cat_options  *o = options;
+
+    names[0] = o->cookie;
+
+    return o->cookie.len != 0;
+}
+
+
+static bell_str
+ngx_http_bell_signed_cat_field(const void *options)
+{
+    const bell_cat_options  *o = options;
+
+    return o->field;
+}
+
+
 /* ---- */
 
 static ngx_http_bell_signed_kind_t  ngx_http_bell_signed_kinds[] = {
@@ -268,6 +324,11 @@ static ngx_http_bell_signed_kind_t  ngx_http_bell_signed_kinds[] = {
     { "uri-signing", sizeof(bell_uri_signing_options), NULL,
       ngx_http_bell_signed_uri_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_uri, ngx_http_bell_signed_uri_cookies, NULL },
+
+    { "cat", sizeof(bell_cat_options), &ngx_http_bell_signed_cat_defaults,
+      ngx_http_bell_signed_cat_options, BELL_SIGNED_HMAC_SHA256, 0,
+      ngx_http_bell_signed_cat, ngx_http_bell_signed_cat_cookies,
+      ngx_http_bell_signed_cat_field },
 
     { NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL }
 };

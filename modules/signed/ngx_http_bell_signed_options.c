@@ -10,6 +10,10 @@
 
 #include "ngx_http_bell_signed_options.h"
 #include "bell_akamai.h"
+#include "bell_cat.h"
+
+
+#define NGX_HTTP_BELL_SIGNED_AUDIENCES  8
 
 
 static ngx_int_t ngx_http_bell_signed_set(ngx_conf_t *cf,
@@ -20,6 +24,8 @@ static ngx_int_t ngx_http_bell_signed_set_word(ngx_conf_enum_t *e,
     ngx_str_t *value);
 static ngx_int_t ngx_http_bell_signed_set_file(ngx_conf_t *cf, bell_str *text,
     ngx_str_t *path);
+static ngx_int_t ngx_http_bell_signed_add_audience(ngx_conf_t *cf,
+    bell_cat_options *o, ngx_str_t *value);
 
 
 static ngx_conf_enum_t  ngx_http_bell_signed_locations[] = {
@@ -94,6 +100,16 @@ ngx_http_bell_signed_set(ngx_conf_t *cf, ngx_http_bell_signed_issuer_t *issuer,
         *(int64_t *) p = n;
         return n > 0 ? NGX_OK : NGX_ERROR;
 
+    case NGX_HTTP_BELL_SIGNED_SECONDS:
+        n = ngx_parse_time(value, 1);
+
+        if (n < 0 || (uint64_t) n > UINT32_MAX) {
+            return NGX_ERROR;
+        }
+
+        *(unsigned *) p = (unsigned) n;
+        return NGX_OK;
+
     case NGX_HTTP_BELL_SIGNED_LOCATION:
         n = ngx_http_bell_signed_set_word(ngx_http_bell_signed_locations,
                                           value);
@@ -121,8 +137,11 @@ ngx_http_bell_signed_set(ngx_conf_t *cf, ngx_http_bell_signed_issuer_t *issuer,
 
         return NGX_OK;
 
-    default: /* NGX_HTTP_BELL_SIGNED_FILE */
+    case NGX_HTTP_BELL_SIGNED_FILE:
         return ngx_http_bell_signed_set_file(cf, (bell_str *) p, value);
+
+    default: /* NGX_HTTP_BELL_SIGNED_AUDIENCE */
+        return ngx_http_bell_signed_add_audience(cf, issuer->options, value);
     }
 }
 
@@ -171,6 +190,35 @@ ngx_http_bell_signed_set_file(ngx_conf_t *cf, bell_str *text, ngx_str_t *path)
 
     text->p = (char *) p;
     text->len = secret.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_add_audience(ngx_conf_t *cf, bell_cat_options *o,
+    ngx_str_t *value)
+{
+    bell_str  *list;
+
+    list = (bell_str *) o->audiences;
+
+    if (list == NULL) {
+        list = ngx_palloc(cf->pool,
+                          NGX_HTTP_BELL_SIGNED_AUDIENCES * sizeof(bell_str));
+        if (list == NULL) {
+            return NGX_ERROR;
+        }
+
+        o->audiences = list;
+    }
+
+    if (o->naudiences == NGX_HTTP_BELL_SIGNED_AUDIENCES) {
+        return NGX_ERROR;
+    }
+
+    list[o->naudiences].p = (char *) value->data;
+    list[o->naudiences++].len = value->len;
 
     return NGX_OK;
 }

@@ -17,11 +17,14 @@
 #define NGX_HTTP_BELL_SIGNED_FLAG       1   /* bool: on, off */
 #define NGX_HTTP_BELL_SIGNED_TEXT       2   /* bell_str */
 #define NGX_HTTP_BELL_SIGNED_TIME       3   /* int64_t, seconds */
+#define NGX_HTTP_BELL_SIGNED_SECONDS    4   /* unsigned */
 #define NGX_HTTP_BELL_SIGNED_LOCATION   5   /* bell_akamai_location */
 #define NGX_HTTP_BELL_SIGNED_ALGORITHM  6   /* bell_signed_alg of MACs; goes
                                                for the issuer's secrets, too */
 #define NGX_HTTP_BELL_SIGNED_SECRETS    ((size_t) -1)  /* for them alone */
 #define NGX_HTTP_BELL_SIGNED_FILE       7   /* bell_str: a secret */
+#define NGX_HTTP_BELL_SIGNED_AUDIENCE   8   /* a list of bell_str, and how
+                                               many; one more each time */
 
 
 /* NGX_DECLINED: the kind has no such option. */
