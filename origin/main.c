@@ -106,6 +106,12 @@ static const command commands[] = {
      false,
      "NAME [--tenant NAME…]",
      "makes a key for an edge, for all districts or for those that are named"},
+    {{"sign-key", "new"}, fb_cmd_sign_key_new, true, "FILE", "makes a key ID.key for `firstbell sign`, which edges share"},
+    {{"sign", NULL},
+     fb_cmd_sign,
+     false,
+     "--key FILE [--tenant NAME] [--subject TEXT] [--data TEXT] [--prefix PATH] [--lifetime SECONDS] [--from TIME] [--one-host] URL",
+     "prints the URL, or the path, with a token that allows what is below the prefix"},
     {{"routes", NULL}, fb_cmd_routes, true, "", "prints every route and who may use it, as JSON"},
     {{"settings", NULL}, fb_cmd_settings, true, "", "prints every setting with its default and its bounds"},
 };

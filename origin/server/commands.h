@@ -14,6 +14,8 @@ int fb_cmd_settings(const fb_settings *s, int argc, char **argv);
 int fb_cmd_keys_rotate(const fb_settings *s, int argc, char **argv);
 int fb_cmd_keys_public(const fb_settings *s, int argc, char **argv);
 int fb_cmd_keys_list(const fb_settings *s, int argc, char **argv);
+int fb_cmd_sign(const fb_settings *s, int argc, char **argv);
+int fb_cmd_sign_key_new(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_add(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_tenant_set(const fb_settings *s, int argc, char **argv);

@@ -118,12 +118,14 @@ async function resetByMail() {
 async function rotateKeys() {
     const keepKeys = () => {
         const all = (folder) => readdirSync(place.path(folder)).map((name) => `${folder}/${name}`);
-        for (const file of ['keys/session.pem', 'keys/codes.key', ...all('keys/sessions'), ...all('keys/edges')]) {
+        for (const file of ['keys/session.pem', 'keys/codes.key', 'keys/signer.key', ...all('keys/sessions'), ...all('keys/edges')]) {
             for (const line of place.read(file).split('\n')) if (line.length >= 8 && !line.startsWith('-----')) keep(file, line);
         }
     };
     await mustFirstbell(place, ['keys', 'rotate']);
     await mustFirstbell(place, ['edge-key', 'new', 'edge-1']);
+    await mustFirstbell(place, ['sign-key', 'new', place.path('keys/signer.key')]);
+    await mustFirstbell(place, ['sign', '--key', place.path('keys/signer.key'), '/a/b.ts']);
     keepKeys();
     assert.match(await mustFirstbell(place, ['keys', 'rotate']), /was told to take the keys/);
     keepKeys();
