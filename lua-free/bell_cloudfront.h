@@ -37,7 +37,8 @@ typedef struct {
     bell_str network;        /* IPv4; empty: none */
 } bell_cloudfront_policy;
 
-/* Reads one whose signature holds; false: malformed, or no room. What SDKs write is read without allocation. */
+/* Reads one whose signature holds; false: malformed, or no room. Read in place and without allocation when no text in it has an
+ * escape. */
 bool bell_cloudfront_policy_read(bell_str text, bell_signed_room *room, bell_cloudfront_policy *out) __attribute__((warn_unused_result));
 /* The same for every text, by way of jansson. */
 bool bell_cloudfront_policy_read_json(bell_str text, bell_signed_room *room, bell_cloudfront_policy *out) __attribute__((warn_unused_result));

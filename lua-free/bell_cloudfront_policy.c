@@ -1,4 +1,4 @@
-/* Policies: what SDKs write is compared to their own text piece by piece; whatever differs from that in a byte goes to jansson. */
+/* Policies. What SDKs write is read where it stands; whatever this does not take, for whatever reason, goes to jansson, whose word is the last. */
 #include "bell_cloudfront.h"
 
 #include "bell_json_in.h"
@@ -12,19 +12,32 @@ static bool is_network(bell_str text) {
     return memchr(text.p, ':', text.len) == NULL && bell_address_is_inside(&any, text) >= 0;
 }
 
-/* ---- as SDKs write it */
+/* ---- without allocation: texts of ASCII without escapes, as all SDKs write them */
 
-static bool skip(bell_str *rest, bell_str literal) {
-    if (!bell_str_starts(*rest, literal)) {
+static void skip_space(bell_str *rest) {
+    while (rest->len > 0 && (rest->p[0] == ' ' || rest->p[0] == '\n' || rest->p[0] == '\r' || rest->p[0] == '\t')) {
+        rest->p++;
+        rest->len--;
+    }
+}
+
+/* This mark, behind white space or not. */
+static bool mark(bell_str *rest, char c) {
+    if (rest->len > 0 && rest->p[0] != c) {
+        skip_space(rest);
+    }
+    if (rest->len == 0 || rest->p[0] != c) {
         return false;
     }
-    rest->p += literal.len;
-    rest->len -= literal.len;
+    rest->p++;
+    rest->len--;
     return true;
 }
 
-/* A string without escapes and of ASCII, up to behind its closing quote. */
-static bool take_string(bell_str *rest, bell_str *out) {
+static bool take_text(bell_str *rest, bell_str *out) {
+    if (!mark(rest, '"')) {
+        return false;
+    }
     for (size_t i = 0; i < rest->len; i++) {
         unsigned char c = (unsigned char)rest->p[i];
         if (c == '"') {
@@ -39,40 +52,90 @@ static bool take_string(bell_str *rest, bell_str *out) {
     return false;
 }
 
-/* A time and its closing brace. */
+static bool take_name(bell_str *rest, bell_str *out) {
+    return take_text(rest, out) && mark(rest, ':');
+}
+
+/* The one member of an object, up to its value. */
+static bool take_only(bell_str *rest, bell_str name) {
+    bell_str own;
+
+    return mark(rest, '{') && take_name(rest, &own) && bell_str_eq(own, name);
+}
+
+/* {"AWS:EpochTime": seconds} */
 static bool take_time(bell_str *rest, int64_t *out) {
-    if (*out != 0) {
-        return false; /* twice */
-    }
-    return bell_signed_seconds(bell_str_cut(rest, '}'), out);
-}
+    size_t n = 0;
 
-static bool take_condition(bell_str *rest, bell_cloudfront_policy *out) {
-    if (skip(rest, BELL_STR("\"DateLessThan\":{\"AWS:EpochTime\":"))) {
-        return take_time(rest, &out->until_s);
-    }
-    if (skip(rest, BELL_STR("\"DateGreaterThan\":{\"AWS:EpochTime\":"))) {
-        return take_time(rest, &out->from_s);
-    }
-    return out->network.p == NULL && skip(rest, BELL_STR("\"IpAddress\":{\"AWS:SourceIp\":\"")) && take_string(rest, &out->network) &&
-           is_network(out->network) && skip(rest, BELL_STR("}"));
-}
-
-static bool read_usual(bell_str text, bell_cloudfront_policy *out) {
-    *out = (bell_cloudfront_policy){.has_resource = true};
-    if (!skip(&text, BELL_STR("{\"Statement\":[{\"Resource\":\"")) || !take_string(&text, &out->resource) ||
-        !skip(&text, BELL_STR(",\"Condition\":{"))) {
+    if (*out != 0 || !take_only(rest, BELL_STR("AWS:EpochTime"))) { /* twice, or another */
         return false;
     }
-    do {
-        if (!take_condition(&text, out)) {
-            return false;
-        }
-    } while (skip(&text, BELL_STR(",")));
-    return out->until_s != 0 && bell_str_eq(text, BELL_STR("}}]}"));
+    skip_space(rest);
+    while (n < rest->len && rest->p[n] >= '0' && rest->p[n] <= '9') {
+        n++;
+    }
+    if (!bell_signed_seconds((bell_str){rest->p, n}, out)) {
+        return false;
+    }
+    *rest = (bell_str){rest->p + n, rest->len - n};
+    return mark(rest, '}');
 }
 
-/* ---- as anybody writes it */
+static bool take_conditions(bell_str *rest, bell_cloudfront_policy *out) {
+    bell_str name;
+    bool good = mark(rest, '{');
+
+    while (good) {
+        if (!take_name(rest, &name)) {
+            return false;
+        }
+        if (bell_str_eq(name, BELL_STR("DateLessThan"))) {
+            good = take_time(rest, &out->until_s);
+        } else if (bell_str_eq(name, BELL_STR("DateGreaterThan"))) {
+            good = take_time(rest, &out->from_s);
+        } else {
+            good = bell_str_eq(name, BELL_STR("IpAddress")) && out->network.p == NULL && take_only(rest, BELL_STR("AWS:SourceIp")) &&
+                   take_text(rest, &out->network) && is_network(out->network) && mark(rest, '}');
+        }
+        if (good && !mark(rest, ',')) {
+            return mark(rest, '}');
+        }
+    }
+    return false;
+}
+
+static bool take_statement(bell_str *rest, bell_cloudfront_policy *out) {
+    bell_str name;
+    bool good = mark(rest, '{');
+
+    while (good) {
+        if (!take_name(rest, &name)) {
+            return false;
+        }
+        if (bell_str_eq(name, BELL_STR("Resource"))) {
+            good = !out->has_resource && take_text(rest, &out->resource);
+            out->has_resource = true;
+        } else {
+            good = bell_str_eq(name, BELL_STR("Condition")) && out->until_s == 0 && take_conditions(rest, out) && out->until_s != 0;
+        }
+        if (good && !mark(rest, ',')) {
+            return mark(rest, '}') && out->until_s != 0;
+        }
+    }
+    return false;
+}
+
+/* false: not in this form, which says nothing yet. */
+static bool read_usual(bell_str text, bell_cloudfront_policy *out) {
+    *out = (bell_cloudfront_policy){0};
+    if (!take_only(&text, BELL_STR("Statement")) || !mark(&text, '[') || !take_statement(&text, out) || !mark(&text, ']') || !mark(&text, '}')) {
+        return false;
+    }
+    skip_space(&text);
+    return text.len == 0;
+}
+
+/* ---- any JSON */
 
 /* A copy in the room, which stays when the JSON is given back. */
 static bool keep_text(bell_signed_room *room, const json_t *text, bell_str *out) {

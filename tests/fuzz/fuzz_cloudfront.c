@@ -30,7 +30,7 @@ static bool cookie_field(void *data, bell_str name, unsigned nth, bell_str *valu
     return nth == 0 && value->len > 0 && bell_str_eq(name, BELL_STR("cookie"));
 }
 
-/* What the quick reader takes, the other one takes for the same. */
+/* What is read in place is what jansson reads. */
 static void check_policy(bell_str text) {
     bell_signed_room room = {room_bytes, sizeof(room_bytes)}, again = {room_bytes + 8192, 8192};
     bell_cloudfront_policy a, b;

@@ -187,6 +187,13 @@ static void custom_policies(void **state) {
         {"all of IPv4", ANY(LESS "," IP("0.0.0.0/0")), "/", BELL_SIGNED_OK},
         {"white space", "\n{ \"Statement\" : [ { \"Condition\" : { " LESS " } , \"Resource\" : \"*\" } ] }\r\n", "/", BELL_SIGNED_OK},
 
+        {"as Java writes it", "{\"Statement\": [{\"Resource\":\"" HOST "/a\",\"Condition\":{" LESS "," IP("0.0.0.0/0") "," GREATER(1) "}}]}", "/a",
+         BELL_SIGNED_OK},
+        {"resource twice", "{\"Statement\":[{\"Resource\":\"*\",\"Resource\":\"*\",\"Condition\":{" LESS "}}]}", "/", BELL_SIGNED_MALFORMED},
+        {"conditions twice", "{\"Statement\":[{\"Resource\":\"*\",\"Condition\":{" LESS "},\"Condition\":{" LESS "}}]}", "/", BELL_SIGNED_MALFORMED},
+        {"empty conditions first", "{\"Statement\":[{\"Resource\":\"*\",\"Condition\":{},\"Condition\":{" LESS "}}]}", "/", BELL_SIGNED_MALFORMED},
+        {"a comma too many", ANY(LESS ","), "/", BELL_SIGNED_MALFORMED},
+        {"names without a colon", "{\"Statement\",[{\"Resource\":\"*\",\"Condition\":{" LESS "}}]}", "/", BELL_SIGNED_MALFORMED},
         {"no resource", "{\"Statement\":[{\"Condition\":{" LESS "}}]}", "/", BELL_SIGNED_RESOURCE},
         {"resource that is no text", FOR("1", LESS), "/", BELL_SIGNED_MALFORMED},
         {"resource null", FOR("null", LESS), "/", BELL_SIGNED_MALFORMED},
@@ -248,6 +255,43 @@ static void custom_policies(void **state) {
         assert_row(bell_str_eq(out.key_id, BELL_STR("KRSA")), rows[i].row);
         if (rows[i].want == BELL_SIGNED_OK) {
             assert_row(out.expires_s > c.request.now_s, rows[i].row);
+        }
+    }
+}
+
+/* What is read in place is what jansson reads; what differs from it is left to it. */
+static void two_readers(void **state) {
+    static const struct {
+        const char *row;
+        bell_str text;
+        bool good;
+    } rows[] = {
+        {"plain", BELL_STR(ANY(LESS)), true},
+        {"white space",
+         BELL_STR(" {\t\"Statement\"\n:\r[ {\"Resource\" : \"*\" , \"Condition\" : { \"DateLessThan\" : { \"AWS:EpochTime\" :\n1 } } } ] } \n"),
+         true},
+        {"white space that is none", BELL_STR("\f" ANY(LESS)), false},
+        {"escapes", BELL_STR(FOR("\"\\u002a\"", LESS)), true},
+        {"NUL behind it", BELL_STR(ANY(LESS) "\0"), false},
+        {"NUL in a text", BELL_STR(FOR("\"*\0\"", LESS)), false},
+        {"NUL for white space", BELL_STR("{\0\"Statement\":[{\"Resource\":\"*\",\"Condition\":{" LESS "}}]}"), false},
+        {"a control byte in a text", BELL_STR(FOR("\"*\n\"", LESS)), false},
+        {"DEL in a text", BELL_STR(FOR("\"*\x7f\"", LESS)), true},
+        {"zero first", BELL_STR(ANY("\"DateLessThan\":{\"AWS:EpochTime\":01}")), false},
+        {"ten digits", BELL_STR(ANY("\"DateLessThan\":{\"AWS:EpochTime\":9999999999}")), true},
+        {"eleven digits", BELL_STR(ANY("\"DateLessThan\":{\"AWS:EpochTime\":10000000000}")), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        char bytes[2][500];
+        bell_signed_room room = {bytes[0], sizeof(bytes[0])}, other = {bytes[1], sizeof(bytes[1])};
+        bell_cloudfront_policy a, b;
+        assert_row(bell_cloudfront_policy_read(rows[i].text, &room, &a) == rows[i].good, rows[i].row);
+        assert_row(bell_cloudfront_policy_read_json(rows[i].text, &other, &b) == rows[i].good, rows[i].row);
+        if (rows[i].good) {
+            assert_row(bell_str_eq(a.resource, b.resource) && a.has_resource && b.has_resource, rows[i].row);
+            assert_row(a.until_s == b.until_s && a.from_s == b.from_s, rows[i].row);
         }
     }
 }
@@ -683,6 +727,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_vectors),
         cmocka_unit_test(custom_policies),
+        cmocka_unit_test(two_readers),
         cmocka_unit_test(a_policy_without_a_resource_where_that_is_allowed),
         cmocka_unit_test(clients_of_other_families),
         cmocka_unit_test(urls),
