@@ -8,6 +8,21 @@ static bell_signed_reason one_of(unsigned count, bell_str value, bell_cat_carrie
     return count == 1 && value.len > 0 ? BELL_SIGNED_OK : BELL_SIGNED_MALFORMED;
 }
 
+/* Verifiers that renew tokens write the cookie's name in small letters, whatever it was before. */
+static unsigned find_cookie(const bell_signed_request *r, bell_str wanted, bell_str *value) {
+    bell_str field, name, text;
+    unsigned times = 0;
+
+    for (unsigned nth = 0; r->field(r->data, BELL_STR("cookie"), nth, &field); nth++) {
+        while (bell_signed_next_cookie(&field, &name, &text)) {
+            if (bell_str_ieq(name, wanted) && times++ == 0) {
+                *value = text;
+            }
+        }
+    }
+    return times;
+}
+
 static bell_signed_reason find_token(bell_cat_token *t) {
     const bell_signed_request *r = t->call->request;
     const bell_cat_options *o = t->options;
@@ -22,7 +37,7 @@ static bell_signed_reason find_token(bell_cat_token *t) {
     if (o->field.len > 0 && r->field(r->data, o->field, 0, &value)) {
         return one_of(r->field(r->data, o->field, 1, &second) ? 2 : 1, value, CAT_IN_FIELD, t);
     }
-    if (o->cookie.len > 0 && (n = bell_signed_cookie(r, o->cookie, &value)) > 0) {
+    if (o->cookie.len > 0 && (n = find_cookie(r, o->cookie, &value)) > 0) {
         return one_of(n, value, CAT_IN_COOKIE, t);
     }
     return BELL_SIGNED_MISSING;

@@ -41,7 +41,7 @@ typedef struct {
     size_t naudiences; /* a token with an audience must name one of these; one without is for all */
     bell_str param;    /* names of the query parameter, the field and the cookie; empty: not looked at */
     bell_str field;
-    bell_str cookie;
+    bell_str cookie;           /* compared without case */
     unsigned renewal_window_s; /* how long before its end a token is renewed that says no "deadline" */
     bell_str renewal_key;      /* id of the secret that renewed tokens get; empty: the token's own key, or else the first secret of the set */
     /* Whether the token was used before; remembers it. Asked last, when all else holds. NULL: tokens that ask for it are refused. */

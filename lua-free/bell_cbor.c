@@ -117,11 +117,16 @@ static const struct cbor_callbacks callbacks = {
     .indef_break = on_indefinite,
 };
 
-/* libcbor 0.8 does not know tags of one byte but a few of them; later versions do. */
+/* libcbor 0.8 does not know tags of one byte but a few of them; later versions do. Simple values that nobody has assigned are an error to it, and to
+ * versions of tomorrow one more callback, which those of today have no place for. */
 #define MAJOR(head)    ((unsigned char)(head) >> 5)
 #define SHORT(head)    ((unsigned char)(head)&31)
 #define MAJOR_TAG      6
 #define SHORT_TAGS_END 24
+
+static bool is_simple(unsigned char head) {
+    return (head >= 0xe0 && head < 0xf4) || head == 0xf8;
+}
 
 bool bell_cbor_next(bell_str *rest, bell_cbor_item *out) {
     if (rest->len == 0) {
@@ -131,6 +136,9 @@ bool bell_cbor_next(bell_str *rest, bell_cbor_item *out) {
         set(out, BELL_CBOR_TAG, SHORT(*rest->p));
         *rest = (bell_str){rest->p + 1, rest->len - 1};
         return true;
+    }
+    if (is_simple((unsigned char)*rest->p)) {
+        return false;
     }
     struct cbor_decoder_result r = cbor_stream_decode((cbor_data)rest->p, rest->len, &callbacks, out);
     if (r.status != CBOR_DECODER_FINISHED || r.read == 0 || r.read > rest->len || (out->type == BELL_CBOR_OTHER && out->n == REFUSED)) {

@@ -164,7 +164,8 @@ static void es256(void **state) {
 
 /* ---- how it is carried */
 
-/* `good` and `bad` tokens in the places that a row names: f field, g a second field, c cookie, q query; upper case: the bad one. */
+/* `good` and `bad` tokens in the places that a row names: f field, g a second field, c cookie, d cookie in small letters, q query; upper case: the
+ * bad one. */
 static void carriers(void **state) {
     static const struct {
         const char *where;
@@ -173,8 +174,8 @@ static void carriers(void **state) {
         {"", BELL_SIGNED_MISSING},     {"f", BELL_SIGNED_OK},         {"c", BELL_SIGNED_OK},         {"q", BELL_SIGNED_OK},
         {"F", BELL_SIGNED_SIGNATURE},  {"C", BELL_SIGNED_SIGNATURE},  {"Q", BELL_SIGNED_SIGNATURE},  {"qF", BELL_SIGNED_OK},
         {"Qf", BELL_SIGNED_SIGNATURE}, {"qC", BELL_SIGNED_OK},        {"Qc", BELL_SIGNED_SIGNATURE}, {"fC", BELL_SIGNED_OK},
-        {"Fc", BELL_SIGNED_SIGNATURE}, {"fg", BELL_SIGNED_MALFORMED}, {"cc", BELL_SIGNED_MALFORMED}, {"qq", BELL_SIGNED_MALFORMED},
-        {"qQ", BELL_SIGNED_MALFORMED},
+        {"Fc", BELL_SIGNED_SIGNATURE}, {"fg", BELL_SIGNED_MALFORMED}, {"cc", BELL_SIGNED_MALFORMED}, {"d", BELL_SIGNED_OK},
+        {"D", BELL_SIGNED_SIGNATURE},  {"cd", BELL_SIGNED_MALFORMED}, {"qq", BELL_SIGNED_MALFORMED}, {"qQ", BELL_SIGNED_MALFORMED},
     };
     cat_case *t = cat_new();
     cat_spec spec = CAT_SPEC("{" CAT_BASE "}");
@@ -192,8 +193,8 @@ static void carriers(void **state) {
             char kind = (char)tolower((unsigned char)*w);
             if (kind == 'q') {
                 n += (size_t)sprintf(target + n, "&CAT=%s", token);
-            } else if (kind == 'c') {
-                m += (size_t)sprintf(cookie + m, "; CTA-Common-Access-Token=%s", token);
+            } else if (kind == 'c' || kind == 'd') {
+                m += (size_t)sprintf(cookie + m, "; %s=%s", kind == 'c' ? "CTA-Common-Access-Token" : "cta-common-access-token", token);
             } else {
                 json_array_append_new(fields, json_string(token));
             }
