@@ -257,13 +257,15 @@ ngx_http_bell_signed_cut_cookies(ngx_table_elt_t *h, bell_str *names,
 }
 
 
+/* Without case, as some verifiers find them: no token stays behind. */
+
 static ngx_uint_t
 ngx_http_bell_signed_is_name(bell_str name, bell_str *names, ngx_uint_t n)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
-        if (bell_str_eq(name, names[i])) {
+        if (bell_str_ieq(name, names[i])) {
             return 1;
         }
     }

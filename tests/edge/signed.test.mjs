@@ -122,7 +122,7 @@ test('a key of the tenant lets in what it has signed, says so, and is cut from a
     const referer = `https://north.example${cloudfront(north, 'n1', '/page?x=1')}`;
     const until = nowSeconds() + 1000;
     const signed = cloudfront(north, 'n1', '/films/a.mp4?size=large', { until });
-    const { status, headers, json } = await ask(signed, { headers: { referer, cookie: 'theme=dark;CloudFront-Policy=x; a=b' } });
+    const { status, headers, json } = await ask(signed, { headers: { referer, cookie: 'theme=dark;CloudFront-Policy=x; cloudfront-policy=y; a=b' } });
     assert.deepEqual([status, headers.status, headers.reason, headers.issuer, headers.key, headers.ends], [200, 'valid', 'ok', 'films', 'n1', String(until)]);
     assert.equal(json.url, '/films/a.mp4?size=large');
     assert.equal(json.headers.referer, 'https://north.example/page?x=1');
