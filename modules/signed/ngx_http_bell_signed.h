@@ -150,6 +150,8 @@ typedef struct {
 typedef struct {
     ngx_array_t                      *issuers;  /* of issuers' pointers; NULL:
                                                    "off" */
+    ngx_array_t                      *names;    /* of the server; where someone
+                                                   is asked */
     ngx_http_complex_value_t         *scheme;   /* NULL: the connection's */
     ngx_http_complex_value_t         *country;
     ngx_http_complex_value_t         *asn;

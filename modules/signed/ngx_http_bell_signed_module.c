@@ -45,6 +45,8 @@ static void *ngx_http_bell_signed_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_bell_signed_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf,
     void *parent, void *child);
+static char *ngx_http_bell_signed_keep_names(ngx_conf_t *cf,
+    ngx_http_bell_signed_loc_conf_t *slcf);
 static char *ngx_http_bell_signed(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_bell_signed_cache(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -625,6 +627,33 @@ ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->asn == NULL) {
         conf->asn = prev->asn;
     }
+
+    return conf->issuers ? ngx_http_bell_signed_keep_names(cf, conf)
+                         : NGX_CONF_OK;
+}
+
+
+/* nginx itself forgets them behind its configuration. */
+
+static char *
+ngx_http_bell_signed_keep_names(ngx_conf_t *cf,
+    ngx_http_bell_signed_loc_conf_t *slcf)
+{
+    ngx_array_t               *names;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    names = &cscf->server_names;
+
+    slcf->names = ngx_array_create(cf->pool, ngx_max(names->nelts, 1),
+                                   sizeof(ngx_http_server_name_t));
+    if (slcf->names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(slcf->names->elts, names->elts,
+               names->nelts * sizeof(ngx_http_server_name_t));
+    slcf->names->nelts = names->nelts;
 
     return NGX_CONF_OK;
 }

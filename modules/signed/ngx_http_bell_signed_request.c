@@ -315,17 +315,17 @@ ngx_http_bell_signed_host(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_bell_signed_served(ngx_http_request_t *r)
 {
-    ngx_str_t                  *host, *name;
-    ngx_uint_t                  i;
-    ngx_http_server_name_t     *sn;
-    ngx_http_core_srv_conf_t   *cscf;
+    ngx_str_t                        *host, *name;
+    ngx_uint_t                        i;
+    ngx_http_server_name_t           *sn;
+    ngx_http_bell_signed_loc_conf_t  *slcf;
 
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_signed_module);
 
     host = &r->headers_in.server;
-    sn = cscf->server_names.elts;
+    sn = slcf->names->elts;
 
-    for (i = 0; i < cscf->server_names.nelts; i++) {
+    for (i = 0; i < slcf->names->nelts; i++) {
 
 #if (NGX_PCRE)
         if (sn[i].regex) {

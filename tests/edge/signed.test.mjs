@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, createSign, generateKeyPairSync } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
+import plainHttp from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { nowSeconds } from '../lib/edge-context.mjs';
@@ -73,13 +74,21 @@ const server = () => `
     location /elsewhere { internal; bell_signed films; proxy_pass http://origin; }
     location /rewritten { rewrite ^/rewritten(.*) /new$1 break; bell_signed films; proxy_pass http://origin; }
     location /figures { bell_signed off; bell_status json; }`;
-const http = () => `upstream origin { server unix:${place.path('sock/origin.sock')}; }
+const http = () => `bell_tenant on; upstream origin { server unix:${place.path('sock/origin.sock')}; }
     log_format all '$request|$request_uri|$args|$http_referer|$http_cookie|$bell_signed_status|$bell_signed_key';
     bell_signed_cache zone=signatures:1m;
     bell_signed_issuer films cloudfront;
     bell_signed_issuer ours path;
     bell_signed_issuer old akamai secret=a:${secretFile('akamai', HEX)} location=cookie name=hdntl host=north.example;
-    bell_signed_issuer filed cloudfront key=f1:${place.write('filed.pem', pem(filed))} host=north.example;`;
+    bell_signed_issuer filed cloudfront key=f1:${place.write('filed.pem', pem(filed))} host=north.example;
+    bell_signed_issuer named cloudfront key=f1:${place.path('filed.pem')};
+    server {
+        listen unix:${place.path('sock/names.sock')};
+        server_name exact.example *.wild.example .dot.example ~^re[0-9]+\\.example$;
+        bell_tenant off;
+        ${said.replace('"$early"', '""')}
+        location / { bell_signed named; proxy_pass http://origin; }
+    }`;
 
 let edge;
 let origin;
@@ -203,6 +212,18 @@ test('keys change with the directory: one follows the other with both valid, win
 test('a key from a file is for the hosts that the operator names', async () => {
     assert.equal((await ask(cloudfront(filed, 'f1', '/filed'))).status, 200);
     assert.deepEqual(verdict(await ask(cloudfront(filed, 'f1', '/filed', { host: 'south.example' }), { host: 'south.example' })), [403, 'resource']);
+});
+
+test('or for the names of the server, not for what ends there for want of another', async () => {
+    const reasonFor = (host) =>
+        new Promise((resolve, reject) => {
+            const request = plainHttp.request({ socketPath: place.path('sock/names.sock'), path: cloudfront(filed, 'f1', '/a', { host }), headers: { host }, agent: false }, (answer) => {
+                answer.resume().on('end', () => resolve(answer.headers.reason));
+            });
+            request.on('error', reject).end();
+        });
+    for (const host of ['exact.example', 'a.wild.example', 'b.a.wild.example', 'dot.example', 'a.dot.example', 're12.example']) assert.equal(await reasonFor(host), 'ok', host);
+    for (const host of ['other.example', 'wild.example', 'adot.example', 'rex.example', 'xexact.example']) assert.equal(await reasonFor(host), 'resource', host);
 });
 
 test('on its further way: other locations, proxy_pass with a path, "satisfy any", a rewrite before', async () => {

@@ -1,0 +1,191 @@
+// What it costs to check signed requests: an object of 4 KiB from nginx's own cache, asked for by addresses that are signed, with the check and without.
+// Beside us the ways that nginx users have: secure_link (MD5), and an HMAC-SHA256 in Lua. One worker on one core, the load on the other.
+
+import { execFileSync } from 'node:child_process';
+import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:crypto';
+import { chmodSync, existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+import { freePort } from '../../tests/lib/place.mjs';
+import { children } from '../../tests/lib/run.mjs';
+import { modulePath, startNginx, tempPaths } from '../../tests/lib/server-nginx.mjs';
+import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
+import { httpLoad } from '../lib/generator.mjs';
+import { cpuMicroseconds } from '../lib/process.mjs';
+import { median } from '../lib/report.mjs';
+import { playRounds } from '../lib/rounds.mjs';
+
+export const title = 'checking signed addresses: CPU a request beside the same answer unchecked, secure_link, and an HMAC in Lua';
+
+const ADDED_MAX_US = 2.0;
+const TENANTS = 100;
+const ADDRESSES = 512;
+const CONNECTIONS = 48;
+const HEX = 'aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899';
+const UNTIL = Math.floor(Date.now() / 1000) + 86_400;
+const LUA_MODULES = ['/usr/lib/nginx/modules/ndk_http_module.so', '/usr/lib/nginx/modules/ngx_http_lua_module.so'];
+const BROWSER = [
+    'User-Agent: Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36',
+    'Accept: */*', 'Accept-Encoding: gzip, deflate, br', 'Accept-Language: en-US,en;q=0.9',
+].join('\t');
+
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const hmac = (text) => createHmac('sha256', Buffer.from(HEX, 'hex')).update(text);
+
+/** Each way: how an address is signed, what checks it, and the bar. */
+const ways = {
+    'CloudFront, RSA-2048, known signature': {
+        sign: ({ hosts: [host] }, file) => {
+            const policy = `{"Statement":[{"Resource":"http://${host}/films/${file}","Condition":{"DateLessThan":{"AWS:EpochTime":${UNTIL}}}}]}`;
+            const signature = createSign('sha1').update(policy).sign(privateKey, 'base64').replaceAll('+', '-').replaceAll('=', '_').replaceAll('/', '~');
+            return `/films/${file}?Expires=${UNTIL}&Signature=${signature}&Key-Pair-Id=n1`;
+        },
+        check: 'bell_signed cloudfront;',
+        bar: { value_max: ADDED_MAX_US },
+    },
+    'our token in the path, HMAC-SHA256': {
+        sign: ({ id }, file) => {
+            const head = `v1.p1.${id}..${UNTIL}.${Buffer.from('42').toString('base64url')}.`;
+            return `/films/bell-token=${head}.${hmac(`firstbell path token\n\n/films/\n${head}`).digest('base64url')}/${file}`;
+        },
+        check: 'bell_signed path;',
+        bar: { value_max: ADDED_MAX_US },
+    },
+    'Akamai, HMAC-SHA256': {
+        sign: (_, file) => {
+            const body = `exp=${UNTIL}~acl=/films/*`;
+            return `/films/${file}?__token__=${body}~hmac=${hmac(body).digest('hex')}`;
+        },
+        check: 'bell_signed akamai;',
+        bar: { value_max: ADDED_MAX_US },
+    },
+    'peer: secure_link, MD5': {
+        sign: (_, file) => `/films/${file}?md5=${createHash('md5').update(`${UNTIL}/films/${file} secret`).digest('base64url')}&expires=${UNTIL}`,
+        check: 'secure_link $arg_md5,$arg_expires; secure_link_md5 "$secure_link_expires$uri secret"; if ($secure_link != "1") { return 403; }',
+        peer: true,
+    },
+    'peer: Lua, HMAC-SHA256 through ffi': {
+        sign: (_, file) => `/films/${file}?token=${hmac(`${UNTIL}/films/${file}`).digest('hex')}&expires=${UNTIL}`,
+        check: 'access_by_lua_block { check() }',
+        peer: true,
+        lua: true,
+    },
+};
+
+const LUA = `init_by_lua_block {
+        local ffi = require "ffi"
+        ffi.cdef [[
+            typedef struct evp_md_st EVP_MD;
+            const EVP_MD *EVP_sha256(void);
+            unsigned char *HMAC(const EVP_MD *md, const void *key, int key_len, const unsigned char *d, size_t n, unsigned char *out, unsigned int *len);
+            int CRYPTO_memcmp(const void *a, const void *b, size_t len);
+        ]]
+        local C, md, out, len, wanted = ffi.C, ffi.C.EVP_sha256(), ffi.new("unsigned char[32]"), ffi.new("unsigned int[1]"), ffi.new("unsigned char[32]")
+        local key = ("${HEX}"):gsub("..", function(b) return string.char(tonumber(b, 16)) end)
+        function check()
+            local token, expires = ngx.var.arg_token, ngx.var.arg_expires
+            if not token or #token ~= 64 or not expires or tonumber(expires) <= ngx.time() then return ngx.exit(403) end
+            local text = expires .. ngx.var.uri
+            C.HMAC(md, key, #key, text, #text, out, len)
+            for i = 0, 31 do wanted[i] = tonumber(token:sub(2 * i + 1, 2 * i + 2), 16) or 0 end
+            if C.CRYPTO_memcmp(out, wanted, 32) ~= 0 then return ngx.exit(403) end
+        end
+    }`;
+
+export async function play(place, report, { quick, say }) {
+    const keys = [
+        { kid: 'n1', use: 'cloudfront', alg: 'public', key: publicKey.export({ type: 'spki', format: 'pem' }) },
+        { kid: 'p1', use: 'path', alg: 'hex', key: HEX },
+        { kid: 'a1', use: 'akamai', alg: 'hex', key: HEX },
+    ];
+    const tenants = Array.from({ length: TENANTS }, (_, n) => tenant(n + 1, `district-${n}`, [`district-${n}.firstbell.example`], { keys }));
+    publish(place, snapshot(1, tenants));
+    place.write('origin/part.ts', 'x'.repeat(4096));
+    chmodSync(place.path('origin'), 0o755);
+    const hasLua = LUA_MODULES.every(existsSync);
+    const played = Object.entries(ways).filter(([, { lua }]) => !lua || hasLua);
+    const { worker, ports } = await startEdge(place, played, hasLua);
+    const contenders = played.flatMap(([name, { sign }], way) => {
+        const lines = Array.from({ length: ADDRESSES }, (_, i) => {
+            const one = tenants[i % TENANTS];
+            return `GET ${sign(one, `lesson-${i}.ts`)}\tHost: ${one.hosts[0]}\t${BROWSER}`;
+        });
+        const requests = place.write(`requests-${way}`, lines.join('\n'));
+        return ['without', 'with'].map((which) => ({ name, which, port: ports[way][which], requests }));
+    });
+    for (const contender of contenders) await measure(contender, 0, worker); // each answer and each signature once
+    say(`${contenders.length} contenders, ${quick ? 1 : 16} rounds`);
+    const results = await playRounds(contenders, quick ? 1 : 16, (contender, round) => measure(contender, round, worker));
+    for (const [name, way] of Object.entries(ways)) addRows(report, name, way, contenders, results);
+    report.note(`an object of 4 KiB from nginx's cache (proxy_cache, open files kept), ${ADDRESSES} addresses of ${TENANTS} tenants, whose keys are in the directory; the same ` +
+        'signed addresses with the check and without, one worker, tenants told apart in both; each signature verified once before');
+}
+
+function addRows(report, name, { bar, peer }, contenders, results) {
+    const [plain, checked] = ['without', 'with'].map((which) => contenders.find((one) => one.name === name && one.which === which)).map((one) => results.get(one));
+    if (!plain) {
+        report.row({ name: `${name}: the check adds`, unit: 'us', why: 'libnginx-mod-http-lua is not installed (auto/deps load)' });
+        return;
+    }
+    report.row({ name: `${name}: CPU a request unchecked, best`, value: Math.min(...plain), unit: 'us' });
+    report.row({ name: `${name}: the check adds, best of each`, value: Math.min(...checked) - Math.min(...plain), unit: 'us', ...(!peer && { bar }) });
+    report.row({ name: `${name}: the check adds, median of the rounds`, value: median(checked.map((us, i) => us - plain[i])), unit: 'us' });
+}
+
+async function startEdge(place, played, hasLua) {
+    const ports = [];
+    const servers = [];
+    for (const [, { check }] of played) {
+        const pair = { without: await freePort(), with: await freePort() };
+        ports.push(pair);
+        for (const which of ['without', 'with']) servers.push(serverConf(place, pair[which], which === 'with' ? check : ''));
+    }
+    const modules = [modulePath(), modulePath('ngx_http_bell_signed_module'), ...(hasLua ? LUA_MODULES : [])];
+    const conf = `${modules.map((file) => `load_module ${file};`).join('\n')}
+worker_processes 1;
+worker_cpu_affinity 01;
+events { worker_connections 512; }
+http {
+    ${tempPaths(place)}
+    access_log off;
+    keepalive_requests 100000000;
+    open_file_cache max=20000 inactive=1h;
+    open_file_cache_valid 1h;
+    proxy_cache_path ${place.path('cache')} keys_zone=cache:8m levels=1:2 inactive=1d use_temp_path=off;
+    bell_directory zone=tenants:8m file=${place.path('directory.snapshot')} interval=1h;
+    bell_tenant on;
+    bell_signed_cache zone=signatures:16m;
+    bell_signed_issuer cloudfront cloudfront;
+    bell_signed_issuer path path;
+    bell_signed_issuer akamai akamai;
+    ${hasLua ? LUA : ''}
+    ${servers.join('\n    ')}
+    server { listen unix:${place.path('sock/origin.sock')}; bell_tenant off; location / { root ${place.path('origin')}; try_files /part.ts =404; add_header Cache-Control max-age=86400; } }
+}
+`;
+    const nginx = await startNginx(place, { conf, port: ports[0].without, name: 'edge', level: 'warn' });
+    const [worker] = children(nginx.program.child.pid);
+    return { worker, ports };
+}
+
+function serverConf(place, port, check) {
+    return `server {
+        listen 127.0.0.1:${port};
+        location / {
+            ${check}
+            proxy_cache cache;
+            proxy_cache_key $server_port$host$uri;
+            proxy_cache_valid 200 1d;
+            proxy_pass http://unix:${place.path('sock/origin.sock')};
+        }
+    }`;
+}
+
+/** Microseconds of CPU a request, of the worker alone. The load keeps to another core, where there is one. */
+async function measure({ name, which, port, requests }, round, worker) {
+    if (availableParallelism() > 1) execFileSync('taskset', ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' }); // its children follow
+    const before = cpuMicroseconds([worker]);
+    const out = await httpLoad(['--to', port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1].map(String));
+    if (out.good !== out.answered || out.errors > 0) throw new Error(`${name} ${which}: ${out.good} of ${out.answered} answered well, ${out.errors} connections broke`);
+    return (cpuMicroseconds([worker]) - before) / out.answered;
+}
