@@ -12,7 +12,8 @@ typedef struct {
     bell_str cookie; /* empty: "Cloud-CDN-Cookie" */
 } bell_google_cdn_options;
 
-/* The keys are secrets for BELL_SIGNED_HMAC_SHA1, their ids the names of keys. */
+/* A signature of Media CDN's length counts as none, so that both may stand side by side. The keys are secrets for BELL_SIGNED_HMAC_SHA1, their ids
+ * the names of keys. */
 bell_signed_reason bell_google_cdn_check(const bell_signed_call *call, const bell_google_cdn_options *options, bell_signed_result *out);
 
 #pragma GCC visibility pop

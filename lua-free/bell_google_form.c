@@ -31,7 +31,6 @@ bool bell_google_form_read(bell_str *text, char separator, bool with_ranges, bel
     return f->whole.len <= BELL_GOOGLE_TEXT_MAX;
 }
 
-/* Signature last: what a query holds of the others tells whose it is. */
 static const bell_str names[] = {{"URLPrefix", 9}, {"Expires", 7}, {"KeyName", 7}, {"Signature", 9}, {"IPRanges", 8}};
 enum { PREFIX, EXPIRES, KEY_NAME, SIGNATURE, RANGES, NAMES };
 
@@ -56,10 +55,10 @@ int bell_google_form_find(bell_str query, bool with_ranges, bell_str *text) {
         }
         is_cloudfront = is_cloudfront || bell_str_eq(name, BELL_STR("Key-Pair-Id"));
     }
-    if (seen[KEY_NAME] == 0 && seen[PREFIX] == 0 && (seen[SIGNATURE] == 0 || is_cloudfront)) {
-        return 0; /* an Expires alone may be anybody's */
+    if (seen[SIGNATURE] == 0 || (is_cloudfront && seen[KEY_NAME] == 0 && seen[PREFIX] == 0)) {
+        return 0;
     }
-    return twice || seen[KEY_NAME] == 0 || seen[SIGNATURE] == 0 || seen[EXPIRES] == 0 ? -1 : 1;
+    return twice || seen[KEY_NAME] == 0 || seen[EXPIRES] == 0 ? -1 : 1;
 }
 
 bell_str bell_google_form_strip(bell_signed_room *room, bell_str target, bool with_ranges) {

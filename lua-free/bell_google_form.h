@@ -24,8 +24,8 @@ typedef struct {
  * read. False: another order, or something else between. IPRanges are Media CDN's alone. */
 bool bell_google_form_read(bell_str *text, char separator, bool with_ranges, bell_google_form *form);
 
-/* Where the form begins in a query. 1 found (*text is the query from there), 0 no parameter of Google's here, -1 one of them twice, or only some. A
- * Signature beside Key-Pair-Id and none of the others is CloudFront's. */
+/* Where the form begins in a query. 1 found (*text is the query from there), 0 it has no Signature, which is what makes it a signed one, or that is
+ * CloudFront's (beside Key-Pair-Id), -1 one of the parameters is there twice, or one is missing. */
 int bell_google_form_find(bell_str query, bool with_ranges, bell_str *text);
 /* The target without the parameters of the form. NULL p: no room. */
 bell_str bell_google_form_strip(bell_signed_room *room, bell_str target, bool with_ranges);

@@ -4,6 +4,7 @@
 #include "bell_media_token.h"
 
 #define SIGNATURE_BYTES 64
+#define MAC_BYTES       20 /* of a signature of Cloud CDN, whose URLs look the same */
 #define SIGNATURE_TEXT  96 /* of 88 characters, escaped */
 #define NAME_BYTES      64
 
@@ -56,7 +57,11 @@ static bell_signed_reason verify(const bell_signed_call *call, const bell_google
     unsigned char raw[SIGNATURE_TEXT];
     bell_str signature = {(const char *)raw, SIGNATURE_BYTES};
 
-    if (f->signature.len > SIGNATURE_TEXT || bell_google_decode(f->signature, raw) != SIGNATURE_BYTES || !is_key_name(f->key_name)) {
+    long len = f->signature.len <= SIGNATURE_TEXT ? bell_google_decode(f->signature, raw) : -1;
+    if (len == MAC_BYTES) {
+        return BELL_SIGNED_MISSING;
+    }
+    if (len != SIGNATURE_BYTES || !is_key_name(f->key_name)) {
         return BELL_SIGNED_MALFORMED;
     }
     bell_str bytes = whole_url ? url_up_to(call, f->fields.p + f->fields.len) : f->fields;

@@ -18,7 +18,8 @@ typedef struct {
     bell_str token_keys;  /* the key set (id of keys) of tokens, which name none; empty: all */
 } bell_media_cdn_options;
 
-/* A KeyName is the id that the keys of a set have in common: those valid now are tried, the first BELL_MEDIA_CDN_TRIES of them. */
+/* A signature of Cloud CDN's length counts as none, so that both may stand side by side. A KeyName is the id that the keys of a set have in common:
+ * those valid now are tried, the first BELL_MEDIA_CDN_TRIES of them. */
 bell_signed_reason bell_media_cdn_check(const bell_signed_call *call, const bell_media_cdn_options *options, bell_signed_result *out);
 
 #pragma GCC visibility pop

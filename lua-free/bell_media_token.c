@@ -266,10 +266,7 @@ static bool is_path_inside(bell_str globs, bell_str target) {
 }
 
 static bell_signed_reason check_claims(const bell_signed_call *call, const token *t, bell_signed_result *out) {
-    if (t->unknown) {
-        return BELL_SIGNED_UNSUPPORTED;
-    }
-    if (!bell_signed_is_text(t->values[FIELD_SESSION_ID]) || !bell_signed_is_text(t->values[FIELD_DATA])) {
+    if (t->unknown || !bell_signed_is_text(t->values[FIELD_SESSION_ID]) || !bell_signed_is_text(t->values[FIELD_DATA])) {
         return BELL_SIGNED_MALFORMED;
     }
     out->subject = t->values[FIELD_SESSION_ID];

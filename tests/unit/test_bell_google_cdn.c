@@ -127,9 +127,12 @@ static const url_row url_rows[] = {
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1&Signature=$=", BELL_SIGNED_MALFORMED, "/a"},
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1&Signature=^%", BELL_SIGNED_MALFORMED, "/a"},
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1&Signature=", BELL_SIGNED_MALFORMED, "/a"},
+    {HOST "/a?" E "&KeyName=k1",
+     "/a?" E "&KeyName=k1&Signature=QhWcq48iCRTJFayWexw929QRxjOxE8ZPSQ38ybTxLhu77hmS_JB6GSougMu_-ejS_ZiGguqxT-HfgSFuy3f5DQ==", BELL_SIGNED_MISSING,
+     ""},
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1&Signature=AAAA", BELL_SIGNED_MALFORMED, "/a"},
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1&Signature", BELL_SIGNED_MALFORMED, "/a"},
-    {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1", BELL_SIGNED_MALFORMED, "/a"},
+    {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1", BELL_SIGNED_MISSING, ""},
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&Signature=$", BELL_SIGNED_MALFORMED, "/a"},
     {HOST "/a?KeyName=k1", "/a?KeyName=k1&Signature=$", BELL_SIGNED_MALFORMED, "/a"},
     {HOST "/a?" E "&KeyName=k1", "/a?" E "&KeyName=k1&Signature=$&", BELL_SIGNED_MALFORMED, "/a?"},
@@ -231,7 +234,7 @@ static void cookies(void **state) {
         {PREFIX, "Cloud-CDN-Cookie=" COOKIE ":Signature=$", "/hls/c7/s1.ts", BELL_SIGNED_SIGNATURE},
         {E ":KeyName=k1", "Cloud-CDN-Cookie=" E ":KeyName=k1:Signature=$", "/hls/c7/s1.ts", BELL_SIGNED_MALFORMED},
         {COOKIE, "Cloud-CDN-Cookie=" COOKIE ":Signature=$", "/hls/c7/s1.ts?" PREFIX "&Signature=$", BELL_SIGNED_SIGNATURE},
-        {COOKIE, "Cloud-CDN-Cookie=" COOKIE ":Signature=$", "/hls/c7/s1.ts?KeyName=k1", BELL_SIGNED_MALFORMED},
+        {COOKIE, "Cloud-CDN-Cookie=" COOKIE ":Signature=$", "/hls/c7/s1.ts?KeyName=k1&URLPrefix=x", BELL_SIGNED_OK},
     };
     bell_signed_keys keys = {{google_secret("k1", BELL_SIGNED_HMAC_SHA1, KEY)}, 1};
 

@@ -150,6 +150,7 @@ static const row rows[] = {
     {HOST "/v/a.mp4?" E "&KeyName=ks1", "/v/b.mp4?" E "&KeyName=ks1&Signature=$", NULL, BELL_SIGNED_SIGNATURE, "/v/b.mp4"},
     {HOST "/v/a.mp4?" E "&KeyName=ks1", "/v/a.mp4?" E "&KeyName=ks1&Signature=$&x", NULL, BELL_SIGNED_MALFORMED, "/v/a.mp4?x"},
     {HOST "/v/a.mp4?" E "&KeyName=ks1", "/v/a.mp4?" E "&KeyName=ks1&Signature=AAAA", NULL, BELL_SIGNED_MALFORMED, "/v/a.mp4"},
+    {HOST "/v/a.mp4?" E "&KeyName=ks1", "/v/a.mp4?" E "&KeyName=ks1&Signature=HN1b7aHL48ateGg-ldfZLD62qZI=", NULL, BELL_SIGNED_MISSING, ""},
     {HOST "/v/../a.mp4?" E "&KeyName=ks1", "/v/../a.mp4?" E "&KeyName=ks1&Signature=$", NULL, BELL_SIGNED_PATH, "/v/../a.mp4"},
     {HOST "/a?Expires=1800000000&KeyName=ks1", "/a?Expires=1800000000&KeyName=ks1&Signature=$", NULL, BELL_SIGNED_EXPIRED, "/a"},
 
@@ -166,7 +167,7 @@ static const row rows[] = {
     {COOKIE, "/hls/c7/s1.ts", COOKIE ":Signature=$; Edge-Cache-Cookie=x", BELL_SIGNED_MALFORMED, "/hls/c7/s1.ts"},
     {COOKIE, "/hls/c7/s1.ts", "", BELL_SIGNED_MISSING, ""},
     {E ":KeyName=ks1", "/hls/c7/s1.ts", E ":KeyName=ks1:Signature=$", BELL_SIGNED_MALFORMED, "/hls/c7/s1.ts"},
-    {COOKIE, "/hls/c7/s1.ts?KeyName=ks1", COOKIE ":Signature=$", BELL_SIGNED_MALFORMED, "/hls/c7/s1.ts"},
+    {COOKIE, "/hls/c7/s1.ts?KeyName=ks1", COOKIE ":Signature=$", BELL_SIGNED_OK, "/hls/c7/s1.ts?KeyName=ks1"},
     {COOKIE, "/hls/c7/s1.ts?" PREFIX "&Signature=$", COOKIE ":Signature=$", BELL_SIGNED_SIGNATURE, "/hls/c7/s1.ts"},
     {"URLPrefix=[" HOST "/]~" E, "/a", "URLPrefix=[" HOST "/]~" E "~Signature=$", BELL_SIGNED_MALFORMED, "/a"},
 
