@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
+import { waitFor } from '../lib/wait.mjs';
 import { startSmtp } from '../lib/server-smtp.mjs';
 import { CHROMEBOOK, checkPage, open, openBrowser, openPage, PHONE, shown, signIn, signOut, until } from './browser.mjs';
 import { openStack } from './stack.mjs';
@@ -298,6 +299,7 @@ test('a reset by mail: the link in the mail leads to a new password', async () =
         const mail = await mailbox.waitForMail();
         const [link] = mail.text.match(/https:\S+/);
         assert.ok(link.startsWith(`${stack.origin}/reset#`), link);
+        await waitFor('the job to be over, with which the link begins to count', async () => (await sql('SELECT count(*) FROM reset_links')) !== '0');
         await page.goto('about:blank');
         await page.goto(link);
         await page.waitForSelector('#new-password');

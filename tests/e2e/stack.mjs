@@ -1,7 +1,7 @@
 // The whole of Firstbell for a browser: edge with its real configuration, origin, jobs, PostgreSQL, a small district and the demo course with its media.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 
 import { app, cache, fill } from '../lib/app.mjs';
@@ -57,7 +57,10 @@ export async function startEdge(place, port) {
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1, HTTP2: http2Words() };
     const template = fill(readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8'), values);
     const conf = template.replace(/^(daemon|pid|error_log) .*\n/gm, ''); // the harness says these itself
-    const restart = () => startNginx(place, { conf, port, level: 'notice', name: 'edge' });
+    const restart = () => {
+        rmSync(place.path('sock/edge-status.sock'), { force: true }); // as auto/up does: a master that was killed leaves it behind
+        return startNginx(place, { conf, port, level: 'notice', name: 'edge' });
+    };
     const { program } = await restart();
     return { origin: `https://demo.localhost:${port}`, spki: publicKeyHash(made.certificate), certificate: made, port, ca: made.ca, program, restart };
 }

@@ -112,6 +112,7 @@ async function resetByMail() {
     const mail = await mailbox.waitForMail();
     const [, link] = mail.text.match(/\/reset#([\w-]{43})\n/);
     keep('a link', link);
+    await waitFor('the job to be over, with which the link begins to count', async () => (await sql('SELECT count(*) FROM reset_links')) === '1');
     assert.equal((await open().post('/api/v1/activation', { link, password: keep('a password by link', 'nine badgers in line') })).status, 201);
 }
 
