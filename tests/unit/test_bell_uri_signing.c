@@ -579,7 +579,7 @@ static void algorithms_belong_to_keys(void **state) {
     EVP_PKEY *signers[] = {NULL, rsa, ec, ed};
     static const char *const algs[] = {"HS256", "RS256", "ES256", "EdDSA", "PS256", "HS512", "none", "hs256", ""}, *const ids[] = {"h", "r", "e",
                                                                                                                                    "d"};
-    char members[3][1000], jwk[1200], header[100];
+    char members[3][1000], jwk[3100], header[100];
     bell_uri_signing_options options = {0};
     bell_signed_keys keys = {.keys = {secret("h", "c2VjcmV0IG9uZQ", false)}, .nkeys = 1};
     bell_signed_result out;
