@@ -31,27 +31,47 @@ static const unsigned char values[256] = {
     ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
 };
 
+static bool decode_four(const char *in, unsigned char *out) {
+    unsigned a = values[(unsigned char)in[0]] - 1U, b = values[(unsigned char)in[1]] - 1U;
+    unsigned c = values[(unsigned char)in[2]] - 1U, d = values[(unsigned char)in[3]] - 1U;
+
+    if ((a | b | c | d) > 63) {
+        return false;
+    }
+    out[0] = (unsigned char)(a << 2 | b >> 4);
+    out[1] = (unsigned char)(b << 4 | c >> 2);
+    out[2] = (unsigned char)(c << 6 | d);
+    return true;
+}
+
+/* The last two or three characters, of one or two bytes. Bits that no byte uses are zero, so that each value has one spelling only. */
+static long decode_rest(bell_str in, unsigned char *out) {
+    char four[4] = {'A', 'A', 'A', 'A'};
+    unsigned char three[3];
+
+    memcpy(four, in.p, in.len);
+    if (!decode_four(four, three) || three[in.len - 1] != 0) {
+        return -1;
+    }
+    memcpy(out, three, in.len - 1);
+    return (long)in.len - 1;
+}
+
 long bell_base64url_decode(bell_str in, unsigned char *out) {
-    uint32_t bits = 0;
-    unsigned nbits = 0;
-    long n = 0;
+    size_t i = 0;
+    long n = 0, rest;
 
     if (in.len % 4 == 1) {
         return -1;
     }
-    for (size_t i = 0; i < in.len; i++) {
-        unsigned v = values[(unsigned char)in.p[i]];
-
-        if (v == 0) {
+    for (; in.len - i >= 4; i += 4, n += 3) {
+        if (!decode_four(in.p + i, out + n)) {
             return -1;
         }
-        bits = bits << 6 | (v - 1);
-        nbits += 6;
-        if (nbits >= 8) {
-            nbits -= 8;
-            out[n++] = (unsigned char)(bits >> nbits);
-        }
     }
-    /* Bits that no byte uses are zero, so that each value has one spelling only. */
-    return (bits & ((1u << nbits) - 1)) == 0 ? n : -1;
+    if (i == in.len) {
+        return n;
+    }
+    rest = decode_rest((bell_str){in.p + i, in.len - i}, out + n);
+    return rest < 0 ? -1 : n + rest;
 }

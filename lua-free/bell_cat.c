@@ -80,10 +80,13 @@ static bool decode(bell_cat_token *t, bell_str *bytes) {
     char *p = token.len <= BELL_CAT_TOKEN_MAX ? bell_signed_take(t->call->room, token.len) : NULL;
     size_t len;
 
-    if (p == NULL || !unify(token, t->carrier == CAT_IN_QUERY, p, &len)) {
+    if (p == NULL) {
         return false;
     }
-    long n = bell_base64url_decode((bell_str){p, len}, (unsigned char *)p); /* in place: it never writes past what it has read */
+    long n = bell_base64url_decode(token, (unsigned char *)p); /* as nearly all are written */
+    if (n < 0 && unify(token, t->carrier == CAT_IN_QUERY, p, &len)) {
+        n = bell_base64url_decode((bell_str){p, len}, (unsigned char *)p); /* in place: it never writes past what it has read */
+    }
     *bytes = (bell_str){p, n > 0 ? (size_t)n : 0};
     return n > 0;
 }

@@ -19,29 +19,62 @@ unsigned bell_cat_place(int64_t label) {
     return 0;
 }
 
-bell_signed_reason bell_cat_collect(bell_cat_token *t) {
-    bell_str rest = t->payload, value;
-    bell_cbor_item head, key;
-    bool unknown = false;
-    int64_t label;
+/* Claims for private use mean nothing here, but none may be there twice. */
+typedef struct {
+    int64_t labels[BELL_CBOR_PAIRS_MAX];
+    size_t n;
+    bool unknown; /* a claim that is neither known nor private */
+} others;
 
-    if (!bell_cbor_take(&rest, &value) || rest.len > 0) {
-        return BELL_SIGNED_MALFORMED;
+static bool add_other(others *o, bool is_number, int64_t label) {
+    for (size_t i = 0; is_number && i < o->n; i++) {
+        if (o->labels[i] == label) {
+            return false;
+        }
     }
-    rest = t->payload;
-    if (!bell_cbor_next(&rest, &head) || head.type != BELL_CBOR_MAP) {
+    o->unknown = o->unknown || !is_number || label >= PRIVATE_USE;
+    o->labels[o->n] = label;
+    o->n += is_number;
+    return true;
+}
+
+static bool collect_one(bell_cat_token *t, bell_str *rest, others *o) {
+    bell_cbor_item key;
+    int64_t label = 0;
+    bell_str value;
+
+    if (!bell_cbor_next(rest, &key) || key.type > BELL_CBOR_TEXT || !bell_cbor_take(rest, &value)) {
+        return false;
+    }
+    bool is_number = bell_cbor_to_i64(&key, &label);
+    unsigned place = is_number ? bell_cat_place(label) : 0;
+    if (place == 0) {
+        return add_other(o, is_number, label);
+    }
+    bool first = t->claims[place].len == 0;
+    t->claims[place] = value;
+    return first;
+}
+
+bell_signed_reason bell_cat_collect(bell_cat_token *t) {
+    bell_str rest = t->payload;
+    others o;
+    bell_cbor_item head;
+
+    o.n = 0;
+    o.unknown = false;
+    if (!bell_cbor_next(&rest, &head) || head.type != BELL_CBOR_MAP || head.n > BELL_CBOR_PAIRS_MAX) {
         return BELL_SIGNED_MALFORMED;
     }
     for (uint64_t i = 0; i < head.n; i++) {
-        if (!bell_cbor_next(&rest, &key) || !bell_cbor_take(&rest, &value)) {
+        if (!collect_one(t, &rest, &o)) {
             return BELL_SIGNED_MALFORMED;
         }
-        bool is_number = bell_cbor_to_i64(&key, &label);
-        unsigned place = is_number ? bell_cat_place(label) : 0;
-        t->claims[place] = value; /* place 0 is nobody's */
-        unknown = unknown || (place == 0 && !(is_number && label < PRIVATE_USE));
     }
-    return unknown ? BELL_SIGNED_UNSUPPORTED : BELL_SIGNED_OK;
+    if (rest.len > 0) {
+        return BELL_SIGNED_MALFORMED;
+    }
+    return o.unknown ? BELL_SIGNED_UNSUPPORTED : BELL_SIGNED_OK;
 }
 
 /* ---- values */

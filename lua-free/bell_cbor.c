@@ -5,7 +5,11 @@
 /* ---- heads: libcbor calls one of these for what it has read */
 
 static void set(void *item, bell_cbor_type type, uint64_t n) {
-    *(bell_cbor_item *)item = (bell_cbor_item){.type = type, .n = n};
+    bell_cbor_item *i = item;
+
+    i->type = type;
+    i->n = n;
+    i->text = BELL_STR_NULL;
 }
 
 static void on_uint8(void *item, uint8_t v) {

@@ -28,7 +28,7 @@ typedef enum {
 typedef struct {
     bell_cbor_type type;
     uint64_t n;
-    double number;
+    double number; /* of FLOAT; otherwise not set */
     bell_str text; /* of BYTES and TEXT */
 } bell_cbor_item;
 
@@ -45,7 +45,7 @@ bool bell_cbor_to_i64(const bell_cbor_item *item, int64_t *out);
 /* The next item of an array whose head was read, as a whole; false behind the last. *left counts down. */
 bool bell_cbor_each(bell_str *rest, uint64_t *left, bell_str *whole);
 
-/* The head of a whole item that was taken; a value of no other type, and of `length` when that is not SIZE_MAX. */
+/* The head of a whole item that was taken, when it is of that type. */
 bool bell_cbor_is(bell_str whole, bell_cbor_type type, bell_cbor_item *out);
 
 #pragma GCC visibility pop

@@ -119,6 +119,10 @@ static void claims(void **state) {
         {T("7: \"text\""), BELL_SIGNED_MALFORMED},
         /* what is not known */
         {T("-65537: {1: [2]}"), BELL_SIGNED_OK},
+        {T("-65537: 1, -65538: 1"), BELL_SIGNED_OK},
+        {T("-65537: 1, -65537: 1"), BELL_SIGNED_MALFORMED},
+        {T("-70000: {1: 1, 1: 1}"), BELL_SIGNED_MALFORMED},
+        {T("[1]: 1"), BELL_SIGNED_MALFORMED},
         {T("-65536: 1"), BELL_SIGNED_UNSUPPORTED},
         {T("-1: 1"), BELL_SIGNED_UNSUPPORTED},
         {T("8: {}"), BELL_SIGNED_UNSUPPORTED},
