@@ -307,17 +307,27 @@ static bell_signed_reason read_fields(const attempt *a, claims *c, bell_signed_r
     return BELL_SIGNED_OK;
 }
 
-static bool is_path_inside(bell_str acl, bell_str target) {
-    bell_str path, query;
-    bool has_query;
-
-    bell_signed_split(target, &path, &query, &has_query);
+static bool matches_one(bell_str acl, bell_str path) {
     while (acl.len > 0) {
         if (bell_signed_matches(bell_str_cut(&acl, '!'), path, true)) {
             return true;
         }
     }
     return false;
+}
+
+/* Patterns are of the path as it is in the request, or of the text that a client made it of. */
+static bool is_path_inside(const attempt *a, bell_str acl, bell_str target) {
+    bell_str path, query;
+    bool has_query;
+
+    bell_signed_split(target, &path, &query, &has_query);
+    if (matches_one(acl, path)) {
+        return true;
+    }
+    char *text = path.len > 0 && memchr(path.p, '%', path.len) != NULL ? bell_signed_take(a->call->room, path.len) : NULL;
+    size_t len = text != NULL ? unescape_url(path, text) : 0;
+    return len > 0 && matches_one(acl, (bell_str){text, len});
 }
 
 static bell_signed_reason check_address(const bell_signed_request *r, bell_str ip) {
@@ -341,7 +351,7 @@ static bell_signed_reason check_claims(const attempt *a, const claims *c, const 
     if (!bell_signed_is_plain_target(out->target)) {
         return BELL_SIGNED_PATH;
     }
-    if (c->values[FIELD_ACL].p != NULL && !is_path_inside(c->values[FIELD_ACL], out->target)) {
+    if (c->values[FIELD_ACL].p != NULL && !is_path_inside(a, c->values[FIELD_ACL], out->target)) {
         return BELL_SIGNED_RESOURCE;
     }
     return c->values[FIELD_IP].p != NULL ? check_address(r, c->values[FIELD_IP]) : BELL_SIGNED_OK;

@@ -32,7 +32,7 @@ typedef struct {
 /* Each key of the set that is valid now is tried, so that one may follow the other: the key_id found is of the one that was right. The value is tried
  * as it was sent and, when it has escapes, decoded: tokens may carry escapes of their own, and clients encode what they send. A URL is hashed as it
  * is in the request, and as its signer may have written it before a client made a URL of it (a space for "%20", "é" for "%C3%A9"), with `escape` in
- * the forms of the SDKs for Node and Python. A token that is empty counts as none. */
+ * the forms of the SDKs for Node and Python; patterns are matched with the path in both ways, too. A token that is empty counts as none. */
 bell_signed_reason bell_akamai_check(const bell_signed_call *call, const bell_akamai_options *options, bell_signed_result *out);
 
 /* What a token is to say. Empty texts and 0: not there. */

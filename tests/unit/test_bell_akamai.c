@@ -149,6 +149,33 @@ static void fields(void **state) {
     }
 }
 
+/* Patterns as people write them, and what a client makes of the path. */
+static void patterns_with_escapes(void **state) {
+    static const struct {
+        const char *acl, *path;
+        bell_signed_reason reason;
+    } rows[] = {
+        {"/v/\xc3\xa9 1/*", "/v/%C3%A9%201/a.mp4", BELL_SIGNED_OK}, {"/v/%C3%A9%201/*", "/v/%C3%A9%201/a.mp4", BELL_SIGNED_OK},
+        {"/v/\xc3\xa9/*", "/v/\xc3\xa9/a.mp4", BELL_SIGNED_OK},     {"/v/\xc3\xa9/*", "/v/%c3%a9/a.mp4", BELL_SIGNED_RESOURCE},
+        {"/v/%c3%a9/*", "/v/%C3%A9/a.mp4", BELL_SIGNED_RESOURCE},   {"/v/a/*", "/v/%61/a.mp4", BELL_SIGNED_RESOURCE},
+        {"/v/a/*", "/v%2Fa%2Fa.mp4", BELL_SIGNED_RESOURCE},         {"/v/a b/*", "/v/a%2520b/a.mp4", BELL_SIGNED_RESOURCE},
+        {"/v/?/*", "/v/%C3%A9/a.mp4", BELL_SIGNED_RESOURCE},        {"/v/ */b", "/v/%20/../b", BELL_SIGNED_PATH},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        char body[200], token[400], target[600];
+        bell_signed_result out;
+        signed_case c;
+        snprintf(body, sizeof(body), EXP "~acl=%s", rows[i].acl);
+        sign_text(plain.alg, KEY, body, "", token, sizeof(token));
+        snprintf(target, sizeof(target), "%s?hdnts=%s", rows[i].path, token);
+        signed_case_init(&c);
+        c.request.target = bell_str_of(target);
+        assert_row(check_one(&c, &plain, &out) == rows[i].reason, rows[i].path);
+    }
+}
+
 static void unknown_client(void **state) {
     bell_signed_result out;
     char token[300], target[400];
@@ -466,11 +493,17 @@ static void salts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors),         cmocka_unit_test(fields),
-        cmocka_unit_test(unknown_client),  cmocka_unit_test(shapes),
-        cmocka_unit_test(digits_of_a_mac), cmocka_unit_test(encoded_values),
-        cmocka_unit_test(too_long),        cmocka_unit_test(cookies_and_headers),
-        cmocka_unit_test(algorithms),      cmocka_unit_test(keys_and_their_windows),
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(fields),
+        cmocka_unit_test(patterns_with_escapes),
+        cmocka_unit_test(unknown_client),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(digits_of_a_mac),
+        cmocka_unit_test(encoded_values),
+        cmocka_unit_test(too_long),
+        cmocka_unit_test(cookies_and_headers),
+        cmocka_unit_test(algorithms),
+        cmocka_unit_test(keys_and_their_windows),
         cmocka_unit_test(salts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
