@@ -167,10 +167,16 @@ static int digit_of(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* 43 characters of base64url as in RFC 6920, or 64 hexadecimal digits, which some issuers write. */
+/* Base64url as in RFC 6920; as drafts of the RFC and some issuers write it, also padded, in the other alphabet, or in 64 hexadecimal digits. */
 static bool read_hash(bell_str text, unsigned char out[HASH_BYTES]) {
-    if (text.len == BELL_BASE64URL_LEN(HASH_BYTES)) {
-        return bell_base64url_decode(text, out) == HASH_BYTES;
+    char plain[BELL_BASE64URL_LEN(HASH_BYTES)];
+
+    if (text.len == sizeof(plain) || (text.len == sizeof(plain) + 1 && text.p[sizeof(plain)] == '=')) {
+        for (size_t i = 0; i < sizeof(plain); i++) {
+            char c = text.p[i] == '/' ? '_' : text.p[i];
+            plain[i] = c == '+' ? '-' : c;
+        }
+        return bell_base64url_decode((bell_str){plain, sizeof(plain)}, out) == HASH_BYTES;
     }
     for (size_t i = 0; text.len == 2 * HASH_BYTES && i < HASH_BYTES; i++) {
         int high = digit_of(text.p[2 * i]), low = digit_of(text.p[2 * i + 1]);
@@ -182,16 +188,25 @@ static bool read_hash(bell_str text, unsigned char out[HASH_BYTES]) {
     return text.len == 2 * HASH_BYTES;
 }
 
+/* The name of an algorithm that stands in front, if any: there is but one. */
+static bool take_name(bell_str *said) {
+    for (size_t i = 0; i < said->len; i++) {
+        if (said->p[i] == ';' || said->p[i] == ':') {
+            bell_str name = {said->p, i};
+            *said = (bell_str){said->p + i + 1, said->len - i - 1};
+            return bell_str_eq(name, BELL_STR("sha-256")) || bell_str_eq(name, BELL_STR("sha256"));
+        }
+    }
+    return true;
+}
+
 static bell_signed_reason check_hash(bell_str said, bell_str uri) {
     unsigned char want[HASH_BYTES], got[EVP_MAX_MD_SIZE];
-    bell_str rest = said, name = bell_str_cut(&rest, ';');
 
-    if (name.len == said.len) {
-        rest = said; /* no name of an algorithm: there is but one */
-    } else if (!bell_str_eq(name, BELL_STR("sha-256"))) {
+    if (!take_name(&said)) {
         return BELL_SIGNED_UNSUPPORTED;
     }
-    if (!read_hash(rest, want) || EVP_Digest(uri.p, uri.len, got, NULL, EVP_sha256(), NULL) != 1) {
+    if (!read_hash(said, want) || EVP_Digest(uri.p, uri.len, got, NULL, EVP_sha256(), NULL) != 1) {
         return BELL_SIGNED_MALFORMED;
     }
     return memcmp(want, got, HASH_BYTES) == 0 ? BELL_SIGNED_OK : BELL_SIGNED_RESOURCE;

@@ -261,5 +261,6 @@ bell_signed_reason bell_uri_signing_check(const bell_signed_call *call, const be
     if (c.times == 1) {
         reason = check_token(call, options, &c, c.token, out);
     }
-    return reason == BELL_SIGNED_OK || cookies == 0 ? reason : check_cookies(call, options, name, &c, reason, out);
+    bool ask_cookies = cookies > 0 && (reason == BELL_SIGNED_MISSING || reason == BELL_SIGNED_EXPIRED);
+    return ask_cookies ? check_cookies(call, options, name, &c, reason, out) : reason;
 }

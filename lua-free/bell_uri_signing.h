@@ -6,14 +6,14 @@
  *   ;URISigningPackage=JWT      a parameter of a segment
  *   Cookie: URISigningPackage=JWT
  *
- * A URI has at most one. It is asked first and then each cookie of the name, and the first that is valid counts. Claims are compared with the URI
- * without the token: scheme, "://", host and the rest of the raw target.
+ * A URI has at most one, and it decides; but where it has ended, a cookie may hold the one that it was renewed to. Of several cookies the first that
+ * is valid counts. Claims are compared with the URI without the token: scheme, "://", host and the rest of the raw target.
  *
  * The key says which algorithm a token has: a secret HS256, RSA RS256, P-256 ES256, Ed25519 EdDSA. Without "kid" the keys of the token's algorithm
  * are tried. The header is read for "alg" and "kid" alone; "crit" is refused.
  *
  * Claims: "iss", "aud", "exp", "nbf" (no leeway; a token has ended at the second of "exp"), "jti", "sub", "cdniv", "cdnicrit", "cdniip", "cdniuc"
- * ("regex:" and "hash:", the latter as RFC 6920, 5, writes SHA-256), "cdniets", "cdnistt", "cdnistd". Others are passed over, as RFC 7519 says,
+ * ("regex:", and "hash:" with SHA-256 as RFC 6920, 5, writes it), "cdniets", "cdnistt", "cdnistd". Others are passed over, as RFC 7519 says,
  * unless "cdnicrit" is there: no extension is known here, so that is UNSUPPORTED. */
 #ifndef BELL_URI_SIGNING_H
 #define BELL_URI_SIGNING_H

@@ -144,6 +144,9 @@ int fb_cmd_sign_key_new(const fb_settings *s, int argc, char **argv) {
     if (!make_key(path)) {
         return 1;
     }
-    printf("%s is made. `firstbell sign --key %s` signs with it, and edges verify with the same key: keep both as secret.\n", file, file);
+    printf("%s is made. `firstbell sign --key %s` signs with it. Edges verify with the same: `firstbell tenant key add --tenant NAME --use path "
+           "--alg hex"
+           " --file %s %.*s`, or bell_signed_issuer NAME path secret=%.*s:FILE; in a copy that is kept as secret.\n",
+           file, file, file, BELL_STR_ARG(fb_sign_key_id(file)), BELL_STR_ARG(fb_sign_key_id(file)));
     return 0;
 }

@@ -290,9 +290,10 @@ static void another_name(void **state) {
     signed_keys_free(&keys);
 }
 
-/* The first that is valid counts; when none is, the reason is the first one's. */
+/* The URI's decides, unless it has ended. Of cookies the first that is valid counts; when none is, the reason is the first one's. */
 static void the_uri_and_cookies_together(void **state) {
     char *good = strdup(token_of("{\"exp\":2145916800,\"cdniuc\":\"regex:.*\",\"sub\":\"good\"}"));
+    char *forged = strdup(jose_sign("{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{\"exp\":1000000000}", NULL, false, "secret two"));
     char *old = strdup(token_of("{\"exp\":1000000000,\"cdniuc\":\"regex:.*\",\"sub\":\"old\"}"));
     const struct {
         const char *what, *target;
@@ -304,7 +305,8 @@ static void the_uri_and_cookies_together(void **state) {
         {"an old URI beside a renewed cookie", old, {good}, BELL_SIGNED_OK, "good"},
         {"an old URI beside nothing", old, {NULL}, BELL_SIGNED_EXPIRED, "old"},
         {"an old URI beside nonsense", old, {"x", "y"}, BELL_SIGNED_EXPIRED, "old"},
-        {"nonsense beside an old cookie", "a.b.c", {old}, BELL_SIGNED_MALFORMED, ""},
+        {"nonsense beside a good cookie", "a.b.c", {good}, BELL_SIGNED_MALFORMED, ""},
+        {"a wrong signature beside a good cookie", forged, {good}, BELL_SIGNED_SIGNATURE, ""},
         {"no URI, nonsense and a good cookie", NULL, {"x", good}, BELL_SIGNED_OK, "good"},
         {"no URI, nonsense and an old cookie", NULL, {"x", old}, BELL_SIGNED_MALFORMED, ""},
         {"no URI, an old cookie and nonsense", NULL, {old, "x"}, BELL_SIGNED_EXPIRED, "old"},
@@ -333,6 +335,7 @@ static void the_uri_and_cookies_together(void **state) {
     }
     free(good);
     free(old);
+    free(forged);
     signed_keys_free(&keys);
 }
 
@@ -398,6 +401,11 @@ static void claims(void **state) {
         {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"regex:https://cdn.school.example/A\\\\?b\"}", BELL_SIGNED_RESOURCE},
         {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4\"}", BELL_SIGNED_OK},
         {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4\"}", BELL_SIGNED_OK},
+        {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha256:zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4=\"}", BELL_SIGNED_OK},
+        {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;zr34rrfw/xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4\"}", BELL_SIGNED_OK},
+        {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4-\"}", BELL_SIGNED_MALFORMED},
+        {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;;zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4\"}", BELL_SIGNED_MALFORMED},
+        {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:;zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4\"}", BELL_SIGNED_UNSUPPORTED},
         {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;cebdf8aeb7f0ff17c393a7780d7a3429474dd8222e35b984343f59c82A1DE58E\"}", BELL_SIGNED_OK},
         {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;zr34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y5\"}", BELL_SIGNED_MALFORMED},
         {"{\"iss\":\"i\"," EVER ",\"cdniuc\":\"hash:sha-256;ar34rrfw_xfDk6d4DXo0KUdN2CIuNbmEND9ZyCod5Y4\"}", BELL_SIGNED_RESOURCE},
