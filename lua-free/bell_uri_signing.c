@@ -255,7 +255,8 @@ bell_signed_reason bell_uri_signing_check(const bell_signed_call *call, const be
     if (!fits || c.times > 1 || c.uri.len > BELL_URI_SIGNING_URI_BYTES) {
         return BELL_SIGNED_MALFORMED;
     }
-    if (!bell_signed_is_plain_target(target)) {
+    /* what a segment holds behind its token is a segment of its own without it */
+    if (!bell_signed_is_plain_target(target) || !bell_signed_is_plain_target(c.target)) {
         return BELL_SIGNED_PATH;
     }
     if (c.times == 1) {
