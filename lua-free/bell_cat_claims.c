@@ -1,6 +1,8 @@
 /* The claims of a token against a request, in the order of the table at the end. */
 #include "bell_cat_parts.h"
 
+#include "bell_signed_text.h"
+
 #define PRIVATE_USE   (-65536) /* labels below are (RFC 8392, 9.1) */
 #define DATE_MAX      9007199254740991LL
 #define IPV4_TAG      52 /* RFC 9164 */
@@ -207,7 +209,13 @@ static bell_signed_reason hold_issued(bell_cat_token *t, bell_str v) {
 }
 
 static bell_signed_reason hold_subject(bell_cat_token *t, bell_str v) {
-    return bell_cat_text(v, &t->out->subject) ? BELL_SIGNED_OK : BELL_SIGNED_MALFORMED;
+    bell_str subject;
+
+    if (!bell_cat_text(v, &subject) || !bell_signed_is_text(subject)) { /* an upstream may be told it in a field */
+        return BELL_SIGNED_MALFORMED;
+    }
+    t->out->subject = subject;
+    return BELL_SIGNED_OK;
 }
 
 static bell_signed_reason hold_id(bell_cat_token *t, bell_str v) {

@@ -167,6 +167,10 @@ static void claims(void **state) {
         {T("7: h'01', 308: 2"), BELL_SIGNED_UNSUPPORTED},
         {T("7: h'01', 308: 3"), BELL_SIGNED_UNSUPPORTED},
         {T("7: h'01', 308: \"1\""), BELL_SIGNED_MALFORMED},
+        /* whom it is for, "a CR LF b" being no name */
+        {T("2: \"a b\""), BELL_SIGNED_OK},
+        {T("2: x'64610d0a62'"), BELL_SIGNED_MALFORMED},
+        {T("2: x'62617f'"), BELL_SIGNED_MALFORMED},
         {T("322: {}"), BELL_SIGNED_OK},
         {T("322: 1"), BELL_SIGNED_MALFORMED},
         {T("323: 1"), BELL_SIGNED_MALFORMED},
