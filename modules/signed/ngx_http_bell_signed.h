@@ -164,6 +164,9 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                      *issuers;  /* who were asked */
+    unsigned                          is_cut:1;
+    unsigned                          is_moved:1; /* its path is another one,
+                                                     and so may its location */
     ngx_http_bell_signed_issuer_t    *issuer;   /* NULL: no token of any */
     bell_signed_reason                reason;
     ngx_str_t                         target;   /* as it was received */
@@ -197,7 +200,7 @@ ngx_uint_t ngx_http_bell_signed_host(ngx_http_request_t *r,
  * request is over already.
  */
 ngx_int_t ngx_http_bell_signed_cut(ngx_http_request_t *r,
-    ngx_http_bell_signed_issuer_t *issuer, bell_str target);
+    ngx_http_bell_signed_ctx_t *ctx, bell_str target);
 
 
 /* for the preconfiguration handler */

@@ -15,10 +15,12 @@
 
 
 static ngx_int_t ngx_http_bell_signed_cut_target(ngx_http_request_t *r,
-    bell_str target);
+    ngx_http_bell_signed_ctx_t *ctx, bell_str target);
+static ngx_int_t ngx_http_bell_signed_strip(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, bell_str *target);
 static ngx_int_t ngx_http_bell_signed_parse(ngx_http_request_t *r,
     ngx_str_t *target);
-static void ngx_http_bell_signed_cut_args(ngx_http_request_t *r,
+static ngx_int_t ngx_http_bell_signed_cut_args(ngx_http_request_t *r,
     bell_str was, bell_str query);
 static ngx_int_t ngx_http_bell_signed_cut_line(ngx_http_request_t *r);
 static void ngx_http_bell_signed_cut_fields(ngx_http_request_t *r,
@@ -36,24 +38,55 @@ static void ngx_http_bell_signed_find_showing(ngx_http_request_t *r,
     ngx_http_bell_signed_main_conf_t *smcf);
 
 
+/*
+ * Also what is another issuer's who is asked here: who decided is not the only
+ * one whose token somebody would take.
+ */
+
 ngx_int_t
 ngx_http_bell_signed_cut(ngx_http_request_t *r,
-    ngx_http_bell_signed_issuer_t *issuer, bell_str target)
+    ngx_http_bell_signed_ctx_t *ctx, bell_str target)
 {
-    ngx_int_t  rc;
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_bell_signed_issuer_t  **issuers;
 
-    rc = ngx_http_bell_signed_cut_target(r, target);
+    /*
+     * Behind an internal redirect others may be asked: they find their token
+     * in the address as it was received, and it is cut out of what is left.
+     */
+
+    if (ctx->is_cut) {
+        target.p = (char *) r->unparsed_uri.data;
+        target.len = r->unparsed_uri.len;
+    }
+
+    issuers = ctx->issuers->elts;
+
+    for (i = 0; i < ctx->issuers->nelts; i++) {
+        if ((issuers[i] != ctx->issuer || ctx->is_cut)
+            && ngx_http_bell_signed_strip(r, issuers[i], &target) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->is_cut = 1;
+
+    rc = ngx_http_bell_signed_cut_target(r, ctx, target);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    ngx_http_bell_signed_cut_fields(r, issuer);
+    for (i = 0; i < ctx->issuers->nelts; i++) {
+        ngx_http_bell_signed_cut_fields(r, issuers[i]);
 
-    if (r->headers_in.referer
-        && ngx_http_bell_signed_cut_referer(r, issuer) != NGX_OK)
-    {
-        return NGX_ERROR;
+        if (r->headers_in.referer
+            && ngx_http_bell_signed_cut_referer(r, issuers[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     ngx_http_bell_signed_forget_variables(r);
@@ -63,7 +96,8 @@ ngx_http_bell_signed_cut(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_bell_signed_cut_target(ngx_http_request_t *r, bell_str target)
+ngx_http_bell_signed_cut_target(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx, bell_str target)
 {
     bool        has_query;
     bell_str    was, was_path, was_query, path, query;
@@ -92,21 +126,25 @@ ngx_http_bell_signed_cut_target(ngx_http_request_t *r, bell_str target)
     bell_signed_split(was, &was_path, &was_query, &has_query);
     bell_signed_split(target, &path, &query, &has_query);
 
-    /* what "rewrite" has made of the path before is the operator's */
+    r->unparsed_uri = copy;
 
-    if (r->valid_unparsed_uri && !bell_str_eq(was_path, path)) {
-        rc = ngx_http_bell_signed_parse(r, &copy);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-    } else {
-        ngx_http_bell_signed_cut_args(r, was_query, query);
-        r->unparsed_uri = copy;
+    if (ngx_http_bell_signed_cut_line(r) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return ngx_http_bell_signed_cut_line(r);
+    /* what "rewrite" has made of the path before is the operator's */
+
+    if (!r->valid_unparsed_uri || bell_str_eq(was_path, path)) {
+        return ngx_http_bell_signed_cut_args(r, was_query, query);
+    }
+
+    rc = ngx_http_bell_signed_parse(r, &copy);
+
+    if (rc == NGX_OK) {
+        ctx->is_moved = 1;
+    }
+
+    return rc;
 }
 
 
@@ -137,16 +175,49 @@ ngx_http_bell_signed_parse(ngx_http_request_t *r, ngx_str_t *target)
 }
 
 
-static void
+/* "rewrite" puts what it adds in front, and "&" between. */
+
+static ngx_int_t
 ngx_http_bell_signed_cut_args(ngx_http_request_t *r, bell_str was,
     bell_str query)
 {
-    if (r->args.len == was.len
-        && ngx_memcmp(r->args.data, was.p, was.len) == 0)
+    u_char  *p;
+    size_t   head;
+
+    if (was.len == 0 || r->args.len < was.len) {
+        return NGX_OK;
+    }
+
+    head = r->args.len - was.len;
+
+    if ((head && r->args.data[head - 1] != '&')
+        || ngx_memcmp(r->args.data + head, was.p, was.len) != 0)
     {
+        return NGX_OK;
+    }
+
+    if (head == 0) {
         r->args.data = (u_char *) query.p;
         r->args.len = query.len;
+        return NGX_OK;
     }
+
+    if (query.len == 0) {
+        r->args.len = head - 1;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, head + query.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ngx_cpymem(p, r->args.data, head), query.p, query.len);
+
+    r->args.data = p;
+    r->args.len = head + query.len;
+
+    return NGX_OK;
 }
 
 
@@ -171,7 +242,10 @@ ngx_http_bell_signed_cut_line(ngx_http_request_t *r)
     *p++ = ' ';
     p = ngx_cpymem(p, r->unparsed_uri.data, r->unparsed_uri.len);
     *p++ = ' ';
-    ngx_memcpy(p, r->http_protocol.data, r->http_protocol.len);
+
+    if (r->http_protocol.len) { /* HTTP/0.9 has none */
+        ngx_memcpy(p, r->http_protocol.data, r->http_protocol.len);
+    }
 
     return NGX_OK;
 }
@@ -274,26 +348,16 @@ ngx_http_bell_signed_is_name(bell_str name, bell_str *names, ngx_uint_t n)
 }
 
 
-/*
- * A page whose address holds a token names it to all that it asks for.  The
- * verifier finds it there, too: without a key it does no more than that.
- */
+/* A page whose address holds a token names it to all that it asks for. */
 
 static ngx_int_t
 ngx_http_bell_signed_cut_referer(ngx_http_request_t *r,
     ngx_http_bell_signed_issuer_t *issuer)
 {
-    static const bell_signed_keys  no_keys;
-
-    u_char                            *p;
-    size_t                             head;
-    bell_str                           value;
-    bell_signed_call                   call;
-    bell_signed_room                   room;
-    ngx_table_elt_t                   *h;
-    bell_signed_result                 result;
-    bell_signed_request                sr;
-    ngx_http_bell_signed_main_conf_t  *smcf;
+    u_char           *p;
+    size_t            head;
+    bell_str          value, target;
+    ngx_table_elt_t  *h;
 
     h = r->headers_in.referer;
 
@@ -304,18 +368,63 @@ ngx_http_bell_signed_cut_referer(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    head = p - h->value.data;
+
+    target.p = (char *) p;
+    target.len = h->value.len - head;
+
+    value = target;
+
+    if (ngx_http_bell_signed_strip(r, issuer, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (value.p == target.p) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, head + value.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ngx_cpymem(p, h->value.data, head), value.p, value.len);
+
+    h->value.data = p;
+    h->value.len = head + value.len;
+
+    return NGX_OK;
+}
+
+
+/*
+ * What is left of a target without the issuer's tokens, in the request's pool;
+ * unchanged when it has none.  The verifier finds them: without a key it does
+ * no more than that.
+ */
+
+static ngx_int_t
+ngx_http_bell_signed_strip(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, bell_str *target)
+{
+    static const bell_signed_keys  no_keys;
+
+    u_char                            *p;
+    bell_signed_call                   call;
+    bell_signed_room                   room;
+    bell_signed_result                 result;
+    bell_signed_request                sr;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
     smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
 
     ngx_memzero(&sr, sizeof(bell_signed_request));
     ngx_memzero(&call, sizeof(bell_signed_call));
     ngx_memzero(&result, sizeof(bell_signed_result));
 
-    head = p - h->value.data;
-
     sr.method = BELL_STR("GET");
     sr.scheme = BELL_STR("https");
-    sr.target.p = (char *) p;
-    sr.target.len = h->value.len - head;
+    sr.target = *target;
     sr.now_s = ngx_time();
     sr.field = ngx_http_bell_signed_no_field;
 
@@ -332,24 +441,21 @@ ngx_http_bell_signed_cut_referer(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* what cannot be cut goes away whole */
+    /* where it cannot be cut, all goes that may hold it */
 
-    value = result.target;
-
-    if (value.p == NULL || value.len >= sr.target.len) {
-        ngx_http_bell_drop_header(h);
-        return NGX_OK;
+    if (result.target.p == NULL || result.target.len >= target->len) {
+        result.target = BELL_STR("/");
     }
 
-    p = ngx_pnalloc(r->pool, head + value.len);
+    p = ngx_pnalloc(r->pool, result.target.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(ngx_cpymem(p, h->value.data, head), value.p, value.len);
+    ngx_memcpy(p, result.target.p, result.target.len);
 
-    h->value.data = p;
-    h->value.len = head + value.len;
+    target->p = (char *) p;
+    target->len = result.target.len;
 
     return NGX_OK;
 }
@@ -396,7 +502,7 @@ ngx_http_bell_signed_find_showing(ngx_http_request_t *r,
 {
     static const char  *names[] = {
         "request_uri", "request", "args", "query_string", "is_args",
-        "uri", "document_uri", "http_referer", "http_cookie", "arg_*",
+        "uri", "document_uri", "request_filename", "http_*", "arg_*",
         "cookie_*", NULL
     };
 

@@ -18,6 +18,9 @@
 
 
 static ngx_int_t ngx_http_bell_signed_handler(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_bell_signed_asks_for(ngx_array_t *asked,
+    ngx_http_bell_signed_issuer_t *issuer);
+static ngx_int_t ngx_http_bell_signed_restart(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_signed_judge(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx);
 static bell_signed_reason ngx_http_bell_signed_ask(ngx_http_request_t *r,
@@ -154,7 +157,11 @@ ngx_http_bell_signed_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_bell_signed_get_ctx(r);
 
-    if (ctx && ctx->issuers == slcf->issuers) {
+    if (ctx
+        && (ctx->issuers == slcf->issuers
+            || (ctx->reason == BELL_SIGNED_OK
+                && ngx_http_bell_signed_asks_for(slcf->issuers, ctx->issuer))))
+    {
         return ngx_http_bell_signed_answer(r, ctx);
     }
 
@@ -188,7 +195,60 @@ ngx_http_bell_signed_handler(ngx_http_request_t *r)
 
     smcf->core->count(smcf->requests[ctx->reason], 1);
 
+    if (ctx->is_moved) {
+        ctx->is_moved = 0;
+        return ngx_http_bell_signed_restart(r);
+    }
+
     return ngx_http_bell_signed_answer(r, ctx);
+}
+
+
+static ngx_uint_t
+ngx_http_bell_signed_asks_for(ngx_array_t *asked,
+    ngx_http_bell_signed_issuer_t *issuer)
+{
+    ngx_uint_t                       i;
+    ngx_http_bell_signed_issuer_t  **issuers;
+
+    issuers = asked->elts;
+
+    for (i = 0; i < asked->nelts; i++) {
+        if (issuers[i] == issuer) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Without its token the path may be one of another location, which has rules
+ * of its own: it is looked for anew, as for a request that came without.  The
+ * path gets shorter each time, so this ends.  The request may be gone behind
+ * it.
+ */
+
+static ngx_int_t
+ngx_http_bell_signed_restart(ngx_http_request_t *r)
+{
+    ngx_http_core_srv_conf_t   *cscf;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    r->internal = 0; /* a named location was the last, at most */
+    r->valid_location = 1;
+    r->access_code = 0;
+    r->loc_conf = cscf->ctx->loc_conf;
+    r->phase_handler = cmcf->phase_engine.server_rewrite_index;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+
+    return NGX_DONE;
 }
 
 
@@ -240,9 +300,11 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
         }
     }
 
+    ngx_memzero(&result, sizeof(bell_signed_result));
+
     ctx->issuer = NULL;
 
-    return NGX_OK;
+    return ngx_http_bell_signed_keep(r, ctx, &result);
 }
 
 
@@ -382,7 +444,10 @@ ngx_http_bell_signed_keep(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_bell_signed_cut(r, ctx->issuer, result->target);
+    /* without a token there is nothing to cut */
+
+    return ctx->issuer ? ngx_http_bell_signed_cut(r, ctx, result->target)
+                       : NGX_OK;
 }
 
 

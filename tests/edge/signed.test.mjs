@@ -73,13 +73,25 @@ const server = () => `
     location /moved { bell_signed films; error_page 404 /elsewhere; proxy_intercept_errors on; proxy_pass http://origin/gone; }
     location /elsewhere { internal; bell_signed films; proxy_pass http://origin; }
     location /rewritten { rewrite ^/rewritten(.*) /new$1 break; bell_signed films; proxy_pass http://origin; }
+    location /files/shut/ { deny all; root ${place.path('www')}; }
+    location /files/inside/ { internal; root ${place.path('www')}; }
+    location /files/named { try_files /nothing @named; }
+    location @named { bell_signed ours; root ${place.path('www')}; }
+    location /alias/ { bell_signed ours; satisfy any; allow all; alias ${place.path('www')}/files/; }
+    location /handed { bell_signed films; error_page 404 /over; proxy_intercept_errors on; proxy_pass http://origin/gone; }
+    location /over { internal; bell_signed old; proxy_pass http://origin; }
+    location /kept { bell_signed old; error_page 404 /again; proxy_intercept_errors on; proxy_pass http://origin/gone; }
+    location /again { internal; bell_signed films old; proxy_pass http://origin; }
+    location /added { rewrite ^/added(.*) /new$1?more=1 break; bell_signed films; proxy_pass http://origin; }
+    location /field { set $token $http_x_token; bell_signed field; proxy_pass http://origin; }
     location /figures { bell_signed off; bell_status json; }`;
 const http = () => `bell_tenant on; upstream origin { server unix:${place.path('sock/origin.sock')}; }
-    log_format all '$request|$request_uri|$args|$http_referer|$http_cookie|$bell_signed_status|$bell_signed_key';
+    log_format all '$request|$request_uri|$args|$http_referer|$http_cookie|$http_x_token|$bell_signed_status|$bell_signed_key';
     bell_signed_cache zone=signatures:1m;
     bell_signed_issuer films cloudfront;
     bell_signed_issuer ours path;
     bell_signed_issuer old akamai secret=a:${secretFile('akamai', HEX)} location=cookie name=hdntl host=north.example;
+    bell_signed_issuer field akamai secret=a:${place.path('akamai')} location=header name=X-Token host=north.example;
     bell_signed_issuer filed cloudfront key=f1:${place.write('filed.pem', pem(filed))} host=north.example;
     bell_signed_issuer named cloudfront key=f1:${place.path('filed.pem')};
     server {
@@ -102,6 +114,12 @@ before(async () => {
     mkdirSync(place.path('www/files/c7/720'), { recursive: true });
     place.write('www/files/c7/720/s1.ts', 'a segment');
     place.write('www/files/c8.ts', 'of another course');
+    mkdirSync(place.path('www/files/shut'));
+    place.write('www/files/shut/a', 'behind "deny all"');
+    mkdirSync(place.path('www/files/inside'));
+    place.write('www/files/inside/a', 'of an internal location');
+    mkdirSync(place.path('www/files/named'));
+    place.write('www/files/named/a', 'by way of a named location');
     edge = await startEdge(place, { load, server: server(), http: http(), bytes: directory() });
 });
 after(async () => {
@@ -138,7 +156,7 @@ test('a key of the tenant lets in what it has signed, says so, and is cut from a
     assert.equal(json.headers.cookie, 'theme=dark; a=b');
     assert.match(headers.early, /Signature=/); // what an operator has set aside is the operator's
     const [line] = lines(place.read('log/access.log'), /films\/a\.mp4/);
-    assert.equal(line, 'GET /films/a.mp4?size=large HTTP/1.1|/films/a.mp4?size=large|size=large|https://north.example/page?x=1|theme=dark; a=b|valid|n1');
+    assert.equal(line, 'GET /films/a.mp4?size=large HTTP/1.1|/films/a.mp4?size=large|size=large|https://north.example/page?x=1|theme=dark; a=b|-|valid|n1');
 });
 
 test('what is not signed, wrongly, by another tenant, or too long ago', async () => {
@@ -232,6 +250,39 @@ test('on its further way: other locations, proxy_pass with a path, "satisfy any"
     assert.equal((await ask(cloudfront(north, 'n1', '/part/a?b=c'))).json.url, '/other/a?b=c');
     assert.equal((await ask('/either')).status, 200);
     assert.equal((await ask(cloudfront(north, 'n1', '/rewritten/a?b=c'))).json.url, '/new/a?b=c');
+});
+
+test('a path is served by the location that it has without its token', async () => {
+    const below = `/files/${pathToken('/files/')}`;
+    assert.equal((await ask(`${below}/c8.ts`)).text, 'of another course');
+    assert.equal((await ask(`${below}/shut/a`)).status, 403);
+    assert.equal((await ask(`${below}/inside/a`)).status, 404);
+    assert.equal((await ask(`/files/named/${pathToken('/files/named/')}/a`)).text, 'by way of a named location');
+    // a named location is an internal redirect: what it was asked for is not
+    assert.equal((await ask(`/files/named/${pathToken('/files/named/')}/../inside/a`)).status, 404);
+});
+
+test('a token that does not count leads nobody out of its location, where others may let it in', async () => {
+    assert.equal((await ask('/alias/bell-token=x/c8.ts')).text, 'of another course');
+    // without the component these are "/open", "/a", and nothing that there is
+    assert.deepEqual([(await ask('/alias/bell-token=x/../open')).json.url, (await ask('/alias/bell-token=x/../a')).status], ['/alias/../open', 403]);
+});
+
+test('tokens of all who are asked are cut, behind an internal redirect, a rewrite, and in fields that were read before', async () => {
+    const cookie = (acl) => ({ headers: { cookie: `hdntl=${akamai(acl)}; a=b` } });
+    const several = await ask(cloudfront(north, 'n1', '/several/a'), cookie('/several/*'));
+    assert.deepEqual([several.headers.issuer, several.json.headers.cookie], ['films', 'a=b']);
+    const handed = await ask(cloudfront(north, 'n1', '/handed?a=b'), cookie('/handed'));
+    assert.deepEqual([handed.headers.issuer, handed.json.headers.cookie], ['old', 'a=b']);
+    assert.deepEqual(verdict(await ask(cloudfront(north, 'n1', '/handed'))), [403, 'missing']);
+    const kept = await ask('/kept', cookie('/kept'));
+    assert.deepEqual([kept.headers.issuer, kept.headers.reason, kept.json.headers.cookie], ['old', 'ok', 'a=b']);
+    assert.equal((await ask(cloudfront(north, 'n1', '/added/a?b=c'))).json.url, '/new/a?more=1&b=c');
+    assert.equal((await ask(cloudfront(north, 'n1', '/added/a'))).json.url, '/new/a?more=1');
+    assert.equal((await ask('/field', { headers: { 'x-token': akamai('/field') } })).status, 200);
+    const log = place.read('log/access.log');
+    assert.match(log, /\/handed\?a=b/);
+    assert.doesNotMatch(log, /Signature=|hmac=/);
 });
 
 test('what is refused at the start', async () => {
