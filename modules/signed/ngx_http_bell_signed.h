@@ -186,9 +186,23 @@ typedef struct {
 ngx_http_bell_signed_ctx_t *ngx_http_bell_signed_get_ctx(
     ngx_http_request_t *r);
 
-/* The texts of *sr lie in the request and in its pool. */
+/* Where the field was that was asked for last: behind it is the next one. */
+
+typedef struct {
+    ngx_http_request_t               *request;
+    ngx_list_part_t                  *part;     /* NULL: none yet */
+    ngx_uint_t                        i;
+    ngx_uint_t                        nth;
+} ngx_http_bell_signed_fields_t;
+
+
+/*
+ * The texts of *sr lie in the request and in its pool; its fields are found by
+ * way of *fields, which is the caller's.
+ */
 ngx_int_t ngx_http_bell_signed_request(ngx_http_request_t *r,
-    const bell_tenant *tenant, bell_signed_request *sr);
+    const bell_tenant *tenant, ngx_http_bell_signed_fields_t *fields,
+    bell_signed_request *sr);
 
 /* Whether the host is one that the issuer's keys are for. */
 ngx_uint_t ngx_http_bell_signed_host(ngx_http_request_t *r,

@@ -264,6 +264,7 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
     const bell_tenant                  *tenant;
     bell_signed_result                  result;
     bell_signed_request                 sr;
+    ngx_http_bell_signed_fields_t       fields;
     ngx_http_bell_signed_issuer_t     **issuers;
     ngx_http_bell_signed_main_conf_t   *smcf;
 
@@ -271,7 +272,7 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
 
     tenant = smcf->core->tenant(r);
 
-    if (ngx_http_bell_signed_request(r, tenant, &sr) != NGX_OK) {
+    if (ngx_http_bell_signed_request(r, tenant, &fields, &sr) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -300,7 +301,10 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
         }
     }
 
+    /* the page that asks may have one in its address, and so in Referer */
+
     ngx_memzero(&result, sizeof(bell_signed_result));
+    result.target = sr.target;
 
     ctx->issuer = NULL;
 
@@ -444,10 +448,7 @@ ngx_http_bell_signed_keep(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    /* without a token there is nothing to cut */
-
-    return ctx->issuer ? ngx_http_bell_signed_cut(r, ctx, result->target)
-                       : NGX_OK;
+    return ngx_http_bell_signed_cut(r, ctx, result->target);
 }
 
 

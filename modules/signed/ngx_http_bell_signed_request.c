@@ -23,14 +23,19 @@ static ngx_int_t ngx_http_bell_signed_place(ngx_http_request_t *r,
     bell_signed_request *sr);
 static bool ngx_http_bell_signed_field(void *data, bell_str name,
     unsigned nth, bell_str *value);
+static ngx_uint_t ngx_http_bell_signed_is_field(ngx_table_elt_t *h,
+    bell_str name);
 static ngx_uint_t ngx_http_bell_signed_served(ngx_http_request_t *r);
 
 
 ngx_int_t
 ngx_http_bell_signed_request(ngx_http_request_t *r, const bell_tenant *tenant,
-    bell_signed_request *sr)
+    ngx_http_bell_signed_fields_t *fields, bell_signed_request *sr)
 {
     ngx_memzero(sr, sizeof(bell_signed_request));
+    ngx_memzero(fields, sizeof(ngx_http_bell_signed_fields_t));
+
+    fields->request = r;
 
     sr->method.p = (char *) r->method_name.data;
     sr->method.len = r->method_name.len;
@@ -42,7 +47,7 @@ ngx_http_bell_signed_request(ngx_http_request_t *r, const bell_tenant *tenant,
     sr->tenant_id = tenant ? tenant->id : 0;
 
     sr->field = ngx_http_bell_signed_field;
-    sr->data = r;
+    sr->data = fields;
 
     ngx_http_bell_signed_client(r, &sr->client);
 
@@ -239,27 +244,46 @@ ngx_http_bell_signed_place(ngx_http_request_t *r, bell_signed_request *sr)
 }
 
 
+/*
+ * Who asks for all fields of a name asks for one behind the other: from the
+ * beginning each time, a thousand of them would take a million steps.
+ */
+
 static bool
 ngx_http_bell_signed_field(void *data, bell_str name, unsigned nth,
     bell_str *value)
 {
-    ngx_http_request_t  *r = data;
+    ngx_http_bell_signed_fields_t  *fields = data;
 
-    ngx_uint_t        i;
+    ngx_uint_t        i, skip;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
+    i = 0;
+    skip = nth;
+    part = &fields->request->headers_in.headers.part;
+
+    if (fields->part && nth == fields->nth + 1) {
+        h = fields->part->elts;
+
+        if (ngx_http_bell_signed_is_field(&h[fields->i], name)) {
+            i = fields->i + 1;
+            skip = 0;
+            part = fields->part;
+        }
+    }
+
+    for ( /* void */ ; part; part = part->next, i = 0) {
         h = part->elts;
 
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len != name.len
-                || ngx_strncasecmp(h[i].key.data, (u_char *) name.p, name.len)
-                   != 0
-                || nth-- > 0)
-            {
+        for ( /* void */ ; i < part->nelts; i++) {
+            if (!ngx_http_bell_signed_is_field(&h[i], name) || skip-- > 0) {
                 continue;
             }
+
+            fields->part = part;
+            fields->i = i;
+            fields->nth = nth;
 
             value->p = (char *) h[i].value.data;
             value->len = h[i].value.len;
@@ -271,6 +295,14 @@ ngx_http_bell_signed_field(void *data, bell_str name, unsigned nth,
     *value = BELL_STR_NULL;
 
     return false;
+}
+
+
+static ngx_uint_t
+ngx_http_bell_signed_is_field(ngx_table_elt_t *h, bell_str name)
+{
+    return h->key.len == name.len
+           && ngx_strncasecmp(h->key.data, (u_char *) name.p, name.len) == 0;
 }
 
 

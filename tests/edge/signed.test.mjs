@@ -268,6 +268,20 @@ test('a token that does not count leads nobody out of its location, where others
     assert.deepEqual([(await ask('/alias/bell-token=x/../open')).json.url, (await ask('/alias/bell-token=x/../a')).status], ['/alias/../open', 403]);
 });
 
+test('a token in the last of many Cookie fields is found, and in one of them only', async () => {
+    const last = ['cookie', `hdntl=${akamai('/several/*')}`];
+    const fields = ['host', 'north.example', ...Array.from({ length: 200 }, (_, i) => [i % 2 ? 'Cookie' : 'X-Other', `a=${i}`]).flat(), ...last];
+    const send = (headers) =>
+        new Promise((resolve, reject) => {
+            const request = plainHttp.request({ port: edge.port, host: '127.0.0.1', path: '/several/a', headers, agent: false }, (response) => {
+                response.resume().on('end', () => resolve([response.statusCode, response.headers.reason]));
+            });
+            request.on('error', reject).end();
+        });
+    assert.deepEqual(await send(fields), [200, 'ok']);
+    assert.deepEqual(await send([...fields, ...last]), [403, 'malformed']);
+});
+
 test('tokens of all who are asked are cut, behind an internal redirect, a rewrite, and in fields that were read before', async () => {
     const cookie = (acl) => ({ headers: { cookie: `hdntl=${akamai(acl)}; a=b` } });
     const several = await ask(cloudfront(north, 'n1', '/several/a'), cookie('/several/*'));
@@ -280,7 +294,12 @@ test('tokens of all who are asked are cut, behind an internal redirect, a rewrit
     assert.equal((await ask(cloudfront(north, 'n1', '/added/a?b=c'))).json.url, '/new/a?more=1&b=c');
     assert.equal((await ask(cloudfront(north, 'n1', '/added/a'))).json.url, '/new/a?more=1');
     assert.equal((await ask('/field', { headers: { 'x-token': akamai('/field') } })).status, 200);
+    // a page may have one in its address that asks for something without
+    const referer = `https://north.example/several/${pathToken('/several/')}/page`;
+    assert.deepEqual(verdict(await ask('/several/a', { headers: { referer } })), [403, 'missing']);
     const log = place.read('log/access.log');
+    assert.match(log, /https:\/\/north.example\/several\/page/);
+    assert.doesNotMatch(log, /bell-token=v1/);
     assert.match(log, /\/handed\?a=b/);
     assert.doesNotMatch(log, /Signature=|hmac=/);
 });
