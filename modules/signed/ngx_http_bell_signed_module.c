@@ -239,7 +239,11 @@ ngx_http_bell_signed_restart(ngx_http_request_t *r)
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
 
-    r->internal = 0; /* a named location was the last, at most */
+    /* at most a named location came before, by "try_files" or "error_page" */
+
+    r->internal = 0;
+    r->error_page = 0;
+    r->err_status = 0;
     r->valid_location = 1;
     r->access_code = 0;
     r->loc_conf = cscf->ctx->loc_conf;

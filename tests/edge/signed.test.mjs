@@ -77,6 +77,8 @@ const server = () => `
     location /files/inside/ { internal; root ${place.path('www')}; }
     location /files/named { try_files /nothing @named; }
     location @named { bell_signed ours; root ${place.path('www')}; }
+    location /fall/ { root ${place.path('www')}; error_page 404 = @fall; }
+    location @fall { bell_signed ours; proxy_pass http://origin; }
     location /alias/ { bell_signed ours; satisfy any; allow all; alias ${place.path('www')}/files/; }
     location /handed { bell_signed films; error_page 404 /over; proxy_intercept_errors on; proxy_pass http://origin/gone; }
     location /over { internal; bell_signed old; proxy_pass http://origin; }
@@ -258,6 +260,9 @@ test('a path is served by the location that it has without its token', async () 
     assert.equal((await ask(`${below}/shut/a`)).status, 403);
     assert.equal((await ask(`${below}/inside/a`)).status, 404);
     assert.equal((await ask(`/files/named/${pathToken('/files/named/')}/a`)).text, 'by way of a named location');
+    const fallen = await ask(`/fall/${pathToken('/fall/')}/a`);
+    assert.deepEqual([fallen.status, fallen.json?.url], [200, '/fall/a']);
+    assert.equal((await ask('/fall/a')).status, 403);
     // a named location is an internal redirect: what it was asked for is not
     assert.equal((await ask(`/files/named/${pathToken('/files/named/')}/../inside/a`)).status, 404);
 });
