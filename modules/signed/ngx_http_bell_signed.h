@@ -158,6 +158,19 @@ typedef struct {
 } ngx_http_bell_signed_loc_conf_t;
 
 
+/* Whose signature is asked for: "data" of a verifier's call. */
+
+typedef struct {
+    ngx_http_bell_signed_main_conf_t *smcf;
+    uint32_t                          tenant_id;
+} ngx_http_bell_signed_verify_t;
+
+
+/* With what is known in shared memory already. */
+bool ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str signature);
+
+
 /* ---- a request */
 
 /* What was found out of a request; found again by its handler. */

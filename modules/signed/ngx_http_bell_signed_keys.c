@@ -32,6 +32,9 @@ static void ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
 static void ngx_http_bell_signed_forget(bell_signed_keys *keys);
 static void ngx_http_bell_signed_free_files(void *data);
 static void ngx_http_bell_signed_free_tenants(void *data);
+static bell_str ngx_http_bell_signed_known_as(bell_signed_room *room,
+    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
+    bell_str signature);
 
 
 char *
@@ -393,4 +396,91 @@ ngx_http_bell_signed_free_tenants(void *data)
     for (i = 0; i < NGX_HTTP_BELL_SIGNED_TENANTS; i++) {
         ngx_http_bell_signed_forget(&table[i].keys);
     }
+}
+
+
+/*
+ * What one worker has verified, all know; of each tenant for itself, so that
+ * nobody's key can be made to pass for another one's.
+ */
+
+bool
+ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str signature)
+{
+    ngx_http_bell_signed_verify_t  *verify = data;
+
+    bool                               good;
+    u_char                             found;
+    bell_str                           known;
+    bell_signed_room                   room;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    smcf = verify->smcf;
+
+    /* the verifier's own is in use */
+
+    room.p = smcf->room + NGX_HTTP_BELL_SIGNED_ROOM;
+    room.left = BELL_SIGCACHE_SLOT_MAX;
+
+    known = smcf->cache ? ngx_http_bell_signed_known_as(&room, key, alg, bytes,
+                                                        signature)
+                        : BELL_STR_NULL;
+
+    if (known.len
+        && bell_sigcache_get(smcf->cache->cells, verify->tenant_id, known,
+                             ngx_time(), &found, sizeof(found))
+           == sizeof(found))
+    {
+        return true;
+    }
+
+    smcf->core->count(smcf->computed, 1);
+
+    good = bell_signed_key_verify(key, alg, bytes, signature);
+
+    if (good && known.len) {
+        found = 1;
+        (void) bell_sigcache_put(smcf->cache->cells, ngx_pid,
+                                 verify->tenant_id, known, ngx_time(), &found,
+                                 sizeof(found));
+    }
+
+    return good;
+}
+
+
+/*
+ * The key, what was signed and the signature, which comes last: by its end
+ * the cache finds it.  Empty: it is too long for the cache.
+ */
+
+static bell_str
+ngx_http_bell_signed_known_as(bell_signed_room *room,
+    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
+    bell_str signature)
+{
+    char      *p;
+    bell_str   known;
+    uint32_t   head[4];
+
+    head[0] = (uint32_t) key->fingerprint;
+    head[1] = (uint32_t) (key->fingerprint >> 32);
+    head[2] = (uint32_t) alg;
+    head[3] = (uint32_t) bytes.len;
+
+    known.len = sizeof(head) + bytes.len + signature.len;
+    known.p = bell_signed_take(room, known.len);
+
+    if (known.p == NULL) {
+        return BELL_STR_NULL;
+    }
+
+    p = (char *) known.p;
+
+    p = (char *) ngx_cpymem(p, head, sizeof(head));
+    p = (char *) ngx_cpymem(p, bytes.p, bytes.len);
+    ngx_memcpy(p, signature.p, signature.len);
+
+    return known;
 }

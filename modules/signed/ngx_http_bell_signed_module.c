@@ -26,11 +26,6 @@ static ngx_int_t ngx_http_bell_signed_judge(ngx_http_request_t *r,
 static bell_signed_reason ngx_http_bell_signed_ask(ngx_http_request_t *r,
     ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant,
     bell_signed_call *call, bell_signed_result *result);
-static bool ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
-    bell_signed_alg alg, bell_str bytes, bell_str signature);
-static bell_str ngx_http_bell_signed_known_as(bell_signed_room *room,
-    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
-    bell_str signature);
 static ngx_int_t ngx_http_bell_signed_keep(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx, bell_signed_result *result);
 static ngx_int_t ngx_http_bell_signed_copy(ngx_http_request_t *r,
@@ -269,6 +264,7 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
     bell_signed_result                  result;
     bell_signed_request                 sr;
     ngx_http_bell_signed_fields_t       fields;
+    ngx_http_bell_signed_verify_t       verify;
     ngx_http_bell_signed_issuer_t     **issuers;
     ngx_http_bell_signed_main_conf_t   *smcf;
 
@@ -283,9 +279,12 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
     sr.target.p = (char *) ctx->target.data;
     sr.target.len = ctx->target.len;
 
+    verify.smcf = smcf;
+    verify.tenant_id = sr.tenant_id;
+
     call.request = &sr;
     call.verifier.verify = ngx_http_bell_signed_verify;
-    call.verifier.data = smcf;
+    call.verifier.data = &verify;
     call.room = &room;
 
     issuers = ctx->issuers->elts;
@@ -345,86 +344,6 @@ ngx_http_bell_signed_ask(ngx_http_request_t *r,
     }
 
     return reason;
-}
-
-
-/* What one worker has verified, all know. */
-
-static bool
-ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
-    bell_signed_alg alg, bell_str bytes, bell_str signature)
-{
-    ngx_http_bell_signed_main_conf_t  *smcf = data;
-
-    bool              good;
-    u_char            found;
-    bell_str          known;
-    bell_signed_room  room;
-
-    /* the verifier's own is in use */
-
-    room.p = smcf->room + NGX_HTTP_BELL_SIGNED_ROOM;
-    room.left = BELL_SIGCACHE_SLOT_MAX;
-
-    known = smcf->cache ? ngx_http_bell_signed_known_as(&room, key, alg, bytes,
-                                                        signature)
-                        : BELL_STR_NULL;
-
-    if (known.len
-        && bell_sigcache_get(smcf->cache->cells, 0, known, ngx_time(), &found,
-                             sizeof(found))
-           == sizeof(found))
-    {
-        return true;
-    }
-
-    smcf->core->count(smcf->computed, 1);
-
-    good = bell_signed_key_verify(key, alg, bytes, signature);
-
-    if (good && known.len) {
-        found = 1;
-        (void) bell_sigcache_put(smcf->cache->cells, ngx_pid, 0, known,
-                                 ngx_time(), &found, sizeof(found));
-    }
-
-    return good;
-}
-
-
-/*
- * The key, what was signed and the signature, which comes last: by its end
- * the cache finds it.  Empty: it is too long for the cache.
- */
-
-static bell_str
-ngx_http_bell_signed_known_as(bell_signed_room *room,
-    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
-    bell_str signature)
-{
-    char      *p;
-    bell_str   known;
-    uint32_t   head[4];
-
-    head[0] = (uint32_t) key->fingerprint;
-    head[1] = (uint32_t) (key->fingerprint >> 32);
-    head[2] = (uint32_t) alg;
-    head[3] = (uint32_t) bytes.len;
-
-    known.len = sizeof(head) + bytes.len + signature.len;
-    known.p = bell_signed_take(room, known.len);
-
-    if (known.p == NULL) {
-        return BELL_STR_NULL;
-    }
-
-    p = (char *) known.p;
-
-    p = (char *) ngx_cpymem(p, head, sizeof(head));
-    p = (char *) ngx_cpymem(p, bytes.p, bytes.len);
-    ngx_memcpy(p, signature.p, signature.len);
-
-    return known;
 }
 
 

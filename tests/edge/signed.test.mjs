@@ -20,7 +20,7 @@ const HEX = 'aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899';
 const OTHER_HEX = '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff';
 const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pem = ({ publicKey }) => publicKey.export({ type: 'spki', format: 'pem' });
-const [north, next, south, filed] = [rsa(), rsa(), rsa(), rsa()];
+const [north, next, south, filed, both] = [rsa(), rsa(), rsa(), rsa(), rsa()];
 const cfKey = (kid, pair, over = {}) => ({ kid, use: 'cloudfront', alg: 'public', key: pem(pair), ...over });
 const pathKey = (kid, hex, over = {}) => ({ kid, use: 'path', alg: 'hex', key: hex, ...over });
 
@@ -45,8 +45,8 @@ function akamai(path, hex = HEX) {
 }
 
 let version = 0;
-function directory({ keys = [cfKey('n1', north), pathKey('p1', HEX)] } = {}) {
-    const theirs = [cfKey('s1', south), pathKey('p1', OTHER_HEX)];
+function directory({ keys = [cfKey('n1', north), cfKey('both', both), pathKey('p1', HEX)] } = {}) {
+    const theirs = [cfKey('s1', south), cfKey('both', both), pathKey('p1', OTHER_HEX)];
     return snapshot(++version, [tenant(1, 'north', ['north.example'], { keys }), tenant(2, 'south', ['south.example'], { keys: theirs })]);
 }
 
@@ -184,6 +184,15 @@ test('a signature is verified once for all workers; when it ends, and whose it i
     assert.deepEqual(verdict(await ask(signed, { host: 'south.example' })), [403, 'key']);
     await waitFor('its end', async () => (await ask(signed)).headers.reason === 'expired');
     assert.equal((await computed()) - before, 1);
+});
+
+test('what was verified for one tenant is verified for another one, too', async () => {
+    const b64 = (bytes) => bytes.toString('base64').replaceAll('+', '-').replaceAll('=', '_').replaceAll('/', '~');
+    const policy = Buffer.from(`{"Statement":[{"Resource":"*","Condition":{"DateLessThan":{"AWS:EpochTime":${nowSeconds() + 3600}}}}]}`);
+    const signed = `/films/a?Policy=${b64(policy)}&Signature=${b64(createSign('sha1').update(policy).sign(both.privateKey))}&Key-Pair-Id=both`;
+    const before = await computed();
+    for (const host of ['north.example', 'south.example', 'north.example', 'south.example']) assert.equal((await ask(signed, { host })).status, 200);
+    assert.equal((await computed()) - before, 2);
 });
 
 test('a token in the path: relative addresses inherit it, and the file below is served', async () => {
