@@ -28,8 +28,10 @@ static bell_str url_up_to(const bell_signed_call *call, const char *end) {
     char *p = bell_signed_take(call->room, len);
 
     for (size_t i = 0; p != NULL && i < 4; i++) {
-        memcpy(p + n, pieces[i].p, pieces[i].len);
-        n += pieces[i].len;
+        if (pieces[i].len > 0) { /* a request may have no host */
+            memcpy(p + n, pieces[i].p, pieces[i].len);
+            n += pieces[i].len;
+        }
     }
     return (bell_str){p, n};
 }

@@ -56,8 +56,10 @@ static void strip_path(bell_str path, bell_str name, carrier *c, char *to, size_
 }
 
 static void append(char *to, size_t *len, bell_str s) {
-    memcpy(to + *len, s.p, s.len);
-    *len += s.len;
+    if (s.len > 0) { /* a request may have no host */
+        memcpy(to + *len, s.p, s.len);
+        *len += s.len;
+    }
 }
 
 /* Fills the carrier; false: no room. */

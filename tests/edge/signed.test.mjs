@@ -142,6 +142,12 @@ async function publishAll(options) {
     });
 }
 
+/** Lines of the access log, which are written behind the answer. */
+async function logged(pattern) {
+    await waitFor(`a line ${pattern}`, () => lines(place.read('log/access.log'), pattern).length > 0);
+    return lines(place.read('log/access.log'), pattern);
+}
+
 async function computed() {
     const { json } = await ask('/figures');
     return json.firstbell_signed_signatures_computed_total.samples[0].value;
@@ -157,7 +163,7 @@ test('a key of the tenant lets in what it has signed, says so, and is cut from a
     assert.equal(json.headers.referer, 'https://north.example/page?x=1');
     assert.equal(json.headers.cookie, 'theme=dark; a=b');
     assert.match(headers.early, /Signature=/); // what an operator has set aside is the operator's
-    const [line] = lines(place.read('log/access.log'), /films\/a\.mp4/);
+    const [line] = await logged(/films\/a\.mp4/);
     assert.equal(line, 'GET /films/a.mp4?size=large HTTP/1.1|/films/a.mp4?size=large|size=large|https://north.example/page?x=1|theme=dark; a=b|-|valid|n1');
 });
 
@@ -204,7 +210,7 @@ test('a token in the path: relative addresses inherit it, and the file below is 
     assert.deepEqual(verdict(await ask(`/files/${token}/c8.ts`)), [403, 'signature']);
     assert.deepEqual(verdict(await ask(`/files/c7/${pathToken('/files/c7/', { id: 2, hex: OTHER_HEX })}/720/s1.ts`)), [403, 'signature']);
     assert.deepEqual(verdict(await ask(`/files/c7/${pathToken('/files/c7/', { id: 2 })}/720/s1.ts`)), [403, 'tenant']);
-    const [line] = lines(place.read('log/access.log'), /720\/s1\.ts/);
+    const [line] = await logged(/720\/s1\.ts/);
     assert.match(line, /^GET \/files\/c7\/720\/s1\.ts HTTP\/1\.1\|\/files\/c7\/720\/s1\.ts\|/);
 });
 
@@ -311,6 +317,7 @@ test('tokens of all who are asked are cut, behind an internal redirect, a rewrit
     // a page may have one in its address that asks for something without
     const referer = `https://north.example/several/${pathToken('/several/')}/page`;
     assert.deepEqual(verdict(await ask('/several/a', { headers: { referer } })), [403, 'missing']);
+    await logged(/north\.example\/several\/page/);
     const log = place.read('log/access.log');
     assert.match(log, /https:\/\/north.example\/several\/page/);
     assert.doesNotMatch(log, /bell-token=v1/);
