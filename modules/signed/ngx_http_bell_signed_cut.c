@@ -424,6 +424,7 @@ ngx_http_bell_signed_strip(ngx_http_request_t *r,
 
     sr.method = BELL_STR("GET");
     sr.scheme = BELL_STR("https");
+    sr.host = BELL_STR("");
     sr.target = *target;
     sr.now_s = ngx_time();
     sr.field = ngx_http_bell_signed_no_field;

@@ -114,8 +114,14 @@ ngx_http_bell_signed_authority(ngx_http_request_t *r, bell_signed_request *sr)
     u_char     *p;
     ngx_str_t   port;
 
-    sr->host.p = (char *) r->headers_in.server.data;
-    sr->host.len = r->headers_in.server.len;
+    /* an empty one is a text, too: HTTP/1.0 has requests without */
+
+    sr->host = BELL_STR("");
+
+    if (r->headers_in.server.len) {
+        sr->host.p = (char *) r->headers_in.server.data;
+        sr->host.len = r->headers_in.server.len;
+    }
 
     if (!ngx_http_bell_signed_port(r, sr->scheme, &port)) {
         return NGX_OK;

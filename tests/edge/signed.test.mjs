@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import plainHttp from 'node:http';
 import { after, before, test } from 'node:test';
 
+import { raw } from '../lib/client.mjs';
 import { nowSeconds } from '../lib/edge-context.mjs';
 import { newPlace } from '../lib/place.mjs';
 import { modulePath, testNginx } from '../lib/server-nginx.mjs';
@@ -95,13 +96,14 @@ const http = () => `bell_tenant on; upstream origin { server unix:${place.path('
     bell_signed_issuer old akamai secret=a:${secretFile('akamai', HEX)} location=cookie name=hdntl host=north.example;
     bell_signed_issuer field akamai secret=a:${place.path('akamai')} location=header name=X-Token host=north.example;
     bell_signed_issuer filed cloudfront key=f1:${place.write('filed.pem', pem(filed))} host=north.example;
+    bell_signed_issuer uri uri-signing;
     bell_signed_issuer named cloudfront key=f1:${place.path('filed.pem')};
     server {
         listen unix:${place.path('sock/names.sock')};
         server_name exact.example *.wild.example .dot.example ~^re[0-9]+\\.example$;
         bell_tenant off;
         ${said.replace('"$early"', '""')}
-        location / { bell_signed named; proxy_pass http://origin; }
+        location / { bell_signed named ours old uri; proxy_pass http://origin; }
     }`;
 
 let edge;
@@ -242,6 +244,13 @@ test('keys change with the directory: one follows the other with both valid, win
     await publishAll();
     assert.equal((await ask(before)).status, 200);
     assert.match(edge.log(), /key "bad" of tenant "north" for "cloudfront" cannot be used: its algorithm is none of "public", "hex" and "base64url"/);
+});
+
+test('a request without a host is nobody\'s, whatever it carries', async () => {
+    for (const address of [cloudfront(filed, 'f1', '/filed'), `/several/${pathToken('/several/')}/a`, '/several/a?URISigningPackage=a.b.c&CAT=x&Signature=y']) {
+        const text = await raw({ socketPath: place.path('sock/names.sock') }, `GET ${address} HTTP/1.0\r\nReferer: https://north.example${address}\r\n\r\n`);
+        assert.match(text, /^HTTP\/1\.1 403 /, address);
+    }
 });
 
 test('a key from a file is for the hosts that the operator names', async () => {
