@@ -2,6 +2,7 @@
 // alarm in any log, no process left, no core file. A test that provokes an alarm on purpose names it with place.expect(/pattern/).
 
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -16,12 +17,24 @@ export function newPlace() {
     return new Place();
 }
 
-/** A TCP port that was free a moment ago. */
-export function freePort() {
+const PORTS_FROM = 10_240; // browsers refuse some below
+
+/** A TCP port that was free a moment ago, below those that the system gives to connections: a server that stops and starts again finds its own still
+ *  free. */
+export async function freePort() {
+    const end = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0]);
+    for (let tries = 0; end > PORTS_FROM && tries < 100; tries++) {
+        const port = await tryPort(randomInt(PORTS_FROM, end)).catch(() => undefined); // somebody has it
+        if (port) return port;
+    }
+    return tryPort(0); // any, where connections may have all of them
+}
+
+function tryPort(wanted) {
     return new Promise((resolve, reject) => {
         const server = net.createServer();
         server.on('error', reject);
-        server.listen(0, '127.0.0.1', () => {
+        server.listen(wanted, '127.0.0.1', () => {
             const { port } = server.address();
             server.close(() => resolve(port));
         });
