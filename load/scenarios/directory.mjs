@@ -1,17 +1,13 @@
 // What it costs to tell tenants apart: nginx with a directory of 50,000 tenants and 150,000 host names beside the same nginx without one. Both answer
 // from memory; one worker on one core, the load on the other. What it costs to find out who asks, on top. And how long a change takes until all workers of two edges know it.
 
-import { execFileSync } from 'node:child_process';
-import { availableParallelism } from 'node:os';
-
 import { freePort } from '../../tests/lib/place.mjs';
 import { children } from '../../tests/lib/run.mjs';
 import { modulePath, startNginx, tempPaths, testNginx } from '../../tests/lib/server-nginx.mjs';
 import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
 import { playChanges } from '../lib/directory-changes.mjs';
 import { playSessions } from '../lib/directory-sessions.mjs';
-import { httpLoad } from '../lib/generator.mjs';
-import { cpuMicroseconds } from '../lib/process.mjs';
+import { BROWSER, CONNECTIONS, workerMicroseconds } from '../lib/edge-worker.mjs';
 import { median } from '../lib/report.mjs';
 import { playRounds } from '../lib/rounds.mjs';
 
@@ -21,7 +17,6 @@ const LOOKUP_MAX_US = 0.3;
 const ZONE_MAX_MIB = 128;
 const HOSTS_ASKED = 4096;
 const DRAWN = 32_768;
-const CONNECTIONS = 48;
 
 export async function play(place, report, { quick, say }) {
     await playLookups(place, report, { quick, say });
@@ -39,7 +34,7 @@ async function playLookups(place, report, { quick, say }) {
         const requests = place.write(`requests-${draw}`, hosts(tenants).map((host) => `GET /lesson/7/part/12.ts\tHost: ${host}\t${BROWSER}`).join('\n'));
         return [bare, told].map((server) => ({ ...server, draw, requests }));
     });
-    const results = await playRounds(contenders, quick ? 1 : 24, (contender, round) => measure(contender, contender.requests, round));
+    const results = await playRounds(contenders, quick ? 1 : 24, (contender, round) => workerMicroseconds(contender, contender.requests, round));
     for (const draw of Object.keys(draws)) addCost(report, contenders.filter((contender) => contender.draw === draw).map((contender) => results.get(contender)), draw);
     report.row({ name: 'shared memory for it, both versions side by side', value: zoneKib / 1024, unit: 'MiB', bar: { value_max: ZONE_MAX_MIB } });
     report.note(`${tenants.length} tenants, three names each, asked for over ${CONNECTIONS} connections in three ways: ${HOSTS_ASKED} names from all over the ` +
@@ -48,7 +43,7 @@ async function playLookups(place, report, { quick, say }) {
     const stop = ({ program }) => place.stopProgram(program);
     await Promise.all([bare, told].map(stop));
     const start = (name, more) => startEdge(place, name, zoneKib, 'on', more);
-    await playSessions(place, report, { quick, tenants, start, stop, measure, browser: BROWSER });
+    await playSessions(place, report, { quick, tenants, start, stop, measure: workerMicroseconds, browser: BROWSER });
 }
 
 /** Which hosts are asked for, and the bar for that. */
@@ -58,11 +53,6 @@ const draws = {
     'all alike': (tenants) => drawn(tenants, (count, dice) => Math.floor(dice() * count)),
 };
 const HAS_BAR = new Set([`${HOSTS_ASKED} names`, 'as schools have']);
-
-const BROWSER = [
-    'User-Agent: Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36',
-    'Accept: */*', 'Accept-Encoding: gzip, deflate, br', 'Accept-Language: en-US,en;q=0.9',
-].join('\t');
 
 function district(n) {
     const name = `district-${n}`;
@@ -131,15 +121,6 @@ async function startEdge(place, name, zoneKib, on, more) {
     const nginx = await startNginx(place, { conf: edgeConf(place, port, zoneKib, on, more), port, name: name.replaceAll(' ', '-'), level: 'warn' });
     const [worker] = children(nginx.program.child.pid);
     return { name, port, worker, program: nginx.program };
-}
-
-/** Microseconds of CPU a request, of the worker alone. The load keeps to another core, where there is one. */
-async function measure(server, requests, round) {
-    if (availableParallelism() > 1) execFileSync('taskset', ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' }); // its children follow
-    const before = cpuMicroseconds([server.worker]);
-    const out = await httpLoad(['--to', server.port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1].map(String));
-    if (out.good !== out.answered || out.errors > 0) throw new Error(`${server.name} answered ${out.good} of ${out.answered} well, ${out.errors} connections broke`);
-    return (cpuMicroseconds([server.worker]) - before) / out.answered;
 }
 
 function addCost(report, [without, having], draw) {

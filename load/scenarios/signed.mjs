@@ -1,17 +1,14 @@
 // What it costs to check signed requests: an object of 4 KiB from nginx's own cache, asked for by addresses that are signed, with the check and without.
 // Beside us the ways that nginx users have: secure_link (MD5), and an HMAC-SHA256 in Lua. One worker on one core, the load on the other.
 
-import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:crypto';
 import { chmodSync, existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 
 import { freePort } from '../../tests/lib/place.mjs';
 import { children } from '../../tests/lib/run.mjs';
 import { modulePath, startNginx, tempPaths } from '../../tests/lib/server-nginx.mjs';
 import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
-import { httpLoad } from '../lib/generator.mjs';
-import { cpuMicroseconds } from '../lib/process.mjs';
+import { BROWSER, workerMicroseconds } from '../lib/edge-worker.mjs';
 import { median } from '../lib/report.mjs';
 import { playRounds } from '../lib/rounds.mjs';
 
@@ -20,14 +17,9 @@ export const title = 'checking signed addresses: CPU a request beside the same a
 const ADDED_MAX_US = 2.0;
 const TENANTS = 100;
 const ADDRESSES = 512;
-const CONNECTIONS = 48;
 const HEX = 'aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899';
 const UNTIL = Math.floor(Date.now() / 1000) + 86_400;
 const LUA_MODULES = ['/usr/lib/nginx/modules/ndk_http_module.so', '/usr/lib/nginx/modules/ngx_http_lua_module.so'];
-const BROWSER = [
-    'User-Agent: Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36',
-    'Accept: */*', 'Accept-Encoding: gzip, deflate, br', 'Accept-Language: en-US,en;q=0.9',
-].join('\t');
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const hmac = (text) => createHmac('sha256', Buffer.from(HEX, 'hex')).update(text);
@@ -113,9 +105,10 @@ export async function play(place, report, { quick, say }) {
         const requests = place.write(`requests-${way}`, lines.join('\n'));
         return ['without', 'with'].map((which) => ({ name, which, port: ports[way][which], requests }));
     });
-    for (const contender of contenders) await measure(contender, 0, worker); // each answer and each signature once
+    const measure = ({ name, which, port, requests }, round) => workerMicroseconds({ name: `${name} ${which}`, port, worker }, requests, round);
+    for (const contender of contenders) await measure(contender, 0); // each answer and each signature once
     say(`${contenders.length} contenders, ${quick ? 1 : 16} rounds`);
-    const results = await playRounds(contenders, quick ? 1 : 16, (contender, round) => measure(contender, round, worker));
+    const results = await playRounds(contenders, quick ? 1 : 16, measure);
     for (const [name, way] of Object.entries(ways)) addRows(report, name, way, contenders, results);
     report.note(`an object of 4 KiB from nginx's cache (proxy_cache, open files kept), ${ADDRESSES} addresses of ${TENANTS} tenants, whose keys are in the directory; the same ` +
         'signed addresses with the check and without, one worker, tenants told apart in both; each signature verified once before');
@@ -179,13 +172,4 @@ function serverConf(place, port, check) {
             proxy_pass http://unix:${place.path('sock/origin.sock')};
         }
     }`;
-}
-
-/** Microseconds of CPU a request, of the worker alone. The load keeps to another core, where there is one. */
-async function measure({ name, which, port, requests }, round, worker) {
-    if (availableParallelism() > 1) execFileSync('taskset', ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' }); // its children follow
-    const before = cpuMicroseconds([worker]);
-    const out = await httpLoad(['--to', port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1].map(String));
-    if (out.good !== out.answered || out.errors > 0) throw new Error(`${name} ${which}: ${out.good} of ${out.answered} answered well, ${out.errors} connections broke`);
-    return (cpuMicroseconds([worker]) - before) / out.answered;
 }

@@ -8,8 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include <openssl/err.h>
-
 #include "ngx_http_bell_signed.h"
 
 
