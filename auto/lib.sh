@@ -187,16 +187,20 @@ locate_state() {
 }
 
 # What root lets the owner do, the owner's other processes can take over: it gets pipes in place of root's terminal and is in a session without one,
-# or it could type root's next command. Nor does it hold the lock.
+# or it could type root's next command. Nor does it hold the lock. What it said has been passed on when this returns.
 as_owner() {
     (
         cd "$S"
+        relays=() code=0
         if [ ${#ALONE[@]} != 0 ]; then
             [ ! -t 0 ] || exec </dev/null
-            [ ! -t 1 ] || exec > >(cat)
-            [ ! -t 2 ] || exec 2> >(cat >&2)
+            [ ! -t 1 ] || { exec > >(exec cat 9>&-) && relays+=($!); }
+            [ ! -t 2 ] || { exec 2> >(exec cat >&2 9>&-) && relays+=($!); }
         fi
-        exec "${ALONE[@]}" "${AS[@]}" "$@" 9>&-
+        "${ALONE[@]}" "${AS[@]}" "$@" 9>&- || code=$?
+        exec >&- 2>&-
+        wait "${relays[@]}" || true
+        exit "$code"
     )
 }
 

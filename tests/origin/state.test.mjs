@@ -93,6 +93,14 @@ test('what runs as the owner has neither the terminal of root nor its lock', { s
     assert.doesNotMatch(descriptors, /\b9\b/);
 });
 
+test('what the owner said last is on the terminal when it is done', { skip: skipTerminal }, () => {
+    emptyState();
+    const slow = path.join(dir, 'cat');
+    writeFileSync(slow, '#!/bin/sh\nsleep 0.3\nexec /bin/cat\n', { mode: 0o755 });
+    const told = root(`PATH=${dir}:$PATH; as_owner sh -c 'echo out; echo err >&2; exit 7'`, { terminal: true });
+    assert.deepEqual([told.status, told.stdout.split(/\r?\n/).slice(0, 2).sort()], [7, ['err', 'out']]);
+});
+
 test('what runs as the owner gives its exit code and its streams as they are', { skip }, () => {
     emptyState();
     const told = root('echo in | as_owner sh -c "cat; echo err >&2; exit 7" || exit');
