@@ -49,21 +49,16 @@ static bool is_request(bell_str method, bell_str target) {
     return method.len <= METHOD_MAX && is_one_word(method) && is_one_word(target) && target.p[0] == '/';
 }
 
-static bool update(EVP_MAC_CTX *ctx, bell_str s) {
-    return EVP_MAC_update(ctx, (const unsigned char *)s.p, s.len) == 1;
-}
-
 /* MAC_CHARS and NUL. */
-static bool make_mac(EVP_MAC_CTX *ctx, bell_str head, bell_str method, bell_str target, char out[MAC_CHARS + 1]) {
-    unsigned char mac[MAC_BYTES];
-    size_t len = 0;
+static bool make_mac(const bell_hmac *h, bell_str head, bell_str method, bell_str target, char out[MAC_CHARS + 1]) {
+    unsigned char mac[BELL_HMAC_MAX];
+    const bell_str pieces[] = {head, BELL_STR("\n"), method, BELL_STR(" "), target};
 
-    bool ok = EVP_MAC_init(ctx, NULL, 0, NULL) == 1 && update(ctx, head) && update(ctx, BELL_STR("\n")) && update(ctx, method) &&
-              update(ctx, BELL_STR(" ")) && update(ctx, target) && EVP_MAC_final(ctx, mac, &len, sizeof(mac)) == 1 && len == sizeof(mac);
-    if (ok) {
-        bell_base64url_encode(mac, sizeof(mac), out);
+    if (bell_hmac_of(h, pieces, sizeof(pieces) / sizeof(*pieces), mac) != MAC_BYTES) {
+        return false;
     }
-    return ok;
+    bell_base64url_encode(mac, MAC_BYTES, out);
+    return true;
 }
 
 long bell_context_write(bell_context_key *k, const bell_context_claims *c, bell_str method, bell_str target, char out[BELL_CONTEXT_MAX_BYTES]) {
@@ -83,7 +78,7 @@ long bell_context_write(bell_context_key *k, const bell_context_claims *c, bell_
         len += bell_base64url_encode(parts[i].value->p, parts[i].value->len, out + len);
     }
     char *mac = out + len + 1;
-    if (!make_mac(k->mac, (bell_str){out, len}, method, target, mac)) {
+    if (!make_mac(&k->mac, (bell_str){out, len}, method, target, mac)) {
         return -1;
     }
     out[len] = '.';
@@ -175,7 +170,7 @@ bell_context_verdict bell_context_verify(bell_context_key *const *keys, size_t n
         return BELL_CONTEXT_UNKNOWN_KEY;
     }
     out->key = k;
-    if (!make_mac(k->mac, head, method, target, mac) || !bell_str_eq_secret((bell_str){mac, MAC_CHARS}, given)) {
+    if (!make_mac(&k->mac, head, method, target, mac) || !bell_str_eq_secret((bell_str){mac, MAC_CHARS}, given)) {
         return BELL_CONTEXT_BAD_MAC;
     }
     return read_parts(rest, out) ? judge(out, now_s) : BELL_CONTEXT_MALFORMED;

@@ -3,9 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/params.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -45,20 +43,6 @@ static bool read_secret(bell_str line, unsigned char out[SECRET_BYTES]) {
         out[i] = (unsigned char)(high * 16 + low);
     }
     return true;
-}
-
-static EVP_MAC_CTX *prepare(const unsigned char secret[SECRET_BYTES]) {
-    char digest[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
-
-    EVP_MAC_free(mac);
-    if (ctx != NULL && EVP_MAC_init(ctx, secret, SECRET_BYTES, params) != 1) {
-        EVP_MAC_CTX_free(ctx);
-        return NULL;
-    }
-    return ctx;
 }
 
 static bool add_tenant(bell_context_key *k, bell_str word) {
@@ -134,11 +118,7 @@ bell_context_key *bell_context_key_parse(bell_str id, bell_str text, char *err, 
         snprintf(err, err_len, "line 1: expected the key, 64 hex digits");
     } else {
         memcpy(k->id, id.p, id.len);
-        k->mac = prepare(secret);
-        ok = k->mac != NULL && read_lines(k, text, err, err_len);
-        if (k->mac == NULL) {
-            snprintf(err, err_len, "OpenSSL has no HMAC-SHA256");
-        }
+        ok = bell_hmac_init(&k->mac, BELL_HMAC_SHA256, secret, sizeof(secret)) && read_lines(k, text, err, err_len);
     }
     OPENSSL_cleanse(secret, sizeof(secret));
     if (!ok) {
@@ -220,7 +200,7 @@ void bell_context_key_free(bell_context_key *k) {
     if (k == NULL) {
         return;
     }
-    EVP_MAC_CTX_free(k->mac);
+    OPENSSL_cleanse(&k->mac, sizeof(k->mac));
     free(k->tenants);
     free(k);
 }

@@ -3,12 +3,11 @@
 #define BELL_CONTEXT_KEY_H
 
 #include "bell_context.h"
-
-#include <openssl/evp.h>
+#include "bell_hmac.h"
 
 struct bell_context_key {
     char id[BELL_CONTEXT_ID_BYTES + 1];
-    EVP_MAC_CTX *mac;  /* keyed once, set back by each use */
+    bell_hmac mac;
     bool all_tenants;  /* the list is not asked */
     uint32_t *tenants; /* ascending, owned */
     size_t ntenants;

@@ -251,37 +251,17 @@ static long read_secret(bell_str text, bool hex, unsigned char out[BELL_SIGNED_S
     return n;
 }
 
-static const char *digest_of(bell_signed_alg mac_alg) {
+static bell_hmac_hash hash_of(bell_signed_alg mac_alg) {
     switch (mac_alg) {
     case BELL_SIGNED_HMAC_MD5:
-        return "MD5";
+        return BELL_HMAC_MD5;
     case BELL_SIGNED_HMAC_SHA1:
-        return "SHA1";
+        return BELL_HMAC_SHA1;
     case BELL_SIGNED_HMAC_SHA256:
-        return "SHA256";
+        return BELL_HMAC_SHA256;
     default:
-        return NULL;
+        return BELL_HMAC_NONE;
     }
-}
-
-/* Keyed once; what a use costs is then two copies of the state behind each of HMAC's two keys. */
-static EVP_MAC_CTX *prepare(const bell_signed_key *k) {
-    char digest[8] = "";
-    const char *name = digest_of(k->mac_alg);
-
-    if (name == NULL) {
-        return NULL;
-    }
-    snprintf(digest, sizeof(digest), "%s", name);
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
-    EVP_MAC_free(mac);
-    if (ctx != NULL && EVP_MAC_init(ctx, k->secret, k->secret_len, params) != 1) {
-        EVP_MAC_CTX_free(ctx);
-        return NULL;
-    }
-    return ctx;
 }
 
 static bool take_secret(bell_signed_key *k, bell_str material, bool hex, const char **why) {
@@ -292,9 +272,8 @@ static bool take_secret(bell_signed_key *k, bell_str material, bool hex, const c
         return false;
     }
     k->secret_len = (size_t)n;
-    k->mac = prepare(k);
-    *why = "OpenSSL has no HMAC of this digest";
-    return k->mac != NULL && take_fingerprint(k, k->secret, k->secret_len);
+    *why = "there is no HMAC of this algorithm";
+    return bell_hmac_init(&k->mac, hash_of(k->mac_alg), k->secret, k->secret_len) && take_fingerprint(k, k->secret, k->secret_len);
 }
 
 bell_signed_key *bell_signed_key_secret(bell_str id, bell_signed_alg mac_alg, bell_str material, bool hex, const char **why) {
@@ -321,7 +300,7 @@ void bell_signed_key_free(bell_signed_key *k) {
         return;
     }
     EVP_PKEY_free(k->pkey);
-    EVP_MAC_CTX_free(k->mac);
+    OPENSSL_cleanse(&k->mac, sizeof(k->mac));
     OPENSSL_cleanse(k->secret, sizeof(k->secret));
     free(k);
 }
@@ -329,17 +308,7 @@ void bell_signed_key_free(bell_signed_key *k) {
 /* ---- use */
 
 size_t bell_signed_mac(const bell_signed_key *k, const bell_str *pieces, size_t n, unsigned char out[BELL_SIGNED_MAC_MAX]) {
-    size_t len = 0;
-
-    if (k->mac == NULL || EVP_MAC_init(k->mac, NULL, 0, NULL) != 1) {
-        return 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (pieces[i].len > 0 && EVP_MAC_update(k->mac, (const unsigned char *)pieces[i].p, pieces[i].len) != 1) {
-            return 0;
-        }
-    }
-    return EVP_MAC_final(k->mac, out, &len, BELL_SIGNED_MAC_MAX) == 1 ? len : 0;
+    return bell_hmac_of(&k->mac, pieces, n, out);
 }
 
 bool bell_signed_key_takes(const bell_signed_key *k, bell_signed_alg alg) {

@@ -4,14 +4,14 @@
 
 #include <openssl/evp.h>
 
-#include "bell_str.h"
+#include "bell_hmac.h"
 
 #pragma GCC visibility push(hidden)
 
 #define BELL_SIGNED_KEYS_MAX     32
 #define BELL_SIGNED_KEY_ID_BYTES 128
 #define BELL_SIGNED_SECRET_MAX   256 /* bytes of a shared secret */
-#define BELL_SIGNED_MAC_MAX      32  /* bytes of a MAC */
+#define BELL_SIGNED_MAC_MAX      BELL_HMAC_MAX
 
 typedef enum {
     BELL_SIGNED_HMAC_MD5 = 1,
@@ -34,7 +34,7 @@ typedef struct {
     uint64_t fingerprint;    /* of type and material: what verdicts are kept under */
     EVP_PKEY *pkey;          /* of public keys */
     bell_signed_alg mac_alg; /* the one HMAC that a secret is for */
-    EVP_MAC_CTX *mac;        /* a prepared one, set back by every use: not for two threads at once */
+    bell_hmac mac;
     unsigned char secret[BELL_SIGNED_SECRET_MAX];
     size_t secret_len;
 } bell_signed_key;
@@ -52,7 +52,7 @@ bell_signed_key *bell_signed_key_secret(bell_str id, bell_signed_alg mac_alg, be
     __attribute__((warn_unused_result));
 void bell_signed_key_free(bell_signed_key *k);
 
-/* The MAC of a secret over pieces that stand one behind the other; its length, 0 when OpenSSL failed or it is no secret. */
+/* The MAC of a secret over pieces that stand one behind the other; its length, 0 when the key is no secret. */
 size_t bell_signed_mac(const bell_signed_key *k, const bell_str *pieces, size_t n, unsigned char out[BELL_SIGNED_MAC_MAX]);
 /* Whether the algorithm is of the family that the key is bound to. */
 bool bell_signed_key_takes(const bell_signed_key *k, bell_signed_alg alg);

@@ -33,7 +33,7 @@ static bell_signed_key *public_of(const char *material) {
     if (k != NULL) {
         assert_string_equal(k->id, "k1");
         assert_int_equal(k->id_len, 2);
-        assert_true(k->from_s == 0 && k->until_s == 0 && k->mac == NULL);
+        assert_true(k->from_s == 0 && k->until_s == 0 && k->mac.hash == BELL_HMAC_NONE);
     }
     return k;
 }
