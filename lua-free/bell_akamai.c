@@ -253,10 +253,10 @@ typedef struct {
 } claims;
 
 static int field_of(bell_str name) {
-    static const char *const names[FIELDS] = {"ip", "st", "exp", "acl", "id", "data"};
+    static const bell_str names[FIELDS] = {{"ip", 2}, {"st", 2}, {"exp", 3}, {"acl", 3}, {"id", 2}, {"data", 4}};
 
     for (int i = 0; i < FIELDS; i++) {
-        if (bell_str_eq(name, bell_str_of(names[i]))) {
+        if (bell_str_eq(name, names[i])) {
             return i;
         }
     }

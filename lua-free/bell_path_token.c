@@ -11,7 +11,6 @@
 #define SLASHED   "/" BELL_PATH_TOKEN_NAME
 #define MAC_BYTES 32
 #define MAC_CHARS BELL_BASE64URL_LEN(MAC_BYTES)
-#define DOTS      7
 #define LAST_S    9999999999
 
 bool bell_path_token_is_key_id(bell_str id) {
@@ -65,19 +64,14 @@ static bool is_ours(const bell_signed_key *k) {
     return k->type == BELL_SIGNED_SECRET && k->mac_alg == BELL_SIGNED_HMAC_SHA256;
 }
 
-/* MAC_CHARS and NUL. */
-static bool make_mac(const bell_signed_key *k, bell_str host, bell_str prefix, bell_str head, char out[MAC_CHARS + 1]) {
-    unsigned char mac[BELL_SIGNED_MAC_MAX];
+static bool make_mac(const bell_signed_key *k, bell_str host, bell_str prefix, bell_str head, unsigned char mac[BELL_SIGNED_MAC_MAX]) {
     const bell_str lf = BELL_STR("\n"), pieces[] = {BELL_STR(PURPOSE), host, lf, prefix, lf, head};
 
-    if (bell_signed_mac(k, pieces, sizeof(pieces) / sizeof(*pieces), mac) != MAC_BYTES) {
-        return false;
-    }
-    bell_base64url_encode(mac, MAC_BYTES, out);
-    return true;
+    return bell_signed_mac(k, pieces, sizeof(pieces) / sizeof(*pieces), mac) == MAC_BYTES;
 }
 
 long bell_path_token_write(const bell_signed_key *k, const bell_path_token *t, bell_str prefix, char out[BELL_PATH_TOKEN_MAX_BYTES]) {
+    unsigned char mac[BELL_SIGNED_MAC_MAX];
     char from[24] = "";
 
     if (!is_ours(k) || !bell_path_token_is_key_id(bell_str_of(k->id)) || !bell_path_token_is_prefix(prefix) || !is_host(t->host) ||
@@ -94,37 +88,54 @@ long bell_path_token_write(const bell_signed_key *k, const bell_path_token *t, b
     len += bell_base64url_encode(t->subject.p, t->subject.len, out + len);
     out[len++] = '.';
     len += bell_base64url_encode(t->data.p, t->data.len, out + len);
-    if (!make_mac(k, t->host, prefix, (bell_str){out + head, len - head}, out + len + 1)) {
+    if (!make_mac(k, t->host, prefix, (bell_str){out + head, len - head}, mac)) {
         return -1;
     }
-    out[len] = '.';
-    return (long)(len + 1 + MAC_CHARS);
+    out[len++] = '.';
+    return (long)(len + bell_base64url_encode(mac, MAC_BYTES, out + len));
 }
 
 /* ---- checking */
 
-/* The target without any component of the name; where one ends the path, its slash stays. */
-static bool strip(bell_signed_room *room, bell_str target, bell_str path, bell_str *out) {
+/* The target without `component`, and without any other of the name behind it; where one ends the path, its slash stays. How many there were; 0: no
+ * room. */
+static unsigned strip(bell_signed_room *room, bell_str target, bell_str path, bell_str component, bell_str *out) {
     char *to = bell_signed_take(room, target.len);
     const char *end = path.p + path.len, *from = target.p;
-    bell_str component, rest = path;
+    unsigned times = 0;
+    size_t n;
 
     if (to == NULL) {
-        return false;
+        return 0;
     }
     *out = (bell_str){to, 0};
-    while (find_component(rest, &component)) {
+    do {
         const char *behind = component.p + component.len;
-        size_t n = (size_t)(component.p - from) - (behind < end ? 1 : 0);
+        n = (size_t)(component.p - from) - (behind < end ? 1 : 0);
         memcpy(to + out->len, from, n);
         out->len += n;
         from = behind;
-        rest = (bell_str){behind, (size_t)(end - behind)};
-    }
-    size_t n = (size_t)(target.p + target.len - from);
+        times++;
+    } while (find_component((bell_str){from, (size_t)(end - from)}, &component));
+    n = (size_t)(target.p + target.len - from);
     memcpy(to + out->len, from, n);
     out->len += n;
-    return true;
+    return times;
+}
+
+/* What stands between a token's dots. */
+typedef enum { VERSION, KEY_ID, TENANT, FROM, UNTIL, SUBJECT, DATA, MAC, PARTS } part;
+
+static bool split_parts(bell_str token, bell_str parts[PARTS]) {
+    for (int i = 0; i < MAC; i++) {
+        size_t before = token.len;
+        parts[i] = bell_str_cut(&token, '.');
+        if (parts[i].len == before) {
+            return false;
+        }
+    }
+    parts[MAC] = token;
+    return token.len == MAC_CHARS && memchr(token.p, '.', token.len) == NULL;
 }
 
 static bool take_text(bell_signed_room *room, bell_str encoded, size_t most, bell_str *out) {
@@ -138,18 +149,17 @@ static bool take_text(bell_signed_room *room, bell_str encoded, size_t most, bel
     return true;
 }
 
-/* The parts behind the key's id. */
-static bool read_parts(bell_signed_room *room, bell_str rest, bell_path_token *t) {
-    bell_str tenant = bell_str_cut(&rest, '.'), from = bell_str_cut(&rest, '.'), until = bell_str_cut(&rest, '.');
+static bool read_parts(bell_signed_room *room, const bell_str parts[PARTS], bell_path_token *t) {
+    bell_str tenant = parts[TENANT], from = parts[FROM];
     uint64_t id;
 
-    if (!bell_str_to_u64(tenant, INT32_MAX, &id) || (tenant.len > 1 && tenant.p[0] == '0') || !bell_signed_seconds(until, &t->until_s) ||
+    if (!bell_str_to_u64(tenant, INT32_MAX, &id) || (tenant.len > 1 && tenant.p[0] == '0') || !bell_signed_seconds(parts[UNTIL], &t->until_s) ||
         (from.len > 0 && (!bell_signed_seconds(from, &t->from_s) || t->from_s == 0)) || t->until_s <= t->from_s) {
         return false;
     }
     t->tenant_id = (uint32_t)id;
-    return take_text(room, bell_str_cut(&rest, '.'), BELL_PATH_TOKEN_SUBJECT_BYTES, &t->subject) &&
-           take_text(room, rest, BELL_PATH_TOKEN_DATA_BYTES, &t->data);
+    return take_text(room, parts[SUBJECT], BELL_PATH_TOKEN_SUBJECT_BYTES, &t->subject) &&
+           take_text(room, parts[DATA], BELL_PATH_TOKEN_DATA_BYTES, &t->data);
 }
 
 static bell_signed_reason judge(const bell_signed_request *r, const bell_path_token *t, bell_signed_result *out) {
@@ -165,50 +175,43 @@ static bell_signed_reason judge(const bell_signed_request *r, const bell_path_to
     return r->now_s < t->from_s ? BELL_SIGNED_NOT_YET : BELL_SIGNED_OK;
 }
 
+static bool is_right_mac(const bell_signed_key *k, bell_str host, bell_str prefix, bell_str head, bell_str given) {
+    unsigned char mac[BELL_SIGNED_MAC_MAX], theirs[MAC_CHARS];
+
+    return bell_base64url_decode(given, theirs) == MAC_BYTES && make_mac(k, host, prefix, head, mac) &&
+           bell_str_eq_secret((bell_str){(char *)mac, MAC_BYTES}, (bell_str){(char *)theirs, MAC_BYTES});
+}
+
 /* token: the component without its name. */
 static bell_signed_reason verify(const bell_signed_call *call, const bell_path_token_options *options, bell_str prefix, bell_str token,
-                                 bell_signed_result *out) {
-    bell_path_token parts = {0};
-    bell_str rest = token, version = bell_str_cut(&rest, '.'), id = bell_str_cut(&rest, '.');
-    bool one_host = bell_str_eq(version, BELL_STR(ONE_HOST));
-    char mac[MAC_CHARS + 1];
+                                 const bell_str parts[PARTS], bell_signed_result *out) {
+    bell_path_token t = {0};
+    bool one_host = bell_str_eq(parts[VERSION], BELL_STR(ONE_HOST));
 
-    if (!one_host && !bell_str_eq(version, BELL_STR(ANY_HOST))) {
+    if (!one_host && !bell_str_eq(parts[VERSION], BELL_STR(ANY_HOST))) {
         return BELL_SIGNED_VERSION;
     }
-    if (rest.len <= MAC_CHARS || rest.p[rest.len - MAC_CHARS - 1] != '.') {
-        return BELL_SIGNED_MALFORMED;
-    }
-    const bell_signed_key *k = bell_path_token_is_key_id(id) ? bell_signed_find(call->keys, id, call->request->now_s) : NULL;
+    const bell_signed_key *k = bell_path_token_is_key_id(parts[KEY_ID]) ? bell_signed_find(call->keys, parts[KEY_ID], call->request->now_s) : NULL;
     if (k == NULL) {
         return BELL_SIGNED_KEY;
     }
     if (!is_ours(k)) {
         return BELL_SIGNED_ALGORITHM;
     }
-    out->key_id = bell_str_of(k->id);
-    bell_str head = {token.p, token.len - MAC_CHARS - 1}, given = {token.p + head.len + 1, MAC_CHARS};
-    if (!make_mac(k, one_host ? call->request->host : BELL_STR_NULL, prefix, head, mac) || !bell_str_eq_secret((bell_str){mac, MAC_CHARS}, given)) {
+    out->key_id = (bell_str){k->id, k->id_len};
+    bell_str host = one_host ? call->request->host : BELL_STR_NULL, head = {token.p, token.len - MAC_CHARS - 1};
+    if (!is_right_mac(k, host, prefix, head, parts[MAC])) {
         return BELL_SIGNED_SIGNATURE;
     }
-    if (!read_parts(call->room, (bell_str){rest.p, rest.len - MAC_CHARS - 1}, &parts)) {
+    if (!read_parts(call->room, parts, &t)) {
         return BELL_SIGNED_MALFORMED;
     }
-    bell_signed_reason reason = judge(call->request, &parts, out);
+    bell_signed_reason reason = judge(call->request, &t, out);
     return reason == BELL_SIGNED_OK && options->one_host && !one_host ? BELL_SIGNED_RESOURCE : reason;
 }
 
-static size_t count_dots(bell_str s) {
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.len; i++) {
-        n += s.p[i] == '.';
-    }
-    return n;
-}
-
 bell_signed_reason bell_path_token_check(const bell_signed_call *call, const bell_path_token_options *options, bell_signed_result *out) {
-    bell_str target = call->request->target, path, query, component, another;
+    bell_str target = call->request->target, path, query, component, parts[PARTS];
     bool has_query;
 
     *out = (bell_signed_result){0};
@@ -218,15 +221,14 @@ bell_signed_reason bell_path_token_check(const bell_signed_call *call, const bel
     }
     bell_str prefix = {target.p, (size_t)(component.p - target.p)};
     bell_str token = {component.p + strlen(BELL_PATH_TOKEN_NAME), component.len - strlen(BELL_PATH_TOKEN_NAME)};
-    bell_str behind = {component.p + component.len, (size_t)(path.p + path.len - component.p) - component.len};
     out->token = component;
     out->target = prefix; /* should there be no room for all of it */
-    if (!strip(call->room, target, path, &out->target) || component.len >= BELL_PATH_TOKEN_MAX_BYTES || count_dots(token) != DOTS ||
-        find_component(behind, &another)) {
+    if (strip(call->room, target, path, component, &out->target) != 1 || component.len >= BELL_PATH_TOKEN_MAX_BYTES || !split_parts(token, parts)) {
         return BELL_SIGNED_MALFORMED;
     }
-    if (prefix.len > BELL_PATH_TOKEN_PREFIX_BYTES || !bell_signed_is_plain_target(target)) {
+    /* the token itself is plain when its MAC is right, and leads nowhere when it is not */
+    if (prefix.len > BELL_PATH_TOKEN_PREFIX_BYTES || !bell_signed_is_plain_target(out->target)) {
         return BELL_SIGNED_PATH;
     }
-    return verify(call, options, prefix, token, out);
+    return verify(call, options, prefix, token, parts, out);
 }

@@ -382,14 +382,23 @@ const bell_signed_key *bell_signed_find(const bell_signed_keys *keys, bell_str i
     return id.p != NULL ? bell_signed_next_key(keys, id, now_s, &i) : NULL;
 }
 
-bool bell_signed_verify(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature) {
+bool bell_signed_verify_spelled(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature,
+                                bell_str spelled) {
     if (!bell_signed_key_takes(key, alg)) {
         return false;
     }
     if (call->verifier.verify != NULL) {
-        return call->verifier.verify(call->verifier.data, key, alg, bytes, signature);
+        return call->verifier.verify(call->verifier.data, key, alg, bytes, signature, spelled);
     }
     return bell_signed_key_verify(key, alg, bytes, signature);
+}
+
+bool bell_signed_verify(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature) {
+    return bell_signed_verify_spelled(call, key, alg, bytes, signature, signature);
+}
+
+bool bell_signed_is_known(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str spelled) {
+    return call->verifier.known != NULL && bell_signed_key_takes(key, alg) && call->verifier.known(call->verifier.data, key, alg, bytes, spelled);
 }
 
 bool bell_signed_seconds(bell_str text, int64_t *out) {

@@ -77,10 +77,13 @@ typedef struct {
 /* NULL when it is used up. Not aligned. */
 char *bell_signed_take(bell_signed_room *room, size_t bytes);
 
-/* Whether a public-key signature over these bytes is right: `verify` is asked in place of OpenSSL by those who keep verdicts (bell_sigcache.h).
- * NULL: OpenSSL each time. */
+/* For those who keep verdicts on public-key signatures (bell_sigcache.h); with NULLs OpenSSL is asked each time. `spelled` is what a verdict is kept
+ * under besides key, algorithm and bytes: the signature, or the text that it stands in, so that a known one need not be decoded again. */
 typedef struct {
-    bool (*verify)(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature);
+    /* Whether they are right: in place of OpenSSL, or asking it. */
+    bool (*verify)(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled);
+    /* Whether they were right before. */
+    bool (*known)(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str spelled);
     void *data;
 } bell_signed_verifier;
 
@@ -139,6 +142,11 @@ const bell_signed_key *bell_signed_next_key(const bell_signed_keys *keys, bell_s
 const bell_signed_key *bell_signed_find(const bell_signed_keys *keys, bell_str id, int64_t now_s);
 /* Asks the verifier, or OpenSSL; false also for an algorithm that is not the key's. */
 bool bell_signed_verify(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature);
+/* The same of a signature that stands in a text with hardly another spelling: the verdict is kept under that. */
+bool bell_signed_verify_spelled(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature,
+                                bell_str spelled);
+/* Whether it would say so without a look at the signature. */
+bool bell_signed_is_known(const bell_signed_call *call, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str spelled);
 
 /* Decimal Unix seconds: 1 to 10 digits without a leading zero. */
 bool bell_signed_seconds(bell_str text, int64_t *out);

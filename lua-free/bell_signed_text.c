@@ -1,24 +1,20 @@
 #include "bell_signed_text.h"
 
-static unsigned digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return (unsigned)(c - '0');
-    }
-    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
-}
+/* One more than what a digit stands for; 0: it is none. */
+static const unsigned char values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 bool bell_signed_unhex(bell_str digits, unsigned char *out) {
-    if (digits.len % 2 != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < digits.len; i += 2) {
-        unsigned high = digit_of(digits.p[i]), low = digit_of(digits.p[i + 1]);
-        if (high > 15 || low > 15) {
-            return false;
-        }
+    unsigned wrong = 0;
+
+    for (size_t i = 0; i + 1 < digits.len; i += 2) {
+        unsigned high = values[(unsigned char)digits.p[i]] - 1U, low = values[(unsigned char)digits.p[i + 1]] - 1U;
+        wrong |= high | low;
         out[i / 2] = (unsigned char)(high << 4 | low);
     }
-    return true;
+    return digits.len % 2 == 0 && wrong < 16;
 }
 
 bool bell_signed_is_text(bell_str value) {

@@ -168,7 +168,9 @@ typedef struct {
 
 /* With what is known in shared memory already. */
 bool ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
-    bell_signed_alg alg, bell_str bytes, bell_str signature);
+    bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled);
+bool ngx_http_bell_signed_known(void *data, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str spelled);
 
 
 /* ---- a request */

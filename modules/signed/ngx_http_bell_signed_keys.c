@@ -32,9 +32,9 @@ static void ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
 static void ngx_http_bell_signed_forget(bell_signed_keys *keys);
 static void ngx_http_bell_signed_free_files(void *data);
 static void ngx_http_bell_signed_free_tenants(void *data);
-static bell_str ngx_http_bell_signed_known_as(bell_signed_room *room,
-    const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
-    bell_str signature);
+static bell_str ngx_http_bell_signed_known_as(
+    ngx_http_bell_signed_main_conf_t *smcf, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str spelled);
 
 
 char *
@@ -406,62 +406,72 @@ ngx_http_bell_signed_free_tenants(void *data)
 
 bool
 ngx_http_bell_signed_verify(void *data, const bell_signed_key *key,
-    bell_signed_alg alg, bell_str bytes, bell_str signature)
+    bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled)
 {
     ngx_http_bell_signed_verify_t  *verify = data;
 
-    bool                               good;
     u_char                             found;
-    bell_str                           known;
-    bell_signed_room                   room;
+    bell_str                           name;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    if (ngx_http_bell_signed_known(data, key, alg, bytes, spelled)) {
+        return true;
+    }
+
+    smcf = verify->smcf;
+
+    smcf->core->count(smcf->computed, 1);
+
+    if (!bell_signed_key_verify(key, alg, bytes, signature)) {
+        return false;
+    }
+
+    name = ngx_http_bell_signed_known_as(smcf, key, alg, bytes, spelled);
+
+    if (name.len) {
+        found = 1;
+        (void) bell_sigcache_put(smcf->cache->cells, ngx_pid,
+                                 verify->tenant_id, name, ngx_time(), &found,
+                                 sizeof(found));
+    }
+
+    return true;
+}
+
+
+bool
+ngx_http_bell_signed_known(void *data, const bell_signed_key *key,
+    bell_signed_alg alg, bell_str bytes, bell_str spelled)
+{
+    ngx_http_bell_signed_verify_t  *verify = data;
+
+    u_char                             found;
+    bell_str                           name;
     ngx_http_bell_signed_main_conf_t  *smcf;
 
     smcf = verify->smcf;
 
-    /* the verifier's own is in use */
+    name = ngx_http_bell_signed_known_as(smcf, key, alg, bytes, spelled);
 
-    room.p = smcf->room + NGX_HTTP_BELL_SIGNED_ROOM;
-    room.left = BELL_SIGCACHE_SLOT_MAX;
-
-    known = smcf->cache ? ngx_http_bell_signed_known_as(&room, key, alg, bytes,
-                                                        signature)
-                        : BELL_STR_NULL;
-
-    if (known.len
-        && bell_sigcache_get(smcf->cache->cells, verify->tenant_id, known,
-                             ngx_time(), &found, sizeof(found))
-           == sizeof(found))
-    {
-        return true;
-    }
-
-    smcf->core->count(smcf->computed, 1);
-
-    good = bell_signed_key_verify(key, alg, bytes, signature);
-
-    if (good && known.len) {
-        found = 1;
-        (void) bell_sigcache_put(smcf->cache->cells, ngx_pid,
-                                 verify->tenant_id, known, ngx_time(), &found,
-                                 sizeof(found));
-    }
-
-    return good;
+    return name.len
+           && bell_sigcache_get(smcf->cache->cells, verify->tenant_id, name,
+                                ngx_time(), &found, sizeof(found))
+              == sizeof(found);
 }
 
 
 /*
  * The key, what was signed and the signature, which comes last: by its end
- * the cache finds it.  Empty: it is too long for the cache.
+ * the cache finds it.  Empty: there is no cache, or it is too long for it.
  */
 
 static bell_str
-ngx_http_bell_signed_known_as(bell_signed_room *room,
+ngx_http_bell_signed_known_as(ngx_http_bell_signed_main_conf_t *smcf,
     const bell_signed_key *key, bell_signed_alg alg, bell_str bytes,
-    bell_str signature)
+    bell_str spelled)
 {
     char      *p;
-    bell_str   known;
+    bell_str   name;
     uint32_t   head[4];
 
     head[0] = (uint32_t) key->fingerprint;
@@ -469,18 +479,20 @@ ngx_http_bell_signed_known_as(bell_signed_room *room,
     head[2] = (uint32_t) alg;
     head[3] = (uint32_t) bytes.len;
 
-    known.len = sizeof(head) + bytes.len + signature.len;
-    known.p = bell_signed_take(room, known.len);
+    name.len = sizeof(head) + bytes.len + spelled.len;
 
-    if (known.p == NULL) {
+    if (smcf->cache == NULL || name.len > BELL_SIGCACHE_SLOT_MAX) {
         return BELL_STR_NULL;
     }
 
-    p = (char *) known.p;
+    /* what is in front is the verifier's, who is at work */
+
+    p = smcf->room + NGX_HTTP_BELL_SIGNED_ROOM;
+    name.p = p;
 
     p = (char *) ngx_cpymem(p, head, sizeof(head));
     p = (char *) ngx_cpymem(p, bytes.p, bytes.len);
-    ngx_memcpy(p, signature.p, signature.len);
+    ngx_memcpy(p, spelled.p, spelled.len);
 
-    return known;
+    return name;
 }

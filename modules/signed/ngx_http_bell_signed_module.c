@@ -282,6 +282,7 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
 
     call.request = &sr;
     call.verifier.verify = ngx_http_bell_signed_verify;
+    call.verifier.known = ngx_http_bell_signed_known;
     call.verifier.data = &verify;
     call.room = &room;
 

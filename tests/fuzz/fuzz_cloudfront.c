@@ -18,7 +18,8 @@ static void make_key(void) {
     keys.nkeys = 1;
 }
 
-static bool is_right(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature) {
+static bool is_right(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled) {
+    (void)spelled;
     (void)data;
     fuzz_assert(key == keys.keys[0] && (alg == BELL_SIGNED_ECDSA_SHA1 || alg == BELL_SIGNED_ECDSA_SHA256));
     fuzz_assert(bytes.len > 0 && signature.len > 0 && signature.len <= 512);

@@ -31,7 +31,8 @@ static void make_keys(void) {
     fuzz_assert(keys.keys[0] != NULL && keys.keys[1] != NULL);
 }
 
-static bool verify(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature) {
+static bool verify(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled) {
+    (void)spelled;
     (void)data;
     fuzz_assert(key == keys.keys[0] && alg == BELL_SIGNED_ED25519 && signature.len == 64 && bytes.len > 0);
     unsigned char last = (unsigned char)(bytes.p[0] ^ bytes.p[bytes.len - 1]); /* all of it may be read */

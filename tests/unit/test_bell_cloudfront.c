@@ -561,13 +561,22 @@ typedef struct {
     bool verdict;
     bell_signed_alg alg;
     char bytes[300], id[BELL_SIGNED_KEY_ID_BYTES + 1];
-    size_t signature_len;
+    char spelled[16], known[16];
+    size_t signature_len, spelled_len;
 } asked;
 
-static bool ask(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature) {
+static bool was_known(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str spelled) {
+    asked *a = data;
+
+    return alg == BELL_SIGNED_RSA_SHA1 && strcmp(key->id, "KRSA") == 0 && bytes.len > 0 && bell_str_eq(spelled, bell_str_of(a->known));
+}
+
+static bool ask(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled) {
     asked *a = data;
 
     a->calls++;
+    snprintf(a->spelled, sizeof(a->spelled), "%.*s", BELL_STR_ARG(spelled));
+    a->spelled_len = spelled.len;
     a->alg = alg;
     a->signature_len = signature.len;
     snprintf(a->bytes, sizeof(a->bytes), "%.*s", BELL_STR_ARG(bytes));
@@ -589,6 +598,7 @@ static void the_verdict_of_a_cache(void **state) {
     expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_OK, "kept");
     assert_true(a.calls == 1 && a.alg == BELL_SIGNED_RSA_SHA1 && a.signature_len == 3);
     assert_string_equal(a.id, "KRSA");
+    assert_string_equal(a.spelled, "AAAA");
     assert_string_equal(a.bytes, FOR("\"" HOST "/a?b\"", LESS));
     c.request.now_s = 1900000000;
     expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_EXPIRED, "the clock is asked each time");
@@ -604,6 +614,31 @@ static void the_verdict_of_a_cache(void **state) {
     c.request.target = bell_str_of(target);
     expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_MALFORMED, "longer than any");
     assert_int_equal(a.calls, 3);
+}
+
+/* A text that is known is not decoded, not even one that could not be; one with escapes is always verified, and kept as what it stands for. */
+static void a_signature_that_is_known(void **state) {
+    signed_case c;
+    bell_signed_result out;
+    asked a = {.verdict = true, .known = "~no~base64~~"};
+
+    (void)state;
+    signed_case_init(&c);
+    bell_signed_call call = signed_call(&c, &keys);
+    call.verifier = (bell_signed_verifier){.verify = ask, .known = was_known, .data = &a};
+    c.request.target = BELL_STR("/a?" END "&Signature=~no~base64~~&" KEY);
+    expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_OK, "known");
+    assert_int_equal(a.calls, 0);
+    c.request.now_s = 1900000000;
+    expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_EXPIRED, "and the clock is asked");
+    c.request.now_s = 1800000000;
+    c.request.target = BELL_STR("/a?" END "&Signature=~no~base64~~&Key-Pair-Id=KP256");
+    assert_int_not_equal(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_OK);
+    snprintf(a.known, sizeof(a.known), "%s", "AAA%2D");
+    c.request.target = BELL_STR("/a?" END "&Signature=AAA%2D&" KEY);
+    expect(bell_cloudfront_check(&call, &usual, &out), BELL_SIGNED_OK, "escaped");
+    assert_int_equal(a.calls, 1);
+    assert_int_equal(a.spelled_len, 3);
 }
 
 /* Whatever the room, there is a verdict, and none that allows what more room would refuse. */
@@ -735,6 +770,7 @@ int main(void) {
         cmocka_unit_test(cookies_in_several_fields),
         cmocka_unit_test(one_kind_of_policy_is_not_the_other),
         cmocka_unit_test(the_verdict_of_a_cache),
+        cmocka_unit_test(a_signature_that_is_known),
         cmocka_unit_test(room_that_is_used_up),
         cmocka_unit_test(long_ones),
         cmocka_unit_test(one_flipped_bit),
