@@ -1,20 +1,23 @@
 #include "bell_signed_text.h"
 
-/* One more than what a digit stands for; 0: it is none. */
+/* A bit for every digit, and what it stands for. */
+#define DIGIT 0x10
+
 static const unsigned char values[256] = {
-    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['0'] = DIGIT,      ['1'] = DIGIT + 1,  ['2'] = DIGIT + 2,  ['3'] = DIGIT + 3,  ['4'] = DIGIT + 4,  ['5'] = DIGIT + 5,
+    ['6'] = DIGIT + 6,  ['7'] = DIGIT + 7,  ['8'] = DIGIT + 8,  ['9'] = DIGIT + 9,  ['a'] = DIGIT + 10, ['b'] = DIGIT + 11,
+    ['c'] = DIGIT + 12, ['d'] = DIGIT + 13, ['e'] = DIGIT + 14, ['f'] = DIGIT + 15,
 };
 
 bool bell_signed_unhex(bell_str digits, unsigned char *out) {
-    unsigned wrong = 0;
+    unsigned all = DIGIT;
 
     for (size_t i = 0; i + 1 < digits.len; i += 2) {
-        unsigned high = values[(unsigned char)digits.p[i]] - 1U, low = values[(unsigned char)digits.p[i + 1]] - 1U;
-        wrong |= high | low;
-        out[i / 2] = (unsigned char)(high << 4 | low);
+        unsigned high = values[(unsigned char)digits.p[i]], low = values[(unsigned char)digits.p[i + 1]];
+        all &= high & low;
+        out[i / 2] = (unsigned char)(high << 4 | (low & 15));
     }
-    return digits.len % 2 == 0 && wrong < 16;
+    return digits.len % 2 == 0 && all == DIGIT;
 }
 
 bool bell_signed_is_text(bell_str value) {

@@ -217,6 +217,7 @@ ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
     t->used_s = ngx_time();
 
     if (t->tenant_id == tenant->id && t->revision == tenant->revision) {
+        bell_signed_keys_prefetch(&t->keys);
         return &t->keys;
     }
 
