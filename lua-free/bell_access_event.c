@@ -13,6 +13,34 @@ _Static_assert(sizeof("{\"at\":,\"subject\":\"\",\"by\":\"\",\"issuer\":\"\",\"p
 
 #define PUT(to, literal) put((to), (literal), sizeof(literal) - 1)
 
+/* What a byte may stand in, as it is. */
+enum { TEXT = 1, PATH = 2, KIND = 4, HEX = 8 };
+
+static const unsigned char classes[256] = {
+    [' '] = TEXT,
+    ['!'] = TEXT | PATH,
+    ['#'] = TEXT,
+    ['$' ... ','] = TEXT | PATH,
+    ['-'] = TEXT | PATH | KIND,
+    ['.' ... '/'] = TEXT | PATH,
+    ['0' ... '9'] = TEXT | PATH | KIND | HEX,
+    [':' ... '>'] = TEXT | PATH,
+    ['?'] = TEXT,
+    ['@' ... '['] = TEXT | PATH,
+    [']' ... '`'] = TEXT | PATH,
+    ['a' ... 'f'] = TEXT | PATH | KIND | HEX,
+    ['g' ... 'z'] = TEXT | PATH | KIND,
+    ['{' ... '~'] = TEXT | PATH,
+};
+
+/* Without branches: what is written is nearly always of one class. */
+static bool is_all(bell_str s, unsigned class) {
+    for (size_t i = 0; i < s.len; i++) {
+        class &= classes[(unsigned char)s.p[i]];
+    }
+    return class != 0;
+}
+
 static char *put(char *to, const char *p, size_t n) {
     memcpy(to, p, n);
     return to + n;
@@ -23,6 +51,11 @@ static char *put_number(char *to, int64_t v) {
     size_t n = sizeof(digits);
     uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
 
+    for (; rest >= 100; rest /= 100) {
+        unsigned two = (unsigned)(rest % 100);
+        digits[--n] = (char)('0' + two % 10);
+        digits[--n] = (char)('0' + two / 10);
+    }
     do {
         digits[--n] = (char)('0' + rest % 10);
         rest /= 10;
@@ -35,6 +68,9 @@ static char *put_number(char *to, int64_t v) {
 
 /* A text without control characters needs nothing else escaped. */
 static char *put_text(char *to, bell_str s) {
+    if (is_all(s, TEXT)) {
+        return put(to, s.p, s.len);
+    }
     for (size_t i = 0; i < s.len; i++) {
         if (s.p[i] == '"' || s.p[i] == '\\') {
             *to++ = '\\';
@@ -45,18 +81,13 @@ static char *put_text(char *to, bell_str s) {
 }
 
 bool bell_access_path_byte(unsigned char c) {
-    return c > 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '?' && c != '#';
+    return (classes[c] & PATH) != 0;
 }
 
-/* NULL: it is too long, or none. */
-static char *put_path(char *to, bell_str s) {
+static char *put_escaped(char *to, const char *end, bell_str s) {
     static const char hex[] = "0123456789ABCDEF";
-    const char *end = to + BELL_ACCESS_PATH_BYTES;
 
-    if (s.len == 0 || s.p[0] != '/') {
-        return NULL;
-    }
-    for (size_t i = 0; i < s.len && s.p[i] != '?' && s.p[i] != '#'; i++) {
+    for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.p[i];
         bool plain = bell_access_path_byte(c);
 
@@ -74,9 +105,25 @@ static char *put_path(char *to, bell_str s) {
     return to;
 }
 
+/* NULL: it is too long, or none. */
+static char *put_path(char *to, bell_str s) {
+    if (s.len == 0 || s.p[0] != '/') {
+        return NULL;
+    }
+    s = bell_str_cut(&(bell_str){s.p, s.len}, '?');
+    s = bell_str_cut(&(bell_str){s.p, s.len}, '#');
+    if (s.len <= BELL_ACCESS_PATH_BYTES && is_all(s, PATH)) {
+        return put(to, s.p, s.len);
+    }
+    return put_escaped(to, to + BELL_ACCESS_PATH_BYTES, s);
+}
+
 static bool is_text(bell_str s, size_t max) {
     if (s.len == 0 || s.len > max) {
         return false;
+    }
+    if (is_all(s, TEXT)) {
+        return true;
     }
     for (size_t i = 0; i < s.len; i++) {
         if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7F) {
@@ -87,21 +134,11 @@ static bool is_text(bell_str s, size_t max) {
 }
 
 static bool is_kind(bell_str s) {
-    for (size_t i = 0; i < s.len; i++) {
-        if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-')) {
-            return false;
-        }
-    }
-    return s.len > 0 && s.len <= BELL_ACCESS_BY_BYTES;
+    return s.len > 0 && s.len <= BELL_ACCESS_BY_BYTES && is_all(s, KIND);
 }
 
 static bool is_id(bell_str s) {
-    for (size_t i = 0; i < s.len; i++) {
-        if (!((s.p[i] >= 'a' && s.p[i] <= 'f') || (s.p[i] >= '0' && s.p[i] <= '9'))) {
-            return false;
-        }
-    }
-    return s.len == BELL_ACCESS_ID_BYTES;
+    return s.len == BELL_ACCESS_ID_BYTES && is_all(s, HEX);
 }
 
 static bool is_range(const bell_access_event *e) {

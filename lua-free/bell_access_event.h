@@ -28,7 +28,8 @@
  *     subject   who asked: a text of 1 to BELL_ACCESS_SUBJECT_BYTES bytes, UTF-8, without control characters
  *     by        how the subject is known: "session", or the kind of the issuer whose token was in the request ("path", "cloudfront", "cat", …)
  *     issuer    not with "session": the issuer's name in the configuration of the edge
- *     path      of the request after a token was cut out of it, without the query, as the client spelled it: percent-encoded, in printable ASCII
+ *     path      of the request after a token was cut out of it, without the query, as the client spelled it: percent-encoded, in printable ASCII. One
+ *               object has many spellings: who compares decodes it and resolves dot segments and doubled slashes first, as nginx has done
  *     from, to  which bytes of the object were sent, from the first to the one behind the last (from < to); what was sent, not what was asked for
  *     size      of the object; -1 when the edge does not know it, then `to` counts bytes as they were sent, compression and framing included
  *     status    200 (then from is 0) or 206

@@ -35,7 +35,7 @@
 #include "bell_directory.h"
 
 
-#define NGX_HTTP_BELL_CORE_VERSION  4   /* of what this header says */
+#define NGX_HTTP_BELL_CORE_VERSION  5   /* of what this header says */
 #define NGX_HTTP_BELL_CORE_OLDEST   2   /* that such a core still serves */
 
 
@@ -69,6 +69,17 @@ typedef struct {
 
     ngx_str_t      scopes;              /* by grant(); empty: all of a role */
     void          *session;             /* of the module that verifies them */
+
+    /*
+     * Since version 5.  Of the module that takes signed addresses: whom the
+     * token is for that let the request in, which kind of issuer has made it,
+     * and that one's name; empty: there was none, or it names nobody.  They
+     * live as long as the request.
+     */
+
+    ngx_str_t      token_subject;
+    ngx_str_t      token_kind;
+    ngx_str_t      token_issuer;
 } ngx_http_bell_ctx_t;
 
 

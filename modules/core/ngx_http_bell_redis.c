@@ -10,6 +10,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include <poll.h>
 #include <stdio.h>
 
 #include <hiredis/async.h>
@@ -46,6 +47,7 @@ static void ngx_http_bell_redis_greet(ngx_http_bell_redis_t *redis);
 static void ngx_http_bell_redis_greeted(ngx_http_bell_redis_t *redis,
     redisReply *reply);
 static void ngx_http_bell_redis_become_ready(ngx_http_bell_redis_t *redis);
+static void ngx_http_bell_redis_answers(ngx_http_bell_redis_t *redis);
 static void ngx_http_bell_redis_pause(ngx_http_bell_redis_t *redis);
 static ngx_int_t ngx_http_bell_redis_send(ngx_http_bell_redis_t *redis,
     ngx_http_bell_redis_reply_pt handler, ngx_msec_t timeout, ngx_uint_t n,
@@ -172,7 +174,7 @@ ngx_http_bell_redis_attach(ngx_http_bell_redis_t *redis, redisAsyncContext *ac)
     }
 
     c->data = link;
-    c->idle = 1;
+    c->idle = redis->stays ? 0 : 1;
     c->read->handler = ngx_http_bell_redis_read_handler;
     c->write->handler = ngx_http_bell_redis_write_handler;
     c->read->log = redis->log;
@@ -265,18 +267,25 @@ static void
 ngx_http_bell_redis_become_ready(ngx_http_bell_redis_t *redis)
 {
     redis->state = NGX_HTTP_BELL_REDIS_READY;
-    redis->failures = 0;
-
-    if (redis->told) {
-        redis->told = 0;
-        ngx_log_error(NGX_LOG_NOTICE, redis->log, 0,
-                      "bell_redis: %V is reached again",
-                      &redis->conf->address);
-    }
 
     ngx_http_bell_redis_set_timer(redis);
 
     redis->ready(redis);
+}
+
+
+/* A Redis that hangs takes connections, too: only its answer is a sign. */
+
+static void
+ngx_http_bell_redis_answers(ngx_http_bell_redis_t *redis)
+{
+    redis->failures = 0;
+
+    if (redis->told) {
+        redis->told = 0;
+        ngx_log_error(NGX_LOG_NOTICE, redis->log, 0, "%V: %V is reached again",
+                      &redis->conf->directive, &redis->conf->address);
+    }
 }
 
 
@@ -290,8 +299,9 @@ ngx_http_bell_redis_pause(ngx_http_bell_redis_t *redis)
     if (!redis->told) {
         redis->told = 1;
         ngx_log_error(NGX_LOG_ERR, redis->log, 0,
-                      "bell_redis: %V cannot be used: %s; it is tried again "
-                      "until it can", &redis->conf->address, redis->reason);
+                      "%V: %V cannot be used: %s; it is tried again until it "
+                      "can", &redis->conf->directive, &redis->conf->address,
+                      redis->reason);
     }
 
     redis->state = NGX_HTTP_BELL_REDIS_PAUSED;
@@ -404,7 +414,45 @@ ngx_http_bell_redis_reply(redisAsyncContext *ac, void *reply, void *data)
 
     ngx_http_bell_redis_set_timer(redis);
 
+    if (redis->state == NGX_HTTP_BELL_REDIS_READY) {
+        ngx_http_bell_redis_answers(redis);
+    }
+
     handler(redis, reply);
+}
+
+
+void
+ngx_http_bell_redis_drive(ngx_http_bell_redis_t *redis, ngx_msec_t ms)
+{
+    struct pollfd                p;
+    ngx_http_bell_redis_link_t  *link;
+
+    link = redis->link;
+
+    if (link == NULL) {
+        return;
+    }
+
+    p.fd = link->ac->c.fd;
+    p.events = POLLIN | (link->connection->write->active ? POLLOUT : 0);
+    p.revents = 0;
+
+    if (poll(&p, 1, (int) ms) <= 0) {
+        return;
+    }
+
+    ngx_time_update();
+
+    if (p.revents & POLLOUT) {
+        redisAsyncHandleWrite(link->ac);
+    }
+
+    /* what was written may have ended the connection */
+
+    if (redis->link == link && (p.revents & ~POLLOUT)) {
+        redisAsyncHandleRead(link->ac);
+    }
 }
 
 

@@ -5,7 +5,8 @@
  * It belongs to one worker.  Once opened it stays so: what breaks is opened
  * again after a pause that grows and is never the same on two edges.  Every
  * wait is bounded by a timer of ours.  It holds neither a reload nor the end
- * of a worker: its timers are cancelable and its connection counts as idle.
+ * of a worker: its timers are cancelable and its connection counts as idle,
+ * or else is closed in the owner's exit handler.
  */
 
 #ifndef _NGX_HTTP_BELL_REDIS_H_INCLUDED_
@@ -22,9 +23,10 @@
 #pragma GCC visibility push(hidden)
 
 
-/* "bell_redis ...;" */
+/* "bell_redis ...;", and what other modules call it */
 
 typedef struct {
+    ngx_str_t        directive;         /* its name, for messages */
     ngx_str_t        address;           /* as it was written */
     u_char          *host;              /* an address, with a 0; or NULL */
     in_port_t        port;
@@ -55,13 +57,15 @@ typedef void (*ngx_http_bell_redis_reply_pt)(ngx_http_bell_redis_t *redis,
     redisReply *reply);
 
 
-/* The first four are the owner's to set, zeros for the others. */
+/* The first five are the owner's to set, zeros for the others. */
 
 struct ngx_http_bell_redis_s {
     ngx_http_bell_redis_conf_t   *conf;
     ngx_http_bell_redis_pt        ready;  /* commands may be given */
     ngx_http_bell_redis_pt        lost;   /* no reply will come any more */
     void                         *data;
+    ngx_uint_t                    stays;  /* also while the worker ends: the
+                                             owner closes it */
 
     ngx_log_t                    *log;
     ngx_http_bell_redis_state_e   state;
@@ -69,7 +73,7 @@ struct ngx_http_bell_redis_s {
     ngx_queue_t                   commands;
     ngx_event_t                   timer;
     ngx_connection_t              dummy;    /* for the timer's log */
-    ngx_uint_t                    failures; /* since it was ready */
+    ngx_uint_t                    failures; /* since it answered */
     ngx_uint_t                    told;     /* that it cannot be reached */
     char                          reason[160];
 };
@@ -92,6 +96,12 @@ void ngx_http_bell_redis_close(ngx_http_bell_redis_t *redis);
 ngx_int_t ngx_http_bell_redis_command(ngx_http_bell_redis_t *redis,
     ngx_http_bell_redis_reply_pt handler, ngx_msec_t extra_ms, ngx_uint_t n,
     const char **words, const size_t *lengths);
+
+/*
+ * For who has something to say yet when the worker ends and nginx' loop is
+ * over: waits for the connection, at most ms, and does what there is to do.
+ */
+void ngx_http_bell_redis_drive(ngx_http_bell_redis_t *redis, ngx_msec_t ms);
 
 /* Gives the connection up for what it said; it is opened again. */
 void ngx_http_bell_redis_fail(ngx_http_bell_redis_t *redis, const char *fmt,

@@ -36,6 +36,8 @@ ngx_http_bell_redis_parse(ngx_conf_t *cf, ngx_http_bell_redis_conf_t *conf)
 
     value = cf->args->elts;
 
+    conf->directive = value[0];
+
     rv = ngx_http_bell_redis_parse_address(cf, conf, &value[1]);
 
     for (i = 2; i < cf->args->nelts && rv == NGX_CONF_OK; i++) {
@@ -59,10 +61,10 @@ ngx_http_bell_redis_parse(ngx_conf_t *cf, ngx_http_bell_redis_conf_t *conf)
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\": \"bell_redis\" takes "
-                               "an address, user=NAME, password_file=FILE, "
+                               "invalid parameter \"%V\": \"%V\" takes an "
+                               "address, user=NAME, password_file=FILE, "
                                "connect_timeout=TIME and timeout=TIME",
-                               &value[i]);
+                               &value[i], &conf->directive);
             rv = NGX_CONF_ERROR;
         }
     }

@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_bell_signed_judge(ngx_http_request_t *r,
 static bell_signed_reason ngx_http_bell_signed_ask(ngx_http_request_t *r,
     ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant,
     bell_signed_call *call, bell_signed_result *result);
+static ngx_int_t ngx_http_bell_signed_tell(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_signed_keep(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx, bell_signed_result *result);
 static ngx_int_t ngx_http_bell_signed_copy(ngx_http_request_t *r,
@@ -182,6 +184,10 @@ ngx_http_bell_signed_handler(ngx_http_request_t *r)
 
     if (rc != NGX_OK) {
         return rc == NGX_DONE ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_bell_signed_tell(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
@@ -343,6 +349,37 @@ ngx_http_bell_signed_ask(ngx_http_request_t *r,
     }
 
     return reason;
+}
+
+
+/* The other modules: whom a token that counts is for, and whose it is. */
+
+static ngx_int_t
+ngx_http_bell_signed_tell(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx)
+{
+    ngx_http_bell_ctx_t               *bctx;
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
+
+    bctx = smcf->core->context(r);
+    if (bctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_null(&bctx->token_subject);
+    ngx_str_null(&bctx->token_kind);
+    ngx_str_null(&bctx->token_issuer);
+
+    if (ctx->reason == BELL_SIGNED_OK && ctx->subject.len) {
+        bctx->token_subject = ctx->subject;
+        bctx->token_kind.data = (u_char *) ctx->issuer->kind->name;
+        bctx->token_kind.len = ngx_strlen(ctx->issuer->kind->name);
+        bctx->token_issuer = ctx->issuer->name;
+    }
+
+    return NGX_OK;
 }
 
 
