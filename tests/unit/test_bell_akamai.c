@@ -327,7 +327,7 @@ static void too_long(void **state) {
     (void)state;
     for (size_t len = BELL_AKAMAI_TOKEN_MAX; len < 70000 - 20; len += 53000) {
         memcpy(target, "/x?hdnts=", 9);
-        memset(target + 9, 'a', len);
+        memset(target + 9, 'a', len + 1);
         for (int excess = 0; excess < 2; excess++) {
             signed_case_init(&c);
             c.request.target = (bell_str){target, 9 + len + (size_t)excess};
