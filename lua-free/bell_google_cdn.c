@@ -1,11 +1,16 @@
 #include "bell_google_cdn.h"
 
+#include "bell_base64.h"
 #include "bell_google_form.h"
+#include "bell_signed_text.h"
+
+#include <stdio.h>
 
 #define MAC_BYTES      20
 #define ED25519_BYTES  64 /* of a signature of Media CDN, whose URLs look the same */
 #define MAC_TEXT       96 /* of 88 characters at most, escaped */
 #define NAME_MAX_BYTES 63
+#define LAST_S         9999999999
 
 /* The methods that Cloud CDN takes a signature for. */
 static bool is_method(bell_str m) {
@@ -137,4 +142,58 @@ bell_signed_reason bell_google_cdn_check(const bell_signed_call *call, const bel
     bell_signed_split(call->request->target, &path, &query, &has_query);
     int found = bell_google_form_find(query, false, &text);
     return found != 0 ? check_url(call, found, text, out) : check_cookie(call, options, out);
+}
+
+/* ---- signing */
+
+/* base64url with its padding, as Google's own libraries write it. */
+static void put_base64(bell_signed_writer *w, const void *bytes, size_t len) {
+    size_t chars = (len + 2) / 3 * 4;
+
+    if (w->failed || w->size - w->len <= chars) { /* and NUL */
+        w->failed = true;
+        return;
+    }
+    size_t n = bell_base64url_encode(bytes, len, w->p + w->len);
+    memset(w->p + w->len + n, '=', chars - n);
+    w->len += chars;
+}
+
+/* The prefix in plain stands at the end of the room, where nothing is written before it has been read. */
+static void put_prefix(bell_signed_writer *w, const bell_str url[3]) {
+    size_t len = url[0].len + 3 + url[1].len + url[2].len, chars = (len + 2) / 3 * 4;
+
+    bell_signed_put(w, BELL_STR("URLPrefix="));
+    if (w->failed || len > w->size || chars > w->size || w->size - w->len <= chars + len) {
+        w->failed = true;
+        return;
+    }
+    bell_signed_writer plain = {.p = w->p + w->size - len, .size = len};
+    bell_signed_put(&plain, url[0]);
+    bell_signed_put(&plain, BELL_STR("://"));
+    bell_signed_put(&plain, url[1]);
+    bell_signed_put(&plain, url[2]);
+    put_base64(w, plain.p, plain.len);
+}
+
+size_t bell_google_cdn_sign(const bell_signed_key *key, const bell_str url[3], int64_t expires_s, char *out, size_t size) {
+    bell_signed_writer w = {.p = out, .size = size};
+    unsigned char mac[BELL_SIGNED_MAC_MAX];
+    bell_str id = {key->id, key->id_len};
+    char expires[32];
+
+    if (key->type != BELL_SIGNED_SECRET || key->mac_alg != BELL_SIGNED_HMAC_SHA1 || !is_key_name(id) || expires_s <= 0 || expires_s > LAST_S) {
+        return 0;
+    }
+    put_prefix(&w, url);
+    snprintf(expires, sizeof(expires), "&Expires=%lld&KeyName=", (long long)expires_s);
+    bell_signed_put(&w, bell_str_of(expires));
+    bell_signed_put(&w, id);
+    bell_str fields = {w.p, w.len};
+    if (w.failed || bell_signed_mac(key, &fields, 1, mac) != MAC_BYTES) {
+        return 0;
+    }
+    bell_signed_put(&w, BELL_STR("&Signature="));
+    put_base64(&w, mac, MAC_BYTES);
+    return w.failed ? 0 : w.len;
 }

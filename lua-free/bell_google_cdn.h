@@ -16,6 +16,12 @@ typedef struct {
  * the names of keys. */
 bell_signed_reason bell_google_cdn_check(const bell_signed_call *call, const bell_google_cdn_options *options, bell_signed_result *out);
 
+/* The fields that are good for every URL which begins with "SCHEME://HOST" and this path, a directory ("/hls/c7/") or one object, joined by "&" for a
+ * query and without NUL; their length. 0: they do not fit in `size` bytes (the prefix is written there once more, in plain), the key is no secret of
+ * HMAC-SHA1 or its id no name that Google gives, or they would have no end. */
+size_t bell_google_cdn_sign(const bell_signed_key *key, const bell_str url[3], int64_t expires_s, char *out, size_t size)
+    __attribute__((warn_unused_result));
+
 #pragma GCC visibility pop
 
 #endif

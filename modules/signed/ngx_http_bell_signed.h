@@ -9,6 +9,8 @@
  *     keys       an issuer's keys: from files, or of a tenant
  *     request    what a verifier is told of a request
  *     cut        takes a token out of the request
+ *     hls        tokens for the URIs of playlists; hls_conf: the directive,
+ *                hls_body: the body
  *     variables  what was found
  *     metrics    what is counted
  *
@@ -68,6 +70,9 @@ typedef struct {
 
     ngx_uint_t              (*cookies)(const void *options, bell_str *names);
     bell_str                (*field)(const void *options);
+
+    ngx_uint_t                hls;          /* bell_hls_scheme: how playlists'
+                                               URIs are given its tokens */
 } ngx_http_bell_signed_kind_t;
 
 
@@ -94,6 +99,18 @@ struct ngx_http_bell_signed_issuer_s {
 
 char *ngx_http_bell_signed_issuer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+typedef struct ngx_http_bell_signed_main_conf_s
+                                        ngx_http_bell_signed_main_conf_t;
+
+/* NULL: there is none, an [emerg] line says so */
+ngx_http_bell_signed_issuer_t *ngx_http_bell_signed_find_issuer(ngx_conf_t *cf,
+    ngx_http_bell_signed_main_conf_t *smcf, ngx_str_t *name);
+
+/* "NAME=VALUE"; 0: without "=" */
+ngx_uint_t ngx_http_bell_signed_split(ngx_str_t *arg, ngx_str_t *name,
+    ngx_str_t *value);
+ngx_uint_t ngx_http_bell_signed_is(ngx_str_t *name, const char *word);
 
 
 /* ---- keys */
@@ -129,7 +146,19 @@ const bell_signed_keys *ngx_http_bell_signed_keys(
 
 /* ---- configuration */
 
-typedef struct {
+/* what becomes of playlists */
+
+#define NGX_HTTP_BELL_SIGNED_REWRITTEN  0
+#define NGX_HTTP_BELL_SIGNED_UNSIGNED   1   /* no token could be made */
+#define NGX_HTTP_BELL_SIGNED_OPAQUE     2   /* compressed, or a part */
+#define NGX_HTTP_BELL_SIGNED_PLAYLISTS  3
+
+#define NGX_HTTP_BELL_SIGNED_PIECE      65536  /* bytes that one line becomes */
+
+typedef struct ngx_http_bell_signed_hls_s  ngx_http_bell_signed_hls_t;
+
+
+struct ngx_http_bell_signed_main_conf_s {
     const ngx_http_bell_core_api_t   *core;
     ngx_array_t                       issuers;  /* of issuers' pointers */
     ngx_http_bell_sigcache_t         *cache;    /* NULL: not configured */
@@ -144,7 +173,13 @@ typedef struct {
 
     ngx_http_bell_metric_t           *requests[BELL_SIGNED_REASONS];
     ngx_http_bell_metric_t           *computed;
-} ngx_http_bell_signed_main_conf_t;
+
+    char                             *piece;    /* likewise; NULL: no playlist
+                                                   is rewritten anywhere */
+    ngx_http_bell_metric_t           *playlists[NGX_HTTP_BELL_SIGNED_PLAYLISTS];
+    ngx_http_bell_metric_t           *uris;
+    ngx_http_bell_metric_t           *long_lines;
+};
 
 
 typedef struct {
@@ -155,6 +190,7 @@ typedef struct {
     ngx_http_complex_value_t         *scheme;   /* NULL: the connection's */
     ngx_http_complex_value_t         *country;
     ngx_http_complex_value_t         *asn;
+    ngx_http_bell_signed_hls_t       *hls;      /* NULL: "off" */
 } ngx_http_bell_signed_loc_conf_t;
 
 
@@ -230,6 +266,25 @@ ngx_uint_t ngx_http_bell_signed_host(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_bell_signed_cut(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx, bell_str target);
+
+/*
+ * What is left of a target without the issuer's tokens, in the request's pool;
+ * unchanged when it has none.
+ */
+ngx_int_t ngx_http_bell_signed_strip(ngx_http_request_t *r,
+    ngx_http_bell_signed_issuer_t *issuer, bell_str *target);
+
+/* Of the answer. */
+ngx_int_t ngx_http_bell_signed_add_field(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
+
+/* ---- playlists */
+
+char *ngx_http_bell_signed_hls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* for the postconfiguration handler */
+ngx_int_t ngx_http_bell_signed_hls_add(ngx_conf_t *cf);
 
 
 /* for the preconfiguration handler */

@@ -16,8 +16,6 @@
 
 static ngx_int_t ngx_http_bell_signed_cut_target(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx, bell_str target);
-static ngx_int_t ngx_http_bell_signed_strip(ngx_http_request_t *r,
-    ngx_http_bell_signed_issuer_t *issuer, bell_str *target);
 static ngx_int_t ngx_http_bell_signed_parse(ngx_http_request_t *r,
     ngx_str_t *target);
 static ngx_int_t ngx_http_bell_signed_cut_args(ngx_http_request_t *r,
@@ -397,13 +395,9 @@ ngx_http_bell_signed_cut_referer(ngx_http_request_t *r,
 }
 
 
-/*
- * What is left of a target without the issuer's tokens, in the request's pool;
- * unchanged when it has none.  The verifier finds them: without a key it does
- * no more than that.
- */
+/* The verifier finds them: without a key it does no more than that. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_signed_strip(ngx_http_request_t *r,
     ngx_http_bell_signed_issuer_t *issuer, bell_str *target)
 {

@@ -21,9 +21,6 @@ static ngx_int_t ngx_http_bell_signed_set_encoding(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_signed_add_host(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value);
-static ngx_uint_t ngx_http_bell_signed_split(ngx_str_t *arg, ngx_str_t *name,
-    ngx_str_t *value);
-static ngx_uint_t ngx_http_bell_signed_is(ngx_str_t *name, const char *word);
 
 
 char *
@@ -221,7 +218,33 @@ ngx_http_bell_signed_add_host(ngx_conf_t *cf,
 }
 
 
-static ngx_uint_t
+ngx_http_bell_signed_issuer_t *
+ngx_http_bell_signed_find_issuer(ngx_conf_t *cf,
+    ngx_http_bell_signed_main_conf_t *smcf, ngx_str_t *name)
+{
+    ngx_uint_t                       i;
+    ngx_http_bell_signed_issuer_t  **issuers;
+
+    issuers = smcf->issuers.elts;
+
+    for (i = 0; i < smcf->issuers.nelts; i++) {
+        if (issuers[i]->name.len == name->len
+            && ngx_strncmp(issuers[i]->name.data, name->data, name->len) == 0)
+        {
+            return issuers[i];
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "there is no issuer \"%V\" above: add "
+                       "\"bell_signed_issuer %V KIND …;\" to the http block",
+                       name, name);
+
+    return NULL;
+}
+
+
+ngx_uint_t
 ngx_http_bell_signed_split(ngx_str_t *arg, ngx_str_t *name, ngx_str_t *value)
 {
     u_char  *eq;
@@ -244,7 +267,7 @@ ngx_http_bell_signed_split(ngx_str_t *arg, ngx_str_t *name, ngx_str_t *value)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_bell_signed_is(ngx_str_t *name, const char *word)
 {
     return name->len == ngx_strlen(word)

@@ -14,6 +14,7 @@
 #include "bell_cat.h"
 #include "bell_cloudfront.h"
 #include "bell_google_cdn.h"
+#include "bell_hls.h"
 #include "bell_media_cdn.h"
 #include "bell_path_token.h"
 #include "bell_uri_signing.h"
@@ -299,38 +300,40 @@ static ngx_http_bell_signed_kind_t  ngx_http_bell_signed_kinds[] = {
 
     { "path", sizeof(bell_path_token_options), NULL,
       ngx_http_bell_signed_path_options, BELL_SIGNED_HMAC_SHA256, 1,
-      ngx_http_bell_signed_path, NULL, NULL },
+      ngx_http_bell_signed_path, NULL, NULL, BELL_HLS_PATH },
 
     { "cloudfront", sizeof(bell_cloudfront_options), NULL,
       ngx_http_bell_signed_cloudfront_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_cloudfront,
-      ngx_http_bell_signed_cloudfront_cookies, NULL },
+      ngx_http_bell_signed_cloudfront_cookies, NULL, BELL_HLS_NONE },
 
     { "akamai", sizeof(bell_akamai_options),
       &ngx_http_bell_signed_akamai_defaults,
       ngx_http_bell_signed_akamai_options, BELL_SIGNED_HMAC_SHA256, 1,
       ngx_http_bell_signed_akamai, ngx_http_bell_signed_akamai_cookies,
-      ngx_http_bell_signed_akamai_field },
+      ngx_http_bell_signed_akamai_field, BELL_HLS_AKAMAI },
 
     { "google-cdn", sizeof(bell_google_cdn_options), NULL,
       ngx_http_bell_signed_google_options, BELL_SIGNED_HMAC_SHA1, 0,
       ngx_http_bell_signed_google, ngx_http_bell_signed_google_cookies,
-      NULL },
+      NULL, BELL_HLS_GOOGLE_CDN },
 
     { "media-cdn", sizeof(bell_media_cdn_options), NULL,
       ngx_http_bell_signed_media_options, BELL_SIGNED_HMAC_SHA256, 0,
-      ngx_http_bell_signed_media, ngx_http_bell_signed_media_cookies, NULL },
+      ngx_http_bell_signed_media, ngx_http_bell_signed_media_cookies, NULL,
+      BELL_HLS_NONE },
 
     { "uri-signing", sizeof(bell_uri_signing_options), NULL,
       ngx_http_bell_signed_uri_options, BELL_SIGNED_HMAC_SHA256, 0,
-      ngx_http_bell_signed_uri, ngx_http_bell_signed_uri_cookies, NULL },
+      ngx_http_bell_signed_uri, ngx_http_bell_signed_uri_cookies, NULL,
+      BELL_HLS_NONE },
 
     { "cat", sizeof(bell_cat_options), &ngx_http_bell_signed_cat_defaults,
       ngx_http_bell_signed_cat_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_cat, ngx_http_bell_signed_cat_cookies,
-      ngx_http_bell_signed_cat_field },
+      ngx_http_bell_signed_cat_field, BELL_HLS_NONE },
 
-    { NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL }
+    { NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, BELL_HLS_NONE }
 };
 
 

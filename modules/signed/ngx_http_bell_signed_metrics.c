@@ -19,6 +19,37 @@ static ngx_http_bell_metric_def_t  ngx_http_bell_signed_computed = {
 };
 
 
+/* in the order of NGX_HTTP_BELL_SIGNED_REWRITTEN and its like */
+
+static ngx_http_bell_metric_def_t  ngx_http_bell_signed_playlists[] = {
+
+    { "firstbell_signed_playlists_total", "result", "rewritten",
+      NGX_HTTP_BELL_COUNTER,
+      "Playlists where bell_signed_hls is on: with tokens, without because "
+      "none could be made, or opaque, because they came compressed or in "
+      "part." },
+
+    { "firstbell_signed_playlists_total", "result", "unsigned",
+      NGX_HTTP_BELL_COUNTER, NULL },
+
+    { "firstbell_signed_playlists_total", "result", "opaque",
+      NGX_HTTP_BELL_COUNTER, NULL }
+};
+
+
+static ngx_http_bell_metric_def_t  ngx_http_bell_signed_uris = {
+    "firstbell_signed_playlist_uris_total", NULL, NULL, NGX_HTTP_BELL_COUNTER,
+    "URIs of playlists that were given a token."
+};
+
+
+static ngx_http_bell_metric_def_t  ngx_http_bell_signed_long_lines = {
+    "firstbell_signed_playlist_long_lines_total", NULL, NULL,
+    NGX_HTTP_BELL_COUNTER,
+    "Lines of playlists too long to be read, and left as they are."
+};
+
+
 ngx_int_t
 ngx_http_bell_signed_add_metrics(ngx_conf_t *cf,
     ngx_http_bell_signed_main_conf_t *smcf)
@@ -40,8 +71,20 @@ ngx_http_bell_signed_add_metrics(ngx_conf_t *cf,
         }
     }
 
+    for (i = 0; i < NGX_HTTP_BELL_SIGNED_PLAYLISTS; i++) {
+        smcf->playlists[i] = smcf->core->add_metric(cf,
+                                           &ngx_http_bell_signed_playlists[i]);
+        if (smcf->playlists[i] == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     smcf->computed = smcf->core->add_metric(cf,
                                             &ngx_http_bell_signed_computed);
+    smcf->uris = smcf->core->add_metric(cf, &ngx_http_bell_signed_uris);
+    smcf->long_lines = smcf->core->add_metric(cf,
+                                             &ngx_http_bell_signed_long_lines);
 
-    return smcf->computed ? NGX_OK : NGX_ERROR;
+    return smcf->computed && smcf->uris && smcf->long_lines ? NGX_OK
+                                                            : NGX_ERROR;
 }

@@ -34,11 +34,10 @@ static ngx_int_t ngx_http_bell_signed_answer(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_signed_redirect(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx);
-static ngx_int_t ngx_http_bell_signed_add_field(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
 
 static void ngx_http_bell_signed_cleanup(void *data);
 static ngx_int_t ngx_http_bell_signed_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_signed_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_bell_signed_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_bell_signed_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf,
@@ -95,13 +94,20 @@ static ngx_command_t  ngx_http_bell_signed_commands[] = {
       offsetof(ngx_http_bell_signed_loc_conf_t, asn),
       NULL },
 
+    { ngx_string("bell_signed_hls"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_bell_signed_hls,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_signed_loc_conf_t, hls),
+      NULL },
+
       ngx_null_command
 };
 
 
 static ngx_http_module_t  ngx_http_bell_signed_module_ctx = {
     ngx_http_bell_signed_preconfiguration,  /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_http_bell_signed_postconfiguration, /* postconfiguration */
 
     ngx_http_bell_signed_create_main_conf,  /* create main configuration */
     NULL,                                  /* init main configuration */
@@ -511,7 +517,7 @@ ngx_http_bell_signed_redirect(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_signed_add_field(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
@@ -588,6 +594,17 @@ ngx_http_bell_signed_preconfiguration(ngx_conf_t *cf)
 }
 
 
+static ngx_int_t
+ngx_http_bell_signed_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_signed_module);
+
+    return smcf->piece ? ngx_http_bell_signed_hls_add(cf) : NGX_OK;
+}
+
+
 static void *
 ngx_http_bell_signed_create_main_conf(ngx_conf_t *cf)
 {
@@ -628,6 +645,7 @@ ngx_http_bell_signed_create_loc_conf(ngx_conf_t *cf)
     }
 
     slcf->issuers = NGX_CONF_UNSET_PTR;
+    slcf->hls = NGX_CONF_UNSET_PTR;
 
     return slcf;
 }
@@ -640,6 +658,7 @@ ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_bell_signed_loc_conf_t  *conf = child;
 
     ngx_conf_merge_ptr_value(conf->issuers, prev->issuers, NULL);
+    ngx_conf_merge_ptr_value(conf->hls, prev->hls, NULL);
 
     if (conf->scheme == NULL) {
         conf->scheme = prev->scheme;
@@ -653,8 +672,8 @@ ngx_http_bell_signed_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->asn = prev->asn;
     }
 
-    return conf->issuers ? ngx_http_bell_signed_keep_names(cf, conf)
-                         : NGX_CONF_OK;
+    return conf->issuers || conf->hls
+           ? ngx_http_bell_signed_keep_names(cf, conf) : NGX_CONF_OK;
 }
 
 
@@ -692,8 +711,8 @@ ngx_http_bell_signed(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_bell_signed_loc_conf_t  *slcf = conf;
 
     ngx_str_t                          *value;
-    ngx_uint_t                          i, n;
-    ngx_http_bell_signed_issuer_t     **issuers, **asked;
+    ngx_uint_t                          i;
+    ngx_http_bell_signed_issuer_t      *issuer, **asked;
     ngx_http_bell_signed_main_conf_t   *smcf;
 
     if (slcf->issuers != NGX_CONF_UNSET_PTR) {
@@ -716,29 +735,16 @@ ngx_http_bell_signed(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_signed_module);
-    issuers = smcf->issuers.elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        for (n = 0; n < smcf->issuers.nelts; n++) {
-            if (issuers[n]->name.len == value[i].len
-                && ngx_strncmp(issuers[n]->name.data, value[i].data,
-                               value[i].len) == 0)
-            {
-                break;
-            }
-        }
-
-        if (n == smcf->issuers.nelts) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "there is no issuer \"%V\" above: add "
-                               "\"bell_signed_issuer %V KIND …;\" to the http "
-                               "block", &value[i], &value[i]);
+        issuer = ngx_http_bell_signed_find_issuer(cf, smcf, &value[i]);
+        if (issuer == NULL) {
             return NGX_CONF_ERROR;
         }
 
         asked = ngx_array_push(slcf->issuers);
-        *asked = issuers[n];
+        *asked = issuer;
     }
 
     return NGX_CONF_OK;

@@ -409,11 +409,86 @@ static void too_long(void **state) {
     signed_keys_free(&keys);
 }
 
+/* ---- signing */
+
+#define URL(scheme, host, path) ((bell_str[3]){BELL_STR(scheme), BELL_STR(host), BELL_STR(path)})
+
+static void signs_what_google_published(void **state) {
+    json_t *file = signed_vectors("google");
+    bell_str want = bell_str_of(strstr(google_answer(file, "cloudcdn prefix 3"), "URLPrefix="));
+    bell_signed_key *k = base64_key("my-key", "nZtRohdNF9m3cKM24IcK4w==");
+    char out[400];
+
+    (void)state;
+    size_t len = bell_google_cdn_sign(k, URL("http", "www.example.com", "/some/"), 1549751401, out, sizeof(out));
+    assert_true(bell_str_eq((bell_str){out, len}, want));
+    bell_signed_key_free(k);
+    json_decref(file);
+}
+
+static void signed_is_let_in(void **state) {
+    bell_signed_keys keys = {{google_secret("k1", BELL_SIGNED_HMAC_SHA1, KEY)}, 1};
+    static const char *const targets[] = {"/hls/c7/s1.ts?", "/hls/c7/720/s1.ts?a=b&", "/hls/c7/?"};
+    char token[400], target[600];
+    bell_signed_result out;
+    signed_case c;
+
+    (void)state;
+    size_t len = bell_google_cdn_sign(keys.keys[0], URL("https", "cdn.school.example", "/hls/c7/"), 1800000600, token, sizeof(token));
+    assert_true(len > 0);
+    for (size_t i = 0; i < ROWS(targets); i++) {
+        snprintf(target, sizeof(target), "%s%.*s", targets[i], (int)len, token);
+        signed_case_init(&c);
+        c.request.target = bell_str_of(target);
+        assert_int_equal(check(&c, &keys, &out), BELL_SIGNED_OK);
+        assert_int_equal(out.expires_s, 1800000600);
+    }
+    snprintf(target, sizeof(target), "/hls/c8/s1.ts?%.*s", (int)len, token);
+    c.request.target = bell_str_of(target);
+    assert_int_equal(check(&c, &keys, &out), BELL_SIGNED_RESOURCE);
+    signed_keys_free(&keys);
+}
+
+/* In every size of room: whole or not at all, and not a byte behind it. */
+static void signs_in_any_room(void **state) {
+    bell_signed_key *k = google_secret("k1", BELL_SIGNED_HMAC_SHA1, KEY), *other = google_secret("K", BELL_SIGNED_HMAC_SHA1, KEY),
+                    *sha256 = google_secret("k1", BELL_SIGNED_HMAC_SHA256, KEY);
+    char whole[400];
+    size_t fits = 0, len = bell_google_cdn_sign(k, URL("https", "h", "/a/"), 1, whole, sizeof(whole));
+
+    (void)state;
+    assert_true(len > 0);
+    for (size_t size = 0; size < 300; size++) {
+        char *out = malloc(size + 1);
+        size_t n = bell_google_cdn_sign(k, URL("https", "h", "/a/"), 1, out, size);
+        assert_true(n == 0 || (n == len && n <= size && memcmp(out, whole, n) == 0));
+        fits += n > 0;
+        free(out);
+    }
+    assert_true(fits > 0);
+    assert_int_equal(bell_google_cdn_sign(k, URL("https", "h", "/a/"), 0, whole, sizeof(whole)), 0);
+    assert_int_equal(bell_google_cdn_sign(k, URL("https", "h", "/a/"), 10000000000, whole, sizeof(whole)), 0);
+    assert_int_equal(bell_google_cdn_sign(other, URL("https", "h", "/a/"), 1, whole, sizeof(whole)), 0);
+    assert_int_equal(bell_google_cdn_sign(sha256, URL("https", "h", "/a/"), 1, whole, sizeof(whole)), 0);
+    bell_signed_key_free(k);
+    bell_signed_key_free(other);
+    bell_signed_key_free(sha256);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors),         cmocka_unit_test(known_answers), cmocka_unit_test(urls),
-        cmocka_unit_test(cookies),         cmocka_unit_test(methods),       cmocka_unit_test(keys_in_their_windows),
-        cmocka_unit_test(one_flipped_bit), cmocka_unit_test(little_room),   cmocka_unit_test(too_long),
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(known_answers),
+        cmocka_unit_test(urls),
+        cmocka_unit_test(cookies),
+        cmocka_unit_test(methods),
+        cmocka_unit_test(keys_in_their_windows),
+        cmocka_unit_test(one_flipped_bit),
+        cmocka_unit_test(little_room),
+        cmocka_unit_test(too_long),
+        cmocka_unit_test(signs_what_google_published),
+        cmocka_unit_test(signed_is_let_in),
+        cmocka_unit_test(signs_in_any_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
