@@ -42,7 +42,7 @@ async function fillDistrict(place) {
 }
 
 /** The demo course with its media, made once a machine (about half a minute) and again when it has changed. */
-function demoCourse() {
+export function demoCourse() {
     const folder = path.join(cache, 'demo-course');
     execFileSync('flock', [`${folder}.lock`, path.join(app(), 'demo/make-media'), folder], { stdio: ['ignore', 'ignore', 'inherit'] });
     return folder;
