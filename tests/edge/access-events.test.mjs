@@ -208,7 +208,7 @@ test('over HTTP/2: all of an answer, a part, and one that broke off', async () =
     assert.deepEqual(await told(), [{ ...whole, from: 10, to: 30, status: 206 }]);
     await overHttp2(signed('slow'), { whole: false });
     const [event] = await told();
-    assert.ok(event.to > 0 && event.to < FILM.length, `${event.to}`);
+    assert.ok(event.to > 0 && event.to < 1_000_000, `${event.to}`); // what the window of the stream lets through
 });
 
 test('requests of HTTP/1.0, and of before', async () => {
