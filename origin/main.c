@@ -20,7 +20,7 @@ typedef struct {
 
 static const command commands[] = {
     {{"api", NULL}, fb_cmd_api, false, "", "answers requests: a master and its workers"},
-    {{"jobs", NULL}, fb_cmd_jobs, false, "[--once]", "works through the queue; with --once until nothing is due"},
+    {{"jobs", NULL}, fb_cmd_jobs, false, "[--once]", "works through the queue, publishes the directory, reads access events; with --once until nothing is due"},
     {{"migrate", NULL}, fb_cmd_migrate, false, "", "brings the database to the newest schema"},
     {{"tenant", "add"},
      fb_cmd_tenant_add,
@@ -59,6 +59,7 @@ static const command commands[] = {
     {{"directory", "key"}, fb_cmd_directory_key, false, "", "prints the public key with which edges verify the directory"},
     {{"directory", "publish"}, fb_cmd_directory_publish, false, "", "has a snapshot of the directory published now"},
     {{"directory", "show"}, fb_cmd_directory_show, false, "[--version]", "shows where the published directory stands"},
+    {{"access", "show"}, fb_cmd_access_show, false, "--tenant NAME", "shows how far a district's access events were read, and what became of them"},
     {{"tenant", "oidc", "add"},
      fb_cmd_oidc_add,
      false,

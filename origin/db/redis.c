@@ -24,6 +24,7 @@ struct fb_redis {
     long pause_ms;
     bool away; /* and that has been logged */
     bool complained;
+    bool hushed;
 };
 
 static int64_t monotonic_ms(void) {
@@ -54,9 +55,13 @@ void fb_redis_free(fb_redis *r) {
     }
 }
 
+void fb_redis_hush(fb_redis *r) {
+    r->hushed = true;
+}
+
 /* The next try is after the pause, which doubles. */
 static void lose(fb_redis *r, const char *reason) {
-    if (!r->away) {
+    if (!r->away && !r->hushed) {
         fb_log(FB_LOG_ERROR, "Redis at %s cannot be used: %s; trying until it can", r->settings->redis, reason);
     }
     r->away = true;
@@ -163,7 +168,7 @@ redisReply *fb_redis_do(fb_redis *r, int argc, const char **argv, const size_t *
         return NULL;
     }
     r->pause_ms = PAUSE_MIN_MS;
-    if (r->away) {
+    if (r->away && !r->hushed) {
         fb_log(FB_LOG_NOTICE, "Redis at %s is back", r->settings->redis);
     }
     r->away = false;

@@ -14,6 +14,9 @@ typedef struct fb_redis fb_redis;
 fb_redis *fb_redis_new(const fb_settings *s) __attribute__((warn_unused_result));
 void fb_redis_free(fb_redis *r);
 
+/* Leaves it to another connection of the process to say that Redis is away and back. */
+void fb_redis_hush(fb_redis *r);
+
 /* The setting names a Redis. */
 bool fb_redis_is_set(const fb_settings *s);
 

@@ -1,5 +1,5 @@
-/* `firstbell jobs`: publishes the directory (directory_publish.h), claims what is due, runs it, sleeps until PostgreSQL wakes it (LISTEN
- * firstbell_queue) or the next job is due. */
+/* `firstbell jobs`: publishes the directory (directory_publish.h), reads what edges saw (access_reader.h), claims what is due, runs it, sleeps until
+ * PostgreSQL wakes it (LISTEN firstbell_queue) or the next job is due. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <poll.h>
@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "origin/db/pg.h"
+#include "origin/jobs/access_reader.h"
 #include "origin/jobs/directory_publish.h"
 #include "origin/jobs/queue.h"
 #include "origin/server/commands.h"
@@ -273,10 +274,14 @@ int fb_cmd_jobs(const fb_settings *s, int argc, char **argv) {
     fb_pg_bound_wait((unsigned)s->jobs_statement_timeout_s + SILENCE_S);
     hold_signals(&w);
     fb_directory_publisher *publisher = w.once ? NULL : fb_directory_publisher_start(s);
-    int code = w.once || publisher ? work(&w) : 1;
+    fb_access_reader *reader = NULL;
+    bool begun = w.once || (publisher && fb_access_reader_start(s, &reader));
+    int code = begun ? work(&w) : 1;
+    fb_access_reader_stop(reader);
     fb_directory_publisher_stop(publisher);
-    if (w.once && w.c && !fb_directory_publish_once(s)) {
-        code = 1;
+    if (w.once && w.c) {
+        bool published = fb_directory_publish_once(s), read = fb_access_read_once(s);
+        code = published && read ? code : 1;
     }
     PQfinish(w.c);
     if (!w.once) {

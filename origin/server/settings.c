@@ -102,10 +102,15 @@ static const setting settings[] = {
     {NUMBER_AT(directory_snapshot_interval_s, 60, 1, 86400), "seconds from one snapshot of the directory to the next, where Redis has the changes"},
     {NUMBER_AT(directory_deltas_keep, 1000, 10, 100000), "changes of the directory that are kept for edges that were away"},
     {NUMBER_AT(directory_deltas_keep_s, 3600, 60, 604800), "seconds for which they are kept at most"},
-    {TEXT_AT(redis, SERVER, "-"), "Redis, through which edges hear of changes: unix:PATH or ADDRESS:PORT; - is none"},
+    {TEXT_AT(redis, SERVER, "-"), "Redis, through which edges hear of changes and tell who was sent what: unix:PATH or ADDRESS:PORT; - is none"},
     {TEXT_AT(redis_user, TEXT, "-"), "the user name for Redis; - is the default one"},
     {TEXT_AT(redis_password_file, PATH_OR_DASH, "-"), "the file with the password for Redis; - is none"},
     {NUMBER_AT(redis_timeout_ms, 2000, 100, 60000), "milliseconds to connect to Redis, and that one command may take"},
+    {NUMBER_AT(access_interval_ms, 1000, 50, 60000), "milliseconds from one look for access events of edges to the next"},
+    {NUMBER_AT(access_completion_percent, 0, 0, 100),
+     "percent of a video that, once fetched, complete it for a student; 0: fetching completes nothing"},
+    {NUMBER_AT(access_prefetch_s, 60, 0, 3600),
+     "seconds that a player may be ahead: what else of these percent is fetched faster than at double speed completes nothing"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 

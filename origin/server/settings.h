@@ -76,6 +76,9 @@ typedef struct {
     char redis_user[FB_SETTING_TEXT_MAX];          /* "-": the default one */
     char redis_password_file[FB_SETTING_TEXT_MAX]; /* "-": none */
     long redis_timeout_ms;
+    long access_interval_ms;
+    long access_completion_percent; /* of a video; 0: never */
+    long access_prefetch_s;
 } fb_settings;
 
 /* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */
