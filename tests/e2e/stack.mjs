@@ -13,16 +13,16 @@ import { startPostgres } from '../lib/server-postgres.mjs';
 export const password = 'correct horse battery';
 const LOGINS = ['student.demo', 'teacher.demo', 'operator.demo'];
 
-/** Starts everything in the place; `settings` are firstbell's. Gives {origin, spki, certificate, postgres, api, stopApi, startApi, ids}: origin is the
+/** Starts everything in the place; `settings` are firstbell's, `edit` changes the edge's configuration. Gives {origin, spki, certificate, postgres, api, stopApi, startApi, ids}: origin is the
  *  address for the browser. */
-export async function openStack(place, { settings = {} } = {}) {
+export async function openStack(place, { settings = {}, edit } = {}) {
     const postgres = await startPostgres(place);
     const port = await freePort();
     writeSettings(place, { settings: { public_port: port, ...settings } });
     await fillDistrict(place);
     const stack = { postgres, api: await startApi(place) };
     await startJobs(place);
-    Object.assign(stack, await startEdge(place, port));
+    Object.assign(stack, await startEdge(place, port, edit));
     stack.stopApi = () => place.stopProgram(stack.api.program);
     stack.startApi = async () => (stack.api = await startApi(place));
     stack.ids = await demoIds(postgres);
@@ -50,13 +50,13 @@ export function demoCourse() {
 
 /** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1 or the one given. Gives {origin, spki, certificate, port, ca, restart}; restart()
  *  starts it again on its port. */
-export async function startEdge(place, port) {
+export async function startEdge(place, port, edit = (conf) => conf) {
     port ??= await freePort();
     symlinkSync(app(), place.path('app'));
     const made = makeCertificate(place);
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1, HTTP2: http2Words() };
     const template = fill(readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8'), values);
-    const conf = template.replace(/^(daemon|pid|error_log) .*\n/gm, ''); // the harness says these itself
+    const conf = edit(template.replace(/^(daemon|pid|error_log) .*\n/gm, '')); // the harness says these itself
     const restart = () => {
         rmSync(place.path('sock/edge-status.sock'), { force: true }); // as auto/up does: a master that was killed leaves it behind
         return startNginx(place, { conf, port, level: 'notice', name: 'edge' });
