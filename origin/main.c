@@ -20,7 +20,11 @@ typedef struct {
 
 static const command commands[] = {
     {{"api", NULL}, fb_cmd_api, false, "", "answers requests: a master and its workers"},
-    {{"jobs", NULL}, fb_cmd_jobs, false, "[--once]", "works through the queue, publishes the directory, reads access events; with --once until nothing is due"},
+    {{"jobs", NULL},
+     fb_cmd_jobs,
+     false,
+     "[--once]",
+     "works through the queue, publishes the directory, reads access events; with --once until nothing is due"},
     {{"migrate", NULL}, fb_cmd_migrate, false, "", "brings the database to the newest schema"},
     {{"tenant", "add"},
      fb_cmd_tenant_add,
