@@ -93,15 +93,14 @@ ngx_http_bell_events_who(ngx_http_bell_ctx_t *ctx, bell_access_event *event)
 static ngx_int_t
 ngx_http_bell_events_what(ngx_http_request_t *r, bell_access_event *event)
 {
-    int64_t     all, sent;
-    ngx_uint_t  status;
+    int64_t           all, sent;
+    ngx_uint_t        status;
+    ngx_table_elt_t  *encoding;
 
     status = r->err_status ? r->err_status : r->headers_out.status;
 
     event->status = status;
     event->from = 0;
-    event->size = -1;
-    all = -1;
 
     if (status == NGX_HTTP_PARTIAL_CONTENT) {
 
@@ -116,16 +115,19 @@ ngx_http_bell_events_what(ngx_http_request_t *r, bell_access_event *event)
         all = event->to - event->from;
 
     } else if (status == NGX_HTTP_OK) {
-
-        if (r->headers_out.content_encoding == NULL
-            || r->headers_out.content_encoding->value.len == 0)
-        {
-            event->size = r->headers_out.content_length_n;
-            all = event->size;
-        }
+        event->size = r->headers_out.content_length_n;
+        all = event->size;
 
     } else {
         return NGX_DECLINED;
+    }
+
+    /* the size of what was compressed is none of the object */
+
+    encoding = r->headers_out.content_encoding;
+
+    if (encoding && encoding->value.len) {
+        event->size = -1;
     }
 
     sent = ngx_http_bell_events_sent(r, all);
@@ -165,6 +167,7 @@ ngx_http_bell_events_part(ngx_table_elt_t *h, bell_access_event *event)
     }
 
     event->to = end + 1;
+    event->size = -1;
 
     if (last - p == 1 && *p == '*') {
         return NGX_OK;

@@ -42,7 +42,8 @@ before(async () => {
     redis = await startRedis(place, { settings: leastUser });
     origin = await startOrigin(place.path('sock/origin.sock'), (request, response) => {
         const [from, to, size] = /\d+-\d+-[\d*]+$/.exec(request.url)[0].split('-');
-        response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${size}` }).end(Buffer.alloc(Number(to) - Number(from) + 1));
+        const encoding = /zipped/.test(request.url) ? { 'content-encoding': 'gzip' } : {};
+        response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${size}`, ...encoding }).end(Buffer.alloc(Number(to) - Number(from) + 1));
         return true;
     });
     place.write('sessions.pem', ours.pem);
@@ -128,6 +129,8 @@ test('of compressed answers the size is not known', async () => {
     const [event] = await told();
     assert.ok(event.to > 0);
     assert.deepEqual({ ...event, to: 0 }, { ...token, path: '/files/zip', from: 0, to: 0, size: -1, status: 200 });
+    await edge.get('', { path: signed('far/zipped-0-9-100'), headers: { range: 'bytes=0-9' } });
+    assert.deepEqual(await told(), [{ ...token, path: '/files/far/zipped-0-9-100', from: 0, to: 10, size: -1, status: 206 }]);
 });
 
 test('an internal redirect keeps who asked, and subrequests are not requests', async () => {
