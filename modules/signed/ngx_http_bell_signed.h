@@ -6,6 +6,7 @@
  *     issuer     the directive bell_signed_issuer
  *     kinds      what kinds of issuers there are, and their options
  *     options    the values of options
+ *     link       nginx's own secure links
  *     keys       an issuer's keys: from files, or of a tenant
  *     request    what a verifier is told of a request
  *     cut        takes a token out of the request
@@ -73,6 +74,11 @@ typedef struct {
 
     ngx_uint_t                hls;          /* bell_hls_scheme: how playlists'
                                                URIs are given its tokens */
+
+    /* NGX_ERROR, with a line: an option is missing; NULL: none can be */
+
+    ngx_int_t               (*ready)(ngx_conf_t *cf,
+                                     ngx_http_bell_signed_issuer_t *issuer);
 } ngx_http_bell_signed_kind_t;
 
 
@@ -170,6 +176,8 @@ struct ngx_http_bell_signed_main_conf_s {
 
     ngx_array_t                       showing;  /* of ngx_uint_t */
     ngx_uint_t                        showing_known;
+
+    const bell_signed_key            *secret;   /* $bell_signed_secret now */
 
     ngx_http_bell_metric_t           *requests[BELL_SIGNED_REASONS];
     ngx_http_bell_metric_t           *computed;

@@ -408,11 +408,13 @@ ngx_http_bell_signed_strip(ngx_http_request_t *r,
     bell_signed_room                   room;
     bell_signed_result                 result;
     bell_signed_request                sr;
+    ngx_http_bell_signed_fields_t      fields;
     ngx_http_bell_signed_main_conf_t  *smcf;
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
 
     ngx_memzero(&sr, sizeof(bell_signed_request));
+    ngx_memzero(&fields, sizeof(ngx_http_bell_signed_fields_t));
     ngx_memzero(&call, sizeof(bell_signed_call));
     ngx_memzero(&result, sizeof(bell_signed_result));
 
@@ -422,6 +424,9 @@ ngx_http_bell_signed_strip(ngx_http_request_t *r,
     sr.target = *target;
     sr.now_s = ngx_time();
     sr.field = ngx_http_bell_signed_no_field;
+    sr.data = &fields;
+
+    fields.request = r;
 
     room.p = smcf->room;
     room.left = NGX_HTTP_BELL_SIGNED_ROOM;

@@ -56,6 +56,10 @@ ngx_http_bell_signed_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    if (issuer->kind->ready && issuer->kind->ready(cf, issuer) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_bell_signed_read_keys(cf, issuer);
 }
 

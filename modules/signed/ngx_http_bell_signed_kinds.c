@@ -9,6 +9,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_signed_link.h"
 #include "ngx_http_bell_signed_options.h"
 #include "bell_akamai.h"
 #include "bell_cat.h"
@@ -294,46 +295,64 @@ ngx_http_bell_signed_cat_field(const void *options)
 }
 
 
+/* ---- nginx's secure links */
+
+static ngx_http_bell_signed_option_t  ngx_http_bell_signed_link_options[] = {
+    { "link", NGX_HTTP_BELL_SIGNED_LINK, 0 },
+    { "text", NGX_HTTP_BELL_SIGNED_LINK_TEXT, 0 },
+    { NULL, 0, 0 }
+};
+
+
 /* ---- */
 
 static ngx_http_bell_signed_kind_t  ngx_http_bell_signed_kinds[] = {
 
     { "path", sizeof(bell_path_token_options), NULL,
       ngx_http_bell_signed_path_options, BELL_SIGNED_HMAC_SHA256, 1,
-      ngx_http_bell_signed_path, NULL, NULL, BELL_HLS_PATH },
+      ngx_http_bell_signed_path, NULL, NULL, BELL_HLS_PATH, NULL },
 
     { "cloudfront", sizeof(bell_cloudfront_options), NULL,
       ngx_http_bell_signed_cloudfront_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_cloudfront,
-      ngx_http_bell_signed_cloudfront_cookies, NULL, BELL_HLS_NONE },
+      ngx_http_bell_signed_cloudfront_cookies, NULL, BELL_HLS_NONE, NULL },
 
     { "akamai", sizeof(bell_akamai_options),
       &ngx_http_bell_signed_akamai_defaults,
       ngx_http_bell_signed_akamai_options, BELL_SIGNED_HMAC_SHA256, 1,
       ngx_http_bell_signed_akamai, ngx_http_bell_signed_akamai_cookies,
-      ngx_http_bell_signed_akamai_field, BELL_HLS_AKAMAI },
+      ngx_http_bell_signed_akamai_field, BELL_HLS_AKAMAI, NULL },
 
     { "google-cdn", sizeof(bell_google_cdn_options), NULL,
       ngx_http_bell_signed_google_options, BELL_SIGNED_HMAC_SHA1, 0,
       ngx_http_bell_signed_google, ngx_http_bell_signed_google_cookies,
-      NULL, BELL_HLS_GOOGLE_CDN },
+      NULL, BELL_HLS_GOOGLE_CDN, NULL },
 
     { "media-cdn", sizeof(bell_media_cdn_options), NULL,
       ngx_http_bell_signed_media_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_media, ngx_http_bell_signed_media_cookies, NULL,
-      BELL_HLS_NONE },
+      BELL_HLS_NONE, NULL },
 
     { "uri-signing", sizeof(bell_uri_signing_options), NULL,
       ngx_http_bell_signed_uri_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_uri, ngx_http_bell_signed_uri_cookies, NULL,
-      BELL_HLS_NONE },
+      BELL_HLS_NONE, NULL },
 
     { "cat", sizeof(bell_cat_options), &ngx_http_bell_signed_cat_defaults,
       ngx_http_bell_signed_cat_options, BELL_SIGNED_HMAC_SHA256, 0,
       ngx_http_bell_signed_cat, ngx_http_bell_signed_cat_cookies,
-      ngx_http_bell_signed_cat_field, BELL_HLS_NONE },
+      ngx_http_bell_signed_cat_field, BELL_HLS_NONE, NULL },
 
-    { NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, BELL_HLS_NONE }
+    { "secure-link", sizeof(ngx_http_bell_signed_link_t), NULL,
+      ngx_http_bell_signed_link_options, BELL_SIGNED_HMAC_MD5, 0,
+      ngx_http_bell_signed_link_check, ngx_http_bell_signed_link_cookies, NULL,
+      BELL_HLS_NONE, ngx_http_bell_signed_link_ready },
+
+    { "secure-link-secret", 0, NULL, NULL, BELL_SIGNED_HMAC_MD5, 0,
+      ngx_http_bell_signed_link_secret_check, NULL, NULL, BELL_HLS_NONE,
+      NULL },
+
+    { NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, BELL_HLS_NONE, NULL }
 };
 
 

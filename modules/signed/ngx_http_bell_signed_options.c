@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_signed_link.h"
 #include "ngx_http_bell_signed_options.h"
 #include "bell_akamai.h"
 #include "bell_cat.h"
@@ -139,6 +140,12 @@ ngx_http_bell_signed_set(ngx_conf_t *cf, ngx_http_bell_signed_issuer_t *issuer,
 
     case NGX_HTTP_BELL_SIGNED_FILE:
         return ngx_http_bell_signed_set_file(cf, (bell_str *) p, value);
+
+    case NGX_HTTP_BELL_SIGNED_LINK:
+        return ngx_http_bell_signed_set_link(cf, issuer->options, value);
+
+    case NGX_HTTP_BELL_SIGNED_LINK_TEXT:
+        return ngx_http_bell_signed_set_link_text(cf, issuer->options, value);
 
     default: /* NGX_HTTP_BELL_SIGNED_AUDIENCE */
         return ngx_http_bell_signed_add_audience(cf, issuer->options, value);

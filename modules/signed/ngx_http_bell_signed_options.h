@@ -25,6 +25,8 @@
 #define NGX_HTTP_BELL_SIGNED_FILE       7   /* bell_str: a secret */
 #define NGX_HTTP_BELL_SIGNED_AUDIENCE   8   /* a list of bell_str, and how
                                                many; one more each time */
+#define NGX_HTTP_BELL_SIGNED_LINK       9   /* the two of a secure link */
+#define NGX_HTTP_BELL_SIGNED_LINK_TEXT  10
 
 
 /* NGX_DECLINED: the kind has no such option. */

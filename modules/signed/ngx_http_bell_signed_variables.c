@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_bell_signed_word_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_bell_signed_expires_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_bell_signed_secret_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 
 static ngx_http_variable_t  ngx_http_bell_signed_vars[] = {
@@ -55,6 +57,10 @@ static ngx_http_variable_t  ngx_http_bell_signed_vars[] = {
 
     { ngx_string("bell_signed_expires"), NULL,
       ngx_http_bell_signed_expires_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("bell_signed_secret"), NULL,
+      ngx_http_bell_signed_secret_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -179,6 +185,31 @@ ngx_http_bell_signed_expires_variable(ngx_http_request_t *r,
     v->no_cacheable = 0;
     v->not_found = 0;
     v->data = p;
+
+    return NGX_OK;
+}
+
+
+/* Of the key that a secure link is tried with; nothing at any other time. */
+
+static ngx_int_t
+ngx_http_bell_signed_secret_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_bell_signed_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
+
+    if (smcf->secret == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->len = smcf->secret->secret_len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = (u_char *) smcf->secret->secret;
 
     return NGX_OK;
 }

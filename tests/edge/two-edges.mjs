@@ -24,8 +24,8 @@ const server = `
     location / { return 200 "ok"; }`;
 
 /** Tenants t1 to t<tenants>, each with the hosts t<n>.example and *.t<n>.example. Gives {postgres, redis, wire, edges, startEdge, version()}; the edges
- *  reach Redis through the wire. Options: settings of firstbell and of PostgreSQL, zone of the edges. */
-export async function openTwoEdges(place, { tenants, settings = {}, postgresSettings, zone = '8m' }) {
+ *  reach Redis through the wire. Options: settings of firstbell and of PostgreSQL, zone of the edges, and more of theirs (edge, as nginxConf has it). */
+export async function openTwoEdges(place, { tenants, settings = {}, postgresSettings, zone = '8m', edge = {} }) {
     const postgres = await startPostgres(place, { settings: postgresSettings });
     const redis = await startRedis(place);
     await postgres.sql('postgres', `INSERT INTO tenants (name, title) SELECT 't' || n, 'District ' || n FROM generate_series(1, ${tenants}) n;
@@ -35,7 +35,7 @@ export async function openTwoEdges(place, { tenants, settings = {}, postgresSett
     const key = { file: place.write('directory.pub', publicKey.export({ type: 'spki', format: 'pem' })) };
     const wire = await startWire(redis);
     const both = { postgres, redis, wire, jobs: place.start('jobs', [path.join(app(), 'bin/firstbell'), '-c', conf, 'jobs']) };
-    both.startEdge = (name, more) => startFedEdge(place, { address: `127.0.0.1:${wire.port}` }, { key, name, zone, server, state: `state-${name}`, ...more });
+    both.startEdge = (name, more) => startFedEdge(place, { address: `127.0.0.1:${wire.port}` }, { key, name, zone, server, state: `state-${name}`, ...edge, ...more });
     both.version = async () => Number(await postgres.sql('postgres', 'SELECT version FROM directory_state'));
     both.edges = [await both.startEdge('first'), await both.startEdge('second')];
     for (const edge of both.edges) await waitFor('the directory', async () => (await edge.ask('t1.example')).status === 200);
