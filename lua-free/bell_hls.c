@@ -220,9 +220,18 @@ static bool put_component(bell_hls *h, bell_str target, bell_str folder, bell_st
     return change->uri.p != NULL;
 }
 
+/* The target without what the rewriter takes for a separator where it puts a query behind it: nothing is left of that when the query is cut. */
+static bell_str without_separator(bell_str target) {
+    const char *mark = memchr(target.p, '?', target.len), *last = target.p + target.len - 1;
+
+    target.len -= mark != NULL && (mark == last || *last == '&');
+    return target;
+}
+
 static bool put_query(bell_hls *h, bell_str target, bell_str query, bell_m3u8_change *change) {
-    bool has_query = memchr(target.p, '?', target.len) != NULL;
-    const bell_str pieces[] = {target, has_query ? BELL_STR("&") : BELL_STR("?"), query};
+    bell_str own = without_separator(target);
+    bool has_query = memchr(own.p, '?', own.len) != NULL;
+    const bell_str pieces[] = {own, has_query ? BELL_STR("&") : BELL_STR("?"), query};
 
     if (!h->whole_paths) {
         change->query = query;
@@ -250,7 +259,7 @@ static bool edit_akamai(bell_hls *h, bell_str target, bell_str path, bell_m3u8_c
     if (token.len == 0 && h->key != NULL && !is_acl(path)) {
         /* a path that no pattern can be made of is hashed as it is */
         char *text = bell_signed_take(&h->room, BELL_HLS_TOKEN_MAX);
-        token = (bell_str){text, text != NULL ? write_akamai(h, BELL_STR_NULL, h->akamai->ignore_query ? path : target, text) : 0};
+        token = (bell_str){text, text != NULL ? write_akamai(h, BELL_STR_NULL, h->akamai->ignore_query ? path : without_separator(target), text) : 0};
     }
     return token.len > 0 && put_query(h, target, token, change);
 }

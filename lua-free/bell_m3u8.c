@@ -50,13 +50,12 @@ static bell_str without_fragment(bell_str s) {
 }
 
 static void add_query(bell_buf *out, bell_str uri, bell_str query) {
-    bool has_query = memchr(uri.p, '?', uri.len) != NULL;
-    char last = uri.p[uri.len - 1];
+    const char *mark = memchr(uri.p, '?', uri.len), *last = uri.p + uri.len - 1;
 
     bell_buf_add_str(out, uri);
-    if (!has_query) {
+    if (mark == NULL) {
         bell_buf_add_char(out, '?');
-    } else if (last != '?' && last != '&') {
+    } else if (mark != last && *last != '&') { /* a second "?" is one of the query */
         bell_buf_add_char(out, '&');
     }
     bell_buf_add_str(out, query);
