@@ -105,7 +105,8 @@ bell_signed_reason bell_secure_link_secret_check(const bell_signed_call *call, c
     }
     bell_str_cut(&link, '/');
     bell_str first = bell_str_cut(&link, '/'), hash = bell_str_cut(&link, '/');
-    if (link.len == 0 || !read_hex(hash, given)) {
+    /* in a query it would be of no path at all */
+    if (link.len == 0 || memchr(target.p, '?', first.len + 1) != NULL || !read_hex(hash, given)) {
         return BELL_SIGNED_MISSING;
     }
     bell_str prefix = {target.p, first.len + 2};

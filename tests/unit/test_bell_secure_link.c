@@ -200,6 +200,8 @@ static void links_with_a_secret(void **state) {
         {"/old/e50d5ca1ba9653549171412b317a2cb00/top/a.ts", BELL_SIGNED_MISSING, ""},
         {"/old/g50d5ca1ba9653549171412b317a2cb0/top/a.ts", BELL_SIGNED_MISSING, ""},
         {"/old/top/a.ts", BELL_SIGNED_MISSING, ""},
+        {"/secret.ts?/e50d5ca1ba9653549171412b317a2cb0/top/a.ts", BELL_SIGNED_MISSING, ""}, /* no path that the hash is of */
+        {"/secret.ts?x/e50d5ca1ba9653549171412b317a2cb0/top/a.ts", BELL_SIGNED_MISSING, ""},
         {"/", BELL_SIGNED_MISSING, ""},
         {"", BELL_SIGNED_MISSING, ""},
         {"*", BELL_SIGNED_MISSING, ""},
