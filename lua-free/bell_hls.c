@@ -132,8 +132,14 @@ static size_t write_token(bell_hls *h, bell_str path, bool is_folder, char *out)
 
 /* ---- which token */
 
+/* Servers merge slashes: "//" is the root as well. */
 static bool is_root(bell_str path) {
-    return path.len == 1;
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.p[i] != '/') {
+            return false;
+        }
+    }
+    return path.len > 0;
 }
 
 static bool may_open_root(const bell_hls *h) {
@@ -264,8 +270,11 @@ static bool edit_akamai(bell_hls *h, bell_str target, bell_str path, bell_m3u8_c
     return token.len > 0 && put_query(h, target, token, change);
 }
 
+/* What begins with a directory's path is all of it: elsewhere that is no object. */
 static bool edit_google(bell_hls *h, bell_str target, bell_str path, bell_m3u8_change *change) {
-    if (has_any_parameter(target, BELL_STR("URLPrefix=&Expires=&KeyName=&Signature="))) {
+    bool is_folder = path.p[path.len - 1] == '/';
+
+    if (has_any_parameter(target, BELL_STR("URLPrefix=&Expires=&KeyName=&Signature=")) || (is_folder && !is_own(h, path) && !may_open_root(h))) {
         return false;
     }
     bell_str token = is_own(h, path) ? token_of(&h->own) : other_token(h, path, false);

@@ -4,11 +4,12 @@
  *   path        the component behind the directory: "/hls/c7/bell-token=…/720/s1.ts"; elsewhere behind the directory of what is asked for. Bound to
  *               the host ("v1h"), for a playlist's URIs that are signed are all of its host.
  *   akamai      a parameter of the query with an "acl" of all that begins with the directory; elsewhere of the one path, whatever its query
- *   google-cdn  URLPrefix and its like in the query, for the directory; elsewhere for what begins with the one object's path
+ *   google-cdn  URLPrefix and its like in the query, for the directory; elsewhere for what begins with the one object's path, which is none
+ *               when it ends with "/"
  *   inherit     what the playlist itself was asked with, for schemes whose secret is elsewhere: parameters of the query, or a component of the path
  *
- * The root is no directory that a token is made for, unless `below` is "/": it would open the whole host. Left as they are: URIs outside of it, URIs
- * that carry a token already, and those whose token cannot be made. Nothing is allocated. */
+ * The root, also as "//", is no directory that a token is made for, unless `below` is "/": it would open the whole host. Left as they are: URIs
+ * outside of it, URIs that carry a token already, and those whose token cannot be made. Nothing is allocated. */
 #ifndef BELL_HLS_H
 #define BELL_HLS_H
 

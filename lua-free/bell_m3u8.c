@@ -69,7 +69,8 @@ static void put_uri(bell_m3u8 *m, bell_str text, bell_str tag, bell_buf *out) {
 
     if (has_variable(text) || !bell_uri_resolve(&m->base, text, m->target, sizeof(m->target), &uri.target) ||
         !bell_signed_is_plain_target(uri.target) || !m->edit(m->data, &uri, &change) || (change.uri.len == 0) == (change.query.len == 0) ||
-        !is_clean(change.query) || !is_clean(change.uri) || (change.uri.len > 0 && change.uri.p[0] == '#')) {
+        !is_clean(change.query) || !is_clean(change.uri) || (change.uri.len > 0 && change.uri.p[0] == '#') ||
+        bell_str_starts(change.uri, BELL_STR("//"))) {
         bell_buf_add_str(out, text);
         return;
     }

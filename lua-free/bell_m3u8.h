@@ -23,8 +23,8 @@ typedef struct {
     bell_str tag;    /* "EXT-X-KEY", …; empty for a line that is a URI */
 } bell_m3u8_uri;
 
-/* What becomes of it: one of the two, the other is empty. Without control bytes, spaces and quotes, or the URI stays as it is. The fragment is kept
- * behind either. */
+/* What becomes of it: one of the two, the other is empty. Without control bytes, spaces and quotes, and a path that does not begin with "//", which
+ * would be the name of a host: or the URI stays as it is. The fragment is kept behind either. */
 typedef struct {
     bell_str query; /* "name=value", put behind what query there is */
     bell_str uri;   /* in place of the URI */

@@ -147,6 +147,17 @@ static bool put_path(const bell_uri_base *base, writer *w, bell_str path, bool i
     return put_segments(w, folder_of(base->target)) && put_segments(w, path);
 }
 
+/* Clients take spaces off the front, and some take all that Unicode calls so: whatever is not ASCII there may leave an address of another host. */
+static bool hides_origin(bell_str s) {
+    size_t n = 0;
+
+    while (n < s.len && (s.p[n] == ' ' || (unsigned char)s.p[n] >= 0x80)) {
+        n++;
+    }
+    bell_str rest = {s.p + n, s.len - n};
+    return n > 0 && (s.p[0] == ' ' || scheme_length(rest) > 0 || bell_str_starts(rest, BELL_STR("//")));
+}
+
 bool bell_uri_resolve(const bell_uri_base *base, bell_str reference, char *room, size_t room_bytes, bell_str *target) {
     writer w = {room, 0, room_bytes};
     bell_str s = {reference.p, length_before(reference, "#")};
@@ -157,7 +168,7 @@ bool bell_uri_resolve(const bell_uri_base *base, bell_str reference, char *room,
             return false;
         }
     }
-    if (s.len == 0 || !cut_origin(base, &s, &is_full)) {
+    if (s.len == 0 || hides_origin(s) || !cut_origin(base, &s, &is_full)) {
         return false;
     }
     bell_str path = path_of(s), query = {s.p + path.len, s.len - path.len};

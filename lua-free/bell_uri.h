@@ -15,7 +15,8 @@ typedef struct {
 
 /* The target that a reference of the same scheme and host leads to: path without dot segments, query, no fragment; bytes that clients escape by
  * themselves (spaces, quotes, angle brackets, braces, backquotes, all beyond ASCII) are escaped. false: another scheme or host, user names, the
- * document itself (empty, or a fragment alone), control bytes or backslashes, which clients read in more than one way, or no room. */
+ * document itself (empty, or a fragment alone), control bytes, backslashes, and what begins with a space or hides an origin behind other blanks,
+ * which clients read in more than one way, or no room. */
 bool bell_uri_resolve(const bell_uri_base *base, bell_str reference, char *room, size_t room_bytes, bell_str *target);
 
 #pragma GCC visibility pop

@@ -60,6 +60,13 @@ static void references(void **state) {
         {"", NULL},
         {"#", NULL},
         {"#frag", NULL},
+        {" //other.example/x", NULL}, /* browsers and players take blanks off the front */
+        {" x", NULL},
+        {"\xc2\xa0//other.example/x", NULL},
+        {"\xe2\x80\xa8 https://other.example/x", NULL},
+        {"\xef\xbb\xbfhttps:x", NULL},
+        {"\xc3\xa9/s1.ts", "/hls/c7/%C3%A9/s1.ts"},
+        {"\xc3\xa9//x", NULL},
         {"a\\b", NULL},
         {"\\\\other.example\\x", NULL},
         {"a\tb", NULL},
