@@ -14,8 +14,9 @@
 #include "origin/jobs/access_round.h"
 #include "origin/server/log.h"
 
-#define BATCHES_A_STEP 16 /* one transaction; a batch has at most 64 KiB */
-#define STEPS_A_TURN   8  /* then the next tenant has its turn */
+#define BATCHES_A_STEP 16   /* one transaction; a batch has at most 64 KiB */
+#define STEPS_A_TURN   8    /* then the next tenant has its turn, */
+#define TURN_MAX_MS    5000 /* or when a step ends that long after the first began */
 #define SWEEP_EVERY_MS 60000
 #define PAUSE_MIN_MS   100
 #define PAUSE_MAX_MS   10000
@@ -185,7 +186,8 @@ static fb_access_result step_slowly(fb_access_reader *r, fb_access_round *round)
 static fb_access_result read_tenant(fb_access_reader *r, int32_t tenant) {
     fb_access_round round = {.c = r->c, .redis = r->redis, .videos = r->videos, .settings = r->settings, .tenant_id = tenant, .most = BATCHES_A_STEP};
     fb_access_result result = FB_ACCESS_MORE;
-    for (int i = 0; i < STEPS_A_TURN && result == FB_ACCESS_MORE && !must_stop(r); i++) {
+    int64_t end_ms = monotonic_ms() + TURN_MAX_MS;
+    for (int i = 0; i < STEPS_A_TURN && result == FB_ACCESS_MORE && monotonic_ms() < end_ms && !must_stop(r); i++) {
         result = fb_access_round_run(&round);
         result = result == FB_ACCESS_REFUSED ? step_slowly(r, &round) : result;
         round.most = result == FB_ACCESS_MORE && round.most < BATCHES_A_STEP ? 2 * round.most : round.most;

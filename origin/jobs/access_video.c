@@ -15,8 +15,9 @@
 
 #define PATH_ROOM          1024
 #define PLAYLIST_MAX_BYTES (4u << 20)
+#define PLAYLISTS_BYTES    (16u << 20) /* of all renditions */
 #define RENDITIONS_MAX     32
-#define SEGMENTS_MAX       50000 /* of all renditions */
+#define SEGMENTS_MAX       50000 /* likewise; those that are not there count, for each is looked for */
 #define NAMES_MAX_BYTES    (16u << 20)
 #define STEP_MIN_MS        100
 #define STEPS_MAX          4000
@@ -41,6 +42,7 @@ typedef struct {
     fb_video *v;
     const char *folder;
     unsigned renditions;
+    size_t playlists_bytes, segments; /* so far */
     char *err;
 } loading;
 
@@ -66,7 +68,7 @@ static bool open_file(const loading *l, const char *file, int *fd, struct stat *
 }
 
 /* The whole of a playlist; the caller frees. */
-static char *read_playlist(const loading *l, const char *file, bell_str *text) {
+static char *read_playlist(loading *l, const char *file, bell_str *text) {
     struct stat st;
     int fd;
     if (!open_file(l, file, &fd, &st)) {
@@ -74,7 +76,9 @@ static char *read_playlist(const loading *l, const char *file, bell_str *text) {
         return NULL;
     }
     size_t size = (size_t)st.st_size, got = 0;
-    char *p = size <= PLAYLIST_MAX_BYTES ? malloc(size + 1) : NULL;
+    l->playlists_bytes += size <= PLAYLIST_MAX_BYTES ? size : 0;
+    bool too_many = l->playlists_bytes > PLAYLISTS_BYTES;
+    char *p = size <= PLAYLIST_MAX_BYTES && !too_many ? malloc(size + 1) : NULL;
     ssize_t n = 1;
     while (p && got < size && n > 0) {
         n = read(fd, p + got, size - got);
@@ -82,7 +86,10 @@ static char *read_playlist(const loading *l, const char *file, bell_str *text) {
     }
     close(fd);
     if (!p || got < size) {
-        refuse(l, file, size > PLAYLIST_MAX_BYTES ? "a playlist of more than 4 MiB" : "it cannot be read");
+        refuse(l, file,
+               size > PLAYLIST_MAX_BYTES ? "a playlist of more than 4 MiB"
+               : too_many                ? "the playlists of the video have more than 16 MiB"
+                                         : "it cannot be read");
         free(p);
         return NULL;
     }
@@ -143,9 +150,9 @@ static bool add_segment(loading *l, const char *playlist, const bell_playlist_pa
     if (part->uri.len == 0 || part->end_us == part->begin_us || !resolve(playlist, part->uri, name)) {
         return true;
     }
-    segment *s = v->n < SEGMENTS_MAX ? new_segment(v, name) : NULL;
+    segment *s = l->segments++ < SEGMENTS_MAX ? new_segment(v, name) : NULL;
     if (!s) {
-        return refuse(l, playlist, "the video has more segments than fit into memory");
+        return refuse(l, playlist, "the video has more than 50000 segments, or too long names of them");
     }
     if (s->file_bytes == 0 && open_file(l, name, &fd, &st)) {
         close(fd);

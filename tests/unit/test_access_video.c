@@ -143,6 +143,45 @@ static void what_is_no_video_is_a_sentence(void **state) {
     }
 }
 
+/* Each is looked for, whether it is there or not: a playlist of nothing takes no more of a reader's time than one that plays. */
+static void segments_are_bounded(void **state) {
+    char err[FB_VIDEO_ERROR_BYTES] = "", *text = malloc(2 << 20);
+    (void)state;
+    assert_non_null(text);
+    for (int more = 0; more < 2; more++) {
+        size_t n = (size_t)sprintf(text, "#EXTM3U\n");
+        for (int i = 0; i < 50000 + more; i++) {
+            n += (size_t)sprintf(text + n, "#EXTINF:1,\nx%d\n", i);
+        }
+        put("many.m3u8", text, n);
+        fb_video *v = fb_video_load(folder, "many.m3u8", err);
+        assert_int_equal(v == NULL, more);
+        fb_video_free(v);
+    }
+    assert_string_equal(err, "many.m3u8: the video has more than 50000 segments, or too long names of them");
+    free(text);
+}
+
+static void playlists_are_bounded(void **state) {
+    char err[FB_VIDEO_ERROR_BYTES] = "", text[1000], path[300];
+    size_t n = (size_t)sprintf(text, "#EXTM3U\n");
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        n += (size_t)sprintf(text + n, "#EXT-X-STREAM-INF:BANDWIDTH=1\nlarge.m3u8\n");
+    }
+    put_text("lead5.m3u8", text);
+    put_text("large.m3u8", "#EXTM3U\n#EXTINF:1,\na.ts\n");
+    snprintf(path, sizeof(path), "%s/large.m3u8", folder);
+    FILE *f = fopen(path, "a");
+    assert_non_null(f);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(fprintf(f, "#%03990d\n", i) > 0);
+    }
+    assert_int_equal(fclose(f), 0);
+    assert_null(fb_video_load(folder, "lead5.m3u8", err));
+    assert_string_equal(err, "large.m3u8: the playlists of the video have more than 16 MiB");
+}
+
 static void the_last_ones_are_kept_by_version(void **state) {
     char err[FB_VIDEO_ERROR_BYTES];
     (void)state;
@@ -171,7 +210,8 @@ static void the_last_ones_are_kept_by_version(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_have_their_time),          cmocka_unit_test(ranges_may_stand_in_any_order),     cmocka_unit_test(pieces_are_bounded),
-        cmocka_unit_test(what_is_no_video_is_a_sentence), cmocka_unit_test(the_last_ones_are_kept_by_version),
+        cmocka_unit_test(what_is_no_video_is_a_sentence), cmocka_unit_test(the_last_ones_are_kept_by_version), cmocka_unit_test(segments_are_bounded),
+        cmocka_unit_test(playlists_are_bounded),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
