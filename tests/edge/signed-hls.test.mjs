@@ -70,17 +70,17 @@ const media = (kind) => `#EXTM3U\r\n#EXT-X-TARGETDURATION:4\r\n#EXT-X-SERVER-CON
 #EXTINF:4,first\r
 s1.ts?a=b\r
 #EXTINF:4,\r
-../shared/s2.ts\r
+../common/s2.ts\r
 #EXT-X-PART:DURATION=1,URI="p3.1.mp4",INDEPENDENT=YES\r
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="p3.2.mp4"\r
 #EXT-X-RENDITION-REPORT:URI="../1080/index.m3u8",LAST-MSN=1,LAST-PART=0`;
 const kinds = ['path', 'ak', 'go', 'in'];
 
 function writeCourse(kind) {
-    for (const folder of ['keys', 'c7/720', 'c7/1080', 'c7/audio', 'c7/shared', 'c8']) mkdirSync(place.path(`www/${kind}/${folder}`), { recursive: true });
+    for (const folder of ['keys', 'c7/720', 'c7/1080', 'c7/audio', 'c7/common', 'c8']) mkdirSync(place.path(`www/${kind}/${folder}`), { recursive: true });
     place.write(`www/${kind}/keys/k1`, 'a key');
     place.write(`www/${kind}/c7/master.m3u8`, master(kind));
-    place.write(`www/${kind}/c7/shared/s2.ts`, 'shared');
+    place.write(`www/${kind}/c7/common/s2.ts`, 'shared');
     place.write(`www/${kind}/c8/s1.ts`, 'of another course');
     for (const rendition of ['720', '1080', 'audio']) {
         place.write(`www/${kind}/c7/${rendition}/index.m3u8`, media(kind));
@@ -212,7 +212,7 @@ for (const kind of kinds) {
         assert.deepEqual([...new Set(foreign)], [`https://other.example/${kind}/c7/index.m3u8`]);
         assert.deepEqual([...seen].filter(([, status]) => status !== 200), []);
         const expected = ['720', '1080', 'audio'].flatMap((rendition) => ['index.m3u8', 'init.mp4', 's1.ts?a=b', 'p3.1.mp4', 'p3.2.mp4'].map((file) => `/${kind}/c7/${rendition}/${file}`));
-        expected.push(`/${kind}/c7/master.m3u8`, `/${kind}/c7/shared/s2.ts`, `/${kind}/keys/k1`, `/${kind}/keys/k1?v=1`);
+        expected.push(`/${kind}/c7/master.m3u8`, `/${kind}/c7/common/s2.ts`, `/${kind}/keys/k1`, `/${kind}/keys/k1?v=1`);
         assert.deepEqual([...new Set([...seen.keys()].map(plain))].sort(), expected.sort());
         for (const target of new Set([...seen.keys()].map(plain))) assert.equal((await ask(target)).status, 403, target);
     });
@@ -233,7 +233,7 @@ for (const kind of kinds) {
 test('one token for a directory, and no wider one elsewhere', async () => {
     const { text } = await ask(cloudfront('/path/c7/720/index.m3u8'));
     const tokens = new Set(urisOf(text).map((uri) => `${/^(.*\/)bell-token=/.exec(uri)[1]}`));
-    assert.deepEqual([...tokens].sort(), ['/path/c7/1080/', '/path/c7/720/', '/path/c7/shared/', '/path/keys/']);
+    assert.deepEqual([...tokens].sort(), ['/path/c7/1080/', '/path/c7/720/', '/path/c7/common/', '/path/keys/']);
     const line = urisOf((await ask(cloudfront('/ak/c7/720/index.m3u8'))).text);
     assert.equal(new Set(line.filter((uri) => /^(s1|p3|init)/.test(uri)).map((uri) => /hdnts=.*/.exec(uri)[0])).size, 1);
     assert.match(line.find((uri) => uri.includes('/keys/k1')), /acl=\/ak\/keys\/k1~/);
@@ -244,7 +244,7 @@ test('a playlist that came with a path token: no token inside another, and one t
     const { status, text } = await ask(`${below}/720/index.m3u8`);
     assert.equal(status, 200);
     for (const uri of urisOf(text)) {
-        assert.match(uri, /^\/path\/(keys|c7\/(720|1080|shared))\/bell-token=v1h\.p1\.1\.[^/]*\/[^/]*$/);
+        assert.match(uri, /^\/path\/(keys|c7\/(720|1080|common))\/bell-token=v1h\.p1\.1\.[^/]*\/[^/]*$/);
         assert.equal((await ask(uri)).status, 200, uri);
     }
     const inherited = urisOf((await ask(`/in/c7/${pathToken('/in/c7/')}/720/index.m3u8`)).text);
