@@ -1,5 +1,5 @@
-/* OpenSSL 3 would have these hashes asked for through EVP, where each use allocates and looks its way through a provider: with blocks as short as
- * those of tokens that is a third of what a MAC costs (docs/adr/0023). */
+/* OpenSSL 3 would have these hashes asked for through EVP, where each use allocates and looks its way through a provider: beside blocks as few as
+ * those of a token that is no small part (docs/adr/0023). */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "bell_hmac.h"
