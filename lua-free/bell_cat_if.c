@@ -57,11 +57,13 @@ static bell_str complete(const bell_cat_token *t, bell_str given) {
     if (!bell_cbor_next(&rest, &map) || map.type != BELL_CBOR_MAP || !cat_writer_of(t->call->room, given.len + issuer.len + 64, &w)) {
         return BELL_STR_NULL;
     }
-    cat_put(&w, head, cbor_encode_map_start(map.n + iss + iat + v, head, sizeof(head)));
+    size_t n = cbor_encode_map_start(map.n + iss + iat + v, head, sizeof(head));
+    cat_put(&w, head, n);
     cat_put_str(&w, rest);
     if (iss) {
         cat_put_uint(&w, CAT_ISS);
-        cat_put(&w, head, cbor_encode_string_start(issuer.len, head, sizeof(head)));
+        n = cbor_encode_string_start(issuer.len, head, sizeof(head));
+        cat_put(&w, head, n);
         cat_put_str(&w, issuer);
     }
     if (iat) {

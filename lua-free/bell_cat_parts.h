@@ -104,8 +104,9 @@ static inline void cat_put_str(cat_writer *w, bell_str s) {
 
 static inline void cat_put_uint(cat_writer *w, uint64_t v) {
     unsigned char head[BELL_CBOR_HEAD_MAX];
+    size_t n = cbor_encode_uint(v, head, sizeof(head));
 
-    cat_put(w, head, cbor_encode_uint(v, head, sizeof(head)));
+    cat_put(w, head, n);
 }
 
 static inline bell_str cat_written(const cat_writer *w) {
