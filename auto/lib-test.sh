@@ -89,10 +89,11 @@ one_test() {
     return $code
 }
 
-# at_once PART: how many files run at the same time
+# at_once PART: how many files run at the same time. Tests of servers wait much: a third file takes what two leave.
 at_once() {
     case $1 in
     chaos | fresh) echo 1 ;;
+    edge | origin) echo 3 ;;
     *) echo 2 ;;
     esac
 }
@@ -122,7 +123,7 @@ run_all() {
     done
     for line in "$@"; do
         read -r part name file <<<"$line"
-        [ "$(at_once "$part")" = "$most" ] || make_room 1 # what runs alone is met by nothing else
+        [ $most != 1 ] || make_room 1 # what runs alone is met by nothing else
         most=$(at_once "$part")
         make_room "$most"
         began[$part]=${began[$part]:-$SECONDS}
