@@ -15,6 +15,7 @@ typedef enum { EXPIRES, POLICY, SIGNATURE, KEY_PAIR_ID, HASH_ALGORITHM, PARAMS }
 typedef struct {
     bell_str value[PARAMS];
     unsigned times[PARAMS];
+    bool alone; /* the query is made of nothing else */
 } params;
 
 /* PARAMS: none of them. No two names have one length. */
@@ -29,20 +30,24 @@ static param param_of(bell_str name) {
     return PARAMS;
 }
 
-static void note(params *p, bell_str name, bell_str value) {
+/* Whether it is one of theirs. */
+static bool note(params *p, bell_str name, bell_str value) {
     param which = param_of(name);
 
     if (which != PARAMS && p->times[which]++ == 0) {
         p->value[which] = value;
     }
+    return which != PARAMS;
 }
 
 static void take_query(bell_str query, params *p) {
+    size_t len = query.len, theirs = 0; /* bytes, each pair with an "&" */
     bell_str pair, name, value;
 
     while (bell_signed_next_pair(&query, &pair, &name, &value)) {
-        note(p, name, value);
+        theirs += note(p, name, value) ? pair.len + 1 : 0;
     }
+    p->alone = theirs == len + 1;
 }
 
 static void take_cookies(const bell_signed_request *r, params *p) {
@@ -134,7 +139,8 @@ static bool write_url(const bell_signed_call *call, bool in_url, const params *p
     char *target = append(append(append(url, r->scheme), BELL_STR("://")), r->host), *end;
     if (in_url) {
         bell_signed_split(r->target, &path, &query, &has_query);
-        end = append_own(append(target, path), query);
+        end = append(target, path);
+        end = p->alone ? end : append_own(end, query);
     } else {
         end = append(target, r->target);
     }
@@ -320,9 +326,19 @@ static bell_signed_reason read_policy(const bell_signed_call *call, const params
     return BELL_SIGNED_OK;
 }
 
-/* What was signed and by whom; OK when the signature holds. One that is known, as its text stands there, is not even decoded; texts with escapes are
- * not kept, for of those one signature has thousands. */
-static bell_signed_reason check_signature(const bell_signed_call *call, const params *p, const url_text *url, bell_str *policy,
+/* What a verdict is kept under: the text as it stands there, so that a known one need not even be decoded; of texts with escapes one signature has
+ * thousands, and those have its bytes. A canned policy says the target, and of one that is not plain nothing is kept: a known one was. */
+static bell_str spelling(const params *p, bool plain, bell_str signature) {
+    bell_str text = p->value[SIGNATURE];
+
+    if (p->times[POLICY] == 0 && !plain) {
+        return BELL_STR_NULL;
+    }
+    return memchr(text.p, '%', text.len) != NULL ? signature : text;
+}
+
+/* What was signed and by whom; OK when the signature holds. *plain: whether the target is, set unless the reason is MALFORMED. */
+static bell_signed_reason check_signature(const bell_signed_call *call, const params *p, const url_text *url, bell_str *policy, bool *plain,
                                           bell_signed_result *out) {
     bell_str text = p->value[SIGNATURE], signature;
 
@@ -331,8 +347,8 @@ static bell_signed_reason check_signature(const bell_signed_call *call, const pa
     }
     const bell_signed_key *key = bell_signed_find(call->keys, p->value[KEY_PAIR_ID], call->request->now_s);
     bell_signed_alg alg = key != NULL ? alg_of(p, key) : 0;
-    bool escaped = memchr(text.p, '%', text.len) != NULL;
-    bool known = alg != 0 && !escaped && bell_signed_is_known(call, key, alg, *policy, text);
+    bool known = alg != 0 && bell_signed_is_known(call, key, alg, *policy, text);
+    *plain = (known && p->times[POLICY] == 0) || bell_signed_is_plain_target(out->target);
     if (!known && (!decode(call->room, text, &signature) || signature.len > SIGNATURE_BYTES_MAX)) {
         return BELL_SIGNED_MALFORMED;
     }
@@ -343,7 +359,7 @@ static bell_signed_reason check_signature(const bell_signed_call *call, const pa
     if (alg == 0) {
         return BELL_SIGNED_ALGORITHM;
     }
-    if (known || bell_signed_verify_spelled(call, key, alg, *policy, signature, escaped ? signature : text)) {
+    if (known || bell_signed_verify_spelled(call, key, alg, *policy, signature, spelling(p, *plain, signature))) {
         return BELL_SIGNED_OK;
     }
     return BELL_SIGNED_SIGNATURE;
@@ -355,9 +371,6 @@ static bell_signed_reason check_policy(const bell_signed_call *call, const param
     const bell_signed_request *r = call->request;
     bell_cloudfront_policy policy;
 
-    if (!bell_signed_is_plain_target(out->target)) {
-        return BELL_SIGNED_PATH;
-    }
     if (p->times[POLICY] == 0) {
         return r->now_s >= out->expires_s ? BELL_SIGNED_EXPIRED : BELL_SIGNED_OK;
     }
@@ -370,7 +383,7 @@ static bell_signed_reason check_policy(const bell_signed_call *call, const param
 
 bell_signed_reason bell_cloudfront_check(const bell_signed_call *call, const bell_cloudfront_options *options, bell_signed_result *out) {
     bell_str path, query, policy = BELL_STR_NULL;
-    bool has_query, in_url;
+    bool has_query, in_url, plain = false;
     url_text url;
     params p;
 
@@ -385,11 +398,10 @@ bell_signed_reason bell_cloudfront_check(const bell_signed_call *call, const bel
         return BELL_SIGNED_MALFORMED;
     }
     out->target = in_url ? url.target : call->request->target;
-    bell_signed_reason reason = check_signature(call, &p, &url, &policy, out);
-    if (reason == BELL_SIGNED_OK) {
-        reason = check_policy(call, &p, &url, policy, options->any_resource, out);
-    } else {
+    bell_signed_reason reason = check_signature(call, &p, &url, &policy, &plain, out);
+    if (reason != BELL_SIGNED_OK) {
         out->expires_s = 0;
+        return reason;
     }
-    return reason;
+    return plain ? check_policy(call, &p, &url, policy, options->any_resource, out) : BELL_SIGNED_PATH;
 }

@@ -78,7 +78,8 @@ typedef struct {
 char *bell_signed_take(bell_signed_room *room, size_t bytes);
 
 /* For those who keep verdicts on public-key signatures (bell_sigcache.h); with NULLs OpenSSL is asked each time. `spelled` is what a verdict is kept
- * under besides key, algorithm and bytes: the signature, or the text that it stands in, so that a known one need not be decoded again. */
+ * under besides key, algorithm and bytes: the signature, or the text that it stands in, so that a known one need not be decoded again; empty when it
+ * is not to be kept. */
 typedef struct {
     /* Whether they are right: in place of OpenSSL, or asking it. */
     bool (*verify)(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str signature, bell_str spelled);

@@ -10,12 +10,13 @@ static const unsigned char values[256] = {
 };
 
 bool bell_signed_unhex(bell_str digits, unsigned char *out) {
+    const unsigned char *p = (const unsigned char *)digits.p;
     unsigned all = DIGIT;
 
-    for (size_t i = 0; i + 1 < digits.len; i += 2) {
-        unsigned high = values[(unsigned char)digits.p[i]], low = values[(unsigned char)digits.p[i + 1]];
+    for (size_t left = digits.len / 2; left > 0; left--, p += 2) {
+        unsigned high = values[p[0]], low = values[p[1]];
         all &= high & low;
-        out[i / 2] = (unsigned char)(high << 4 | (low & 15));
+        *out++ = (unsigned char)(high << 4 | (low & 15));
     }
     return digits.len % 2 == 0 && all == DIGIT;
 }

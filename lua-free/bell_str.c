@@ -60,6 +60,7 @@ bell_str bell_str_trim(bell_str s) {
 }
 
 bool bell_str_to_u64(bell_str s, uint64_t max, uint64_t *out) {
+    enum { SAFE_DIGITS = 19 }; /* as many always fit */
     uint64_t v = 0;
 
     if (s.len == 0) {
@@ -68,7 +69,7 @@ bool bell_str_to_u64(bell_str s, uint64_t max, uint64_t *out) {
     for (size_t i = 0; i < s.len; i++) {
         unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
 
-        if (digit > 9 || v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - digit) {
+        if (digit > 9 || (i >= SAFE_DIGITS && (v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - digit))) {
             return false;
         }
         v = v * 10 + digit;

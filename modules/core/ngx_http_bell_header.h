@@ -1,6 +1,6 @@
 
 /*
- * Headers that a client sent, and that go no further.
+ * Headers that a client sent, and those of them that go no further.
  */
 
 #ifndef _NGX_HTTP_BELL_HEADER_H_INCLUDED_
@@ -29,6 +29,17 @@ ngx_http_bell_drop_header(ngx_table_elt_t *h)
     h->hash = ngx_hash_key(name, sizeof(name) - 1);
 
     ngx_str_set(&h->value, "");
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_bell_has_cookies(ngx_http_request_t *r)
+{
+#if (nginx_version >= 1023000)
+    return r->headers_in.cookie != NULL;
+#else
+    return r->headers_in.cookies.nelts != 0;
+#endif
 }
 
 

@@ -189,7 +189,8 @@ ngx_http_bell_signed_cut_args(ngx_http_request_t *r, bell_str was,
     head = r->args.len - was.len;
 
     if ((head && r->args.data[head - 1] != '&')
-        || ngx_memcmp(r->args.data + head, was.p, was.len) != 0)
+        || (r->args.data + head != (u_char *) was.p
+            && ngx_memcmp(r->args.data + head, was.p, was.len) != 0))
     {
         return NGX_OK;
     }
@@ -260,8 +261,8 @@ ngx_http_bell_signed_cut_fields(ngx_http_request_t *r,
 
     field = issuer->kind->field ? issuer->kind->field(issuer->options)
                                 : BELL_STR_NULL;
-    n = issuer->kind->cookies ? issuer->kind->cookies(issuer->options, names)
-                              : 0;
+    n = issuer->kind->cookies && ngx_http_bell_has_cookies(r)
+        ? issuer->kind->cookies(issuer->options, names) : 0;
 
     if (field.len == 0 && n == 0) {
         return;

@@ -463,7 +463,8 @@ ngx_http_bell_signed_known(void *data, const bell_signed_key *key,
 
 /*
  * The key, what was signed and the signature, which comes last: by its end
- * the cache finds it.  Empty: there is no cache, or it is too long for it.
+ * the cache finds it.  Empty: there is no cache, it is too long for it, or the
+ * verifier does not want the verdict kept.
  */
 
 static bell_str
@@ -482,7 +483,9 @@ ngx_http_bell_signed_known_as(ngx_http_bell_signed_main_conf_t *smcf,
 
     name.len = sizeof(head) + bytes.len + spelled.len;
 
-    if (smcf->cache == NULL || name.len > BELL_SIGCACHE_SLOT_MAX) {
+    if (smcf->cache == NULL || spelled.len == 0
+        || name.len > BELL_SIGCACHE_SLOT_MAX)
+    {
         return BELL_STR_NULL;
     }
 

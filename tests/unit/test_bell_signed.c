@@ -174,6 +174,30 @@ static void plain_targets(void **state) {
     assert_false(bell_signed_is_plain_target((bell_str){"/a%2e", 4})); /* the last byte is not the target's */
 }
 
+/* Paths of every length, with a text at every place of them: it says the same wherever it stands. */
+static void plain_targets_of_any_length(void **state) {
+    static const struct {
+        const char *text;
+        bool plain;
+    } rows[] = {{"b", true},   {".", true},       {"/", true},     {"/...", true},    {"/.b", true},   {"%2f", true},
+                {";x", true},  {"/../x", false},  {"/./x", false}, {"/%2E/x", false}, {"%2e", true},   {"%0a", false},
+                {"%g", false}, {"%2f..;", false}, {"#", false},    {"\\", false},     {"\x1f", false}, {"\x7f", false}};
+    char path[80];
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        size_t n = strlen(rows[i].text);
+        for (size_t len = n + 3; len < sizeof(path); len++) {
+            for (size_t at = 2; at + n < len; at++) {
+                memset(path, 'a', len);
+                path[0] = '/';
+                memcpy(path + at, rows[i].text, n);
+                assert_row(bell_signed_is_plain_target((bell_str){path, len}) == rows[i].plain, rows[i].text);
+            }
+        }
+    }
+}
+
 static void parameters(void **state) {
     bell_str value;
 
@@ -415,10 +439,19 @@ static void seconds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_reasons), cmocka_unit_test(addresses),          cmocka_unit_test(networks),
-        cmocka_unit_test(plain_targets),    cmocka_unit_test(parameters),         cmocka_unit_test(splitting),
-        cmocka_unit_test(cookies),          cmocka_unit_test(stripping),          cmocka_unit_test(rooms),
-        cmocka_unit_test(patterns),         cmocka_unit_test(patterns_of_chance), cmocka_unit_test(keys_by_id_and_time),
+        cmocka_unit_test(names_of_reasons),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(plain_targets),
+        cmocka_unit_test(plain_targets_of_any_length),
+        cmocka_unit_test(parameters),
+        cmocka_unit_test(splitting),
+        cmocka_unit_test(cookies),
+        cmocka_unit_test(stripping),
+        cmocka_unit_test(rooms),
+        cmocka_unit_test(patterns),
+        cmocka_unit_test(patterns_of_chance),
+        cmocka_unit_test(keys_by_id_and_time),
         cmocka_unit_test(seconds),
     };
 
