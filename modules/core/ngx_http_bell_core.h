@@ -35,7 +35,7 @@
 #include "bell_directory.h"
 
 
-#define NGX_HTTP_BELL_CORE_VERSION  5   /* of what this header says */
+#define NGX_HTTP_BELL_CORE_VERSION  6   /* of what this header says */
 #define NGX_HTTP_BELL_CORE_OLDEST   2   /* that such a core still serves */
 
 
@@ -190,6 +190,24 @@ typedef void (*ngx_http_bell_collect_pt)(ngx_cycle_t *cycle,
     ngx_http_bell_sink_t *sink, void *data);
 
 
+/*
+ * A process of the edge: a slot, and how many have had that slot before.
+ * Slots below NGX_HTTP_BELL_PROCESSES; epoch 0 is nobody.
+ */
+
+#define NGX_HTTP_BELL_PROCESSES  64
+
+typedef struct {
+    uint32_t       slot;
+    uint32_t       epoch;
+} ngx_http_bell_process_t;
+
+
+/* Called in a worker that was woken, for whatever reason, once or more often. */
+
+typedef void (*ngx_http_bell_wake_pt)(ngx_cycle_t *cycle, void *data);
+
+
 typedef struct {
     ngx_uint_t     version;
     ngx_uint_t     oldest;
@@ -319,6 +337,28 @@ typedef struct {
 
     ngx_int_t             (*access)(ngx_conf_t *cf, ngx_uint_t room,
         ngx_http_handler_pt handler);
+
+    /* since version 6 */
+
+    /*
+     * What is shared between workers, and begun by one of them, names the
+     * process that has it: self() in a worker, nobody where all slots are
+     * taken.  lives() asks the system: for when something looks stuck, not
+     * for every request.
+     */
+
+    ngx_http_bell_process_t  (*self)(void);
+    ngx_uint_t               (*lives)(ngx_http_bell_process_t process);
+
+    /*
+     * While the configuration is read: "handler" runs in each worker that
+     * wake() was called for.  Calls are not counted: what there is to do is
+     * in shared memory.
+     */
+
+    ngx_int_t             (*on_wake)(ngx_conf_t *cf,
+        ngx_http_bell_wake_pt handler, void *data);
+    void                  (*wake)(ngx_uint_t slot);
 } ngx_http_bell_core_api_t;
 
 

@@ -11,6 +11,7 @@
 #include "ngx_http_bell_access.h"
 #include "ngx_http_bell_context.h"
 #include "ngx_http_bell_metrics.h"
+#include "ngx_http_bell_process.h"
 
 
 static ngx_int_t ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle,
@@ -47,7 +48,12 @@ static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
     ngx_http_bell_collect,
 
     ngx_http_bell_grant,
-    ngx_http_bell_access_add
+    ngx_http_bell_access_add,
+
+    ngx_http_bell_process_self,
+    ngx_http_bell_process_lives,
+    ngx_http_bell_process_on_wake,
+    ngx_http_bell_process_wake
 };
 
 

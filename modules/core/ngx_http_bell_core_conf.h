@@ -25,6 +25,7 @@ typedef struct {
     ngx_http_bell_metrics_t      *metrics;
     ngx_http_bell_access_t        access;
     ngx_http_bell_metric_t       *refused[NGX_HTTP_BELL_REFUSED_N];
+    ngx_array_t                   wakers;       /* of ngx_http_bell_process.c */
 } ngx_http_bell_core_main_conf_t;
 
 

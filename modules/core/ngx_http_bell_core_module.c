@@ -10,6 +10,7 @@
 
 #include "ngx_http_bell_core_conf.h"
 #include "ngx_http_bell_header.h"
+#include "ngx_http_bell_process.h"
 
 
 #define NGX_HTTP_BELL_TENANT_NAME    0
@@ -573,6 +574,10 @@ ngx_http_bell_access_conf(void **main_conf)
 static ngx_int_t
 ngx_http_bell_core_init_module(ngx_cycle_t *cycle)
 {
+    if (ngx_http_bell_processes_create(cycle->log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_bell_directory_file_unwatch()
         || ngx_http_bell_directory_feed_stop())
     {
@@ -608,6 +613,10 @@ ngx_http_bell_core_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    if (ngx_http_bell_process_enter(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     d = ngx_http_bell_cycle_directory(cycle);
 
     if (d == NULL) {
@@ -635,6 +644,7 @@ static void
 ngx_http_bell_core_exit_process(ngx_cycle_t *cycle)
 {
     (void) ngx_http_bell_directory_feed_stop();
+    ngx_http_bell_process_leave();
 }
 
 

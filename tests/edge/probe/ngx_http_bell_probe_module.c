@@ -21,6 +21,7 @@ typedef struct {
     ngx_http_bell_metric_t          *answers;
     ngx_http_bell_metric_t          *refusals;
     ngx_http_bell_metric_t          *last_status;
+    ngx_uint_t                       woken;    /* of this worker */
 } ngx_http_bell_probe_main_conf_t;
 
 
@@ -32,6 +33,7 @@ typedef struct {
     ngx_str_t                        session;  /* a subject that began at 99 */
     ngx_str_t                        fault;    /* "heap", "shift", "leak" */
     ngx_str_t                        hold;     /* a zone's mutex, for ever */
+    ngx_flag_t                       wake;     /* all slots but the own one */
 } ngx_http_bell_probe_loc_conf_t;
 
 
@@ -65,6 +67,12 @@ static ngx_int_t ngx_http_bell_probe_status(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core);
 static ngx_int_t ngx_http_bell_probe_metrics(ngx_http_request_t *r,
     const ngx_http_bell_core_api_t *core);
+static void ngx_http_bell_probe_wake(const ngx_http_bell_core_api_t *core);
+static void ngx_http_bell_probe_woken(ngx_cycle_t *cycle, void *data);
+static ngx_int_t ngx_http_bell_probe_process(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core);
+static ngx_uint_t ngx_http_bell_probe_number(ngx_http_request_t *r,
+    const char *name);
 static void ngx_http_bell_probe_family(ngx_http_bell_sink_t *sink,
     const char *name, ngx_http_bell_metric_e type, const char *help);
 static void ngx_http_bell_probe_sample(ngx_http_bell_sink_t *sink,
@@ -134,6 +142,13 @@ static ngx_command_t  ngx_http_bell_probe_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_bell_probe_loc_conf_t, hold),
+      NULL },
+
+    { ngx_string("probe_wake"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_bell_probe_loc_conf_t, wake),
       NULL },
 
       ngx_null_command
@@ -220,6 +235,10 @@ ngx_http_bell_probe_handler(ngx_http_request_t *r)
 
     if (plcf->fault.len) {
         ngx_http_bell_probe_fault(r, &plcf->fault);
+    }
+
+    if (plcf->wake == 1) {
+        ngx_http_bell_probe_wake(pmcf->core);
     }
 
     if (plcf->hold.len && ngx_http_bell_probe_hold(r, &plcf->hold) != NGX_OK) {
@@ -362,7 +381,8 @@ ngx_http_bell_probe_header_filter(ngx_http_request_t *r)
         || ngx_http_bell_probe_records(r, core, &plcf->pool) != NGX_OK
         || ngx_http_bell_probe_session(r, core, &plcf->session) != NGX_OK
         || ngx_http_bell_probe_status(r, core) != NGX_OK
-        || ngx_http_bell_probe_metrics(r, core) != NGX_OK)
+        || ngx_http_bell_probe_metrics(r, core) != NGX_OK
+        || ngx_http_bell_probe_process(r, core) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -558,6 +578,64 @@ ngx_http_bell_probe_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
 }
 
 
+static void
+ngx_http_bell_probe_wake(const ngx_http_bell_core_api_t *core)
+{
+    ngx_uint_t  slot;
+
+    for (slot = 0; slot < NGX_HTTP_BELL_PROCESSES; slot++) {
+        if (slot != core->self().slot) {
+            core->wake(slot);
+        }
+    }
+}
+
+
+static void
+ngx_http_bell_probe_woken(ngx_cycle_t *cycle, void *data)
+{
+    (*(ngx_uint_t *) data)++;
+}
+
+
+/* Who this is, how often woken, and whether the process of the query lives. */
+
+static ngx_int_t
+ngx_http_bell_probe_process(ngx_http_request_t *r,
+    const ngx_http_bell_core_api_t *core)
+{
+    ngx_http_bell_process_t           self, other;
+    ngx_http_bell_probe_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_probe_module);
+
+    self = core->self();
+
+    other.slot = (uint32_t) ngx_http_bell_probe_number(r, "slot");
+    other.epoch = (uint32_t) ngx_http_bell_probe_number(r, "epoch");
+
+    return ngx_http_bell_probe_add(r, "Probe-Process", "%ud %ud %ui %s",
+                                   self.slot, self.epoch, pmcf->woken,
+                                   core->lives(other) ? "lives" : "dead");
+}
+
+
+static ngx_uint_t
+ngx_http_bell_probe_number(ngx_http_request_t *r, const char *name)
+{
+    ngx_int_t  n;
+    ngx_str_t  value;
+
+    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &value) != NGX_OK) {
+        return 0;
+    }
+
+    n = ngx_atoi(value.data, value.len);
+
+    return n == NGX_ERROR ? 0 : n;
+}
+
+
 static ngx_int_t
 ngx_http_bell_probe_add(ngx_http_request_t *r, const char *name,
     const char *fmt, ...)
@@ -614,6 +692,15 @@ ngx_http_bell_probe_load(ngx_conf_t *cf)
     if (pmcf->core == NULL
         || pmcf->core->access(cf, NGX_HTTP_BELL_ROOM_LIMIT,
                               ngx_http_bell_probe_room)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* one that was built with an older header knows of no processes */
+
+    if (version == NULL
+        && pmcf->core->on_wake(cf, ngx_http_bell_probe_woken, &pmcf->woken)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -696,5 +783,13 @@ ngx_http_bell_probe_create_main_conf(ngx_conf_t *cf)
 static void *
 ngx_http_bell_probe_create_loc_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_probe_loc_conf_t));
+    ngx_http_bell_probe_loc_conf_t  *plcf;
+
+    plcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_bell_probe_loc_conf_t));
+
+    if (plcf) {
+        plcf->wake = NGX_CONF_UNSET;
+    }
+
+    return plcf;
 }
