@@ -38,17 +38,44 @@ static void take(state *s, uint64_t word) {
     s->a ^= word;
 }
 
-uint64_t bell_siphash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], bell_str str) {
-    uint64_t k0 = read_le(key, 8), k1 = read_le(key + 8, 8);
-    state s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+/* Takes all of the bytes and then their number: what both lengths of output have in common. */
+static void take_all(state *s, bell_str str) {
     const unsigned char *p = (const unsigned char *)str.p;
     size_t left = str.len;
 
     for (; left >= 8; left -= 8, p += 8) {
-        take(&s, read_le(p, 8));
+        take(s, read_le(p, 8));
     }
-    take(&s, read_le(p, left) | (uint64_t)str.len << 56);
+    take(s, (left > 0 ? read_le(p, left) : 0) | (uint64_t)str.len << 56);
+}
+
+static state begin(const unsigned char key[BELL_SIPHASH_KEY_BYTES]) {
+    uint64_t k0 = read_le(key, 8), k1 = read_le(key + 8, 8);
+
+    return (state){k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+}
+
+uint64_t bell_siphash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], bell_str str) {
+    state s = begin(key);
+
+    take_all(&s, str);
     s.c ^= 0xff;
     mix(&s, 4);
     return s.a ^ s.b ^ s.c ^ s.d;
+}
+
+void bell_siphash128(const unsigned char key[BELL_SIPHASH_KEY_BYTES], bell_str str, unsigned char out[BELL_SIPHASH128_BYTES]) {
+    state s = begin(key);
+    uint64_t half;
+
+    s.b ^= 0xee;
+    take_all(&s, str);
+    s.c ^= 0xee;
+    mix(&s, 4);
+    half = htole64(s.a ^ s.b ^ s.c ^ s.d);
+    memcpy(out, &half, 8);
+    s.b ^= 0xdd;
+    mix(&s, 4);
+    half = htole64(s.a ^ s.b ^ s.c ^ s.d);
+    memcpy(out + 8, &half, 8);
 }
