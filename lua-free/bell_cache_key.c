@@ -1,0 +1,259 @@
+#include "bell_cache_key.h"
+
+#include "bell_out.h"
+
+bell_cache_method bell_cache_method_of(bell_str method) {
+    static const struct {
+        bell_str name;
+        bell_cache_method is;
+    } known[] = {
+        {{"GET", 3}, BELL_CACHE_READ},      {{"HEAD", 4}, BELL_CACHE_READ},   {{"OPTIONS", 7}, BELL_CACHE_SAFE}, {{"TRACE", 5}, BELL_CACHE_SAFE},
+        {{"PROPFIND", 8}, BELL_CACHE_SAFE}, {{"REPORT", 6}, BELL_CACHE_SAFE}, {{"SEARCH", 6}, BELL_CACHE_SAFE},  {{"QUERY", 5}, BELL_CACHE_SAFE},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (bell_str_eq(method, known[i].name)) {
+            return known[i].is;
+        }
+    }
+    return BELL_CACHE_UNSAFE;
+}
+
+/* ---- writing */
+
+static void put_text(bell_out *w, bell_str s) {
+    bell_out_u32(w, (uint32_t)s.len);
+    bell_out_str(w, s);
+}
+
+/* ---- escapes */
+
+static int hex_of(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The byte that an escape at the start stands for; -1: none begins there. */
+static int escape_at(bell_str s) {
+    int high = s.len > 2 ? hex_of(s.p[1]) : -1, low = s.len > 2 ? hex_of(s.p[2]) : -1;
+
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+/* RFC 3986, 2.3. */
+static bool is_unreserved(int c) {
+    int low = c | 0x20;
+
+    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+/* false: a "%" begins no escape. */
+static bool put_normal(bell_out *w, bell_str s) {
+    static const char digits[] = "0123456789ABCDEF";
+
+    while (s.len > 0) {
+        const char *escape = memchr(s.p, '%', s.len);
+        size_t plain = escape != NULL ? (size_t)(escape - s.p) : s.len;
+        bell_out_put(w, s.p, plain);
+        s = (bell_str){s.p + plain, s.len - plain};
+        if (escape == NULL) {
+            break;
+        }
+        int c = escape_at(s);
+        if (c < 0) {
+            return false;
+        }
+        if (is_unreserved(c)) {
+            bell_out_char(w, (char)c);
+        } else {
+            bell_out_put(w, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+        }
+        s = (bell_str){s.p + 3, s.len - 3};
+    }
+    return true;
+}
+
+static bool has_dot_segment(bell_str path) {
+    while (path.len > 0) {
+        bell_str segment = bell_str_cut(&path, '/');
+        if (bell_str_eq(segment, BELL_STR(".")) || bell_str_eq(segment, BELL_STR(".."))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- queries */
+
+static bool is_listed(const bell_str *names, size_t nnames, bell_str name) {
+    for (size_t i = 0; i < nnames; i++) {
+        bell_str one = names[i];
+        if (one.len > 0 && one.p[one.len - 1] == '*') {
+            if (bell_str_starts(name, (bell_str){one.p, one.len - 1})) {
+                return true;
+            }
+        } else if (bell_str_eq(name, one)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_kept(const bell_cache_query_rules *rules, bell_str name) {
+    return !is_listed(rules->drop, rules->ndrop, name) && (rules->nkeep == 0 || is_listed(rules->keep, rules->nkeep, name));
+}
+
+static bell_str name_of(bell_str pair) {
+    bell_str value = pair;
+
+    return bell_str_cut(&value, '=');
+}
+
+static int compare(bell_str a, bell_str b) {
+    size_t n = a.len < b.len ? a.len : b.len;
+    int by_bytes = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+    return by_bytes != 0 ? by_bytes : (a.len > b.len) - (a.len < b.len);
+}
+
+static void reverse(char *p, size_t n) {
+    for (size_t i = 0, j = n; i + 1 < j; i++) {
+        char c = p[i];
+        p[i] = p[--j];
+        p[j] = c;
+    }
+}
+
+/* The pair that ends in w, with its "&", goes behind the last one whose name is not greater; those from `start` on are sorted, each with its "&". */
+static void place_pair(bell_out *w, size_t start, size_t pair_at) {
+    bell_str name = name_of((bell_str){w->p + pair_at, w->len - pair_at - 1}), rest = {w->p + start, pair_at - start};
+    size_t to = start, moved = w->len - pair_at;
+
+    while (rest.len > 0) {
+        bell_str have = bell_str_cut(&rest, '&');
+        if (compare(name_of(have), name) > 0) {
+            break;
+        }
+        to += have.len + 1;
+    }
+    /* what is between moves behind it: two pieces change places when each is turned around, and then both together */
+    reverse(w->p + to, pair_at - to);
+    reverse(w->p + pair_at, moved);
+    reverse(w->p + to, pair_at - to + moved);
+}
+
+/* A pair and its "&"; false: the rules drop it. */
+static bool put_pair(bell_out *w, bell_str pair, const bell_cache_query_rules *rules) {
+    size_t at = w->len;
+
+    if (!put_normal(w, pair)) {
+        w->len = at;
+        bell_out_str(w, pair);
+    }
+    if (!w->full && !is_kept(rules, name_of((bell_str){w->p + at, w->len - at}))) {
+        w->len = at;
+        return false;
+    }
+    bell_out_char(w, '&');
+    return true;
+}
+
+static size_t count_pairs(bell_str query) {
+    size_t n = 1;
+
+    for (size_t i = 0; i < query.len; i++) {
+        n += query.p[i] == '&';
+    }
+    return n;
+}
+
+/* Behind the "?", which goes when nothing is left. */
+static void put_query(bell_out *w, bell_str query, const bell_cache_query_rules *rules) {
+    bool sort = rules->sort && count_pairs(query) <= BELL_CACHE_SORTED_PAIRS_MAX, more = true, dropped = false;
+    size_t start = w->len;
+
+    while (more && !w->full) {
+        size_t before = query.len, at = w->len;
+        bell_str pair = bell_str_cut(&query, '&');
+        more = pair.len < before;
+        if (sort && pair.len == 0) {
+            continue;
+        }
+        if (!put_pair(w, pair, rules)) {
+            dropped = true;
+        } else if (sort && !w->full) {
+            place_pair(w, start, at);
+        }
+    }
+    if (w->full) {
+        return;
+    }
+    w->len -= w->len > start; /* the last "&" */
+    if (w->len == start && (dropped || rules->empty_is_none)) {
+        w->len--;
+    }
+}
+
+/* ---- targets and keys */
+
+static bool has_forbidden_byte(bell_str target) {
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.p[i];
+        if (c <= ' ' || c == 0x7f || c == '#') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool put_target(bell_out *w, bell_str target, const bell_cache_query_rules *rules) {
+    bell_str query = target, path = bell_str_cut(&query, '?');
+    size_t start = w->len;
+
+    if (path.len == 0 || path.p[0] != '/' || has_forbidden_byte(target) || !put_normal(w, path) || w->full) {
+        return false;
+    }
+    if (has_dot_segment((bell_str){w->p + start, w->len - start})) {
+        return false;
+    }
+    if (path.len < target.len) {
+        bell_out_char(w, '?');
+        put_query(w, query, rules);
+    }
+    return !w->full;
+}
+
+long bell_cache_target_write(bell_str target, const bell_cache_query_rules *rules, char *out, size_t room) {
+    bell_out w = {out, 0, room, false};
+
+    return put_target(&w, target, rules) ? bell_out_len(&w) : -1;
+}
+
+static bool is_sound(const bell_cache_key *key) {
+    bool is_public = key->scope == BELL_CACHE_PUBLIC;
+
+    if (key->method != BELL_CACHE_READ || key->scope < BELL_CACHE_PUBLIC || key->scope > BELL_CACHE_SUBJECT || is_public != (key->who.len == 0)) {
+        return false;
+    }
+    return key->who.len <= UINT32_MAX && key->scheme.len <= UINT32_MAX && key->host.len <= UINT32_MAX;
+}
+
+/* Form 1: the form, method, scope, tenant, who, scheme, host, and the target, which needs no length as the last one. */
+long bell_cache_key_write(const bell_cache_key *key, const bell_cache_query_rules *rules, char *out, size_t room) {
+    bell_out w = {out, 0, room, false};
+
+    if (!is_sound(key)) {
+        return -1;
+    }
+    bell_out_put(&w, (char[]){1, (char)key->method, (char)key->scope}, 3);
+    bell_out_u32(&w, key->tenant_id);
+    put_text(&w, key->who);
+    put_text(&w, key->scheme);
+    put_text(&w, key->host);
+    return put_target(&w, key->target, rules) ? (long)w.len : -1;
+}
