@@ -54,12 +54,12 @@ static uint32_t *share_bucket_of(head *h, uint32_t tenant_id) {
     return (uint32_t *)((char *)h + h->share_buckets) + ((tenant_id * 2654435761u) >> 7 & h->share_mask);
 }
 
-static bucket *bucket_of(head *h, const bell_cache_key *key) {
-    return (bucket *)((char *)h + h->buckets) + (key->words[0] & h->bucket_mask);
+static bucket *bucket_of(head *h, const bell_cache_hash *hash) {
+    return (bucket *)((char *)h + h->buckets) + (hash->words[0] & h->bucket_mask);
 }
 
-static uint32_t *ghost_of(head *h, const bell_cache_key *key) {
-    return (uint32_t *)((char *)h + h->ghosts) + (key->words[1] & h->bucket_mask);
+static uint32_t *ghost_of(head *h, const bell_cache_hash *hash) {
+    return (uint32_t *)((char *)h + h->ghosts) + (hash->words[1] & h->bucket_mask);
 }
 
 static bell_cache_entry *entry_at(head *h, uint32_t n) {
@@ -272,13 +272,13 @@ static void end(bucket *b) {
     __atomic_store_n(&b->version, b->version + 1, __ATOMIC_RELEASE);
 }
 
-static bool is_key(const bell_cache_entry *e, const bell_cache_key *key) {
-    return e->key.words[0] == key->words[0] && e->key.words[1] == key->words[1];
+static bool is_hash(const bell_cache_entry *e, const bell_cache_hash *hash) {
+    return e->hash.words[0] == hash->words[0] && e->hash.words[1] == hash->words[1];
 }
 
-static bell_cache_entry *find(head *h, const bell_cache_key *key) {
-    for (uint32_t n = bucket_of(h, key)->first; n != 0; n = entry_at(h, n)->chain) {
-        if (is_key(entry_at(h, n), key)) {
+static bell_cache_entry *find(head *h, const bell_cache_hash *hash) {
+    for (uint32_t n = bucket_of(h, hash)->first; n != 0; n = entry_at(h, n)->chain) {
+        if (is_hash(entry_at(h, n), hash)) {
             return entry_at(h, n);
         }
     }
@@ -286,7 +286,7 @@ static bell_cache_entry *find(head *h, const bell_cache_key *key) {
 }
 
 static void unlink_entry(head *h, bell_cache_entry *e) {
-    bucket *b = bucket_of(h, &e->key);
+    bucket *b = bucket_of(h, &e->hash);
     uint32_t *at = &b->first, n = number_of(h, e);
 
     begin(b);
@@ -348,15 +348,15 @@ static void evict(head *h, const bell_cache_evicted *evicted) {
     h->levels[level] = s->next;
     bell_cache_entry *e = next_of(h, s);
     if (e->queue == SMALL) {
-        *ghost_of(h, &e->key) = (uint32_t)(e->key.words[0] >> 32) | 1;
+        *ghost_of(h, &e->hash) = (uint32_t)(e->hash.words[0] >> 32) | 1;
     }
     drop(h, e, evicted);
 }
 
-static bool take_ghost(head *h, const bell_cache_key *key) {
-    uint32_t *g = ghost_of(h, key);
+static bool take_ghost(head *h, const bell_cache_hash *hash) {
+    uint32_t *g = ghost_of(h, hash);
 
-    if (*g != ((uint32_t)(key->words[0] >> 32) | 1)) {
+    if (*g != ((uint32_t)(hash->words[0] >> 32) | 1)) {
         return false;
     }
     *g = 0;
@@ -373,11 +373,11 @@ static void set_payload(bell_cache_entry *e, const void *payload, size_t len) {
     }
 }
 
-uint32_t bell_cache_index_put(void *index, const bell_cache_key *key, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len,
+uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len,
                               const bell_cache_evicted *evicted) {
     head *h = head_of(index);
-    bell_cache_entry *e = find(h, key);
-    bucket *b = bucket_of(h, key);
+    bell_cache_entry *e = find(h, hash);
+    bucket *b = bucket_of(h, hash);
 
     if (e != NULL) {
         drop(h, e, evicted);
@@ -394,7 +394,7 @@ uint32_t bell_cache_index_put(void *index, const bell_cache_key *key, uint32_t t
     share *s = share_at(h, n);
     bool was_empty = is_empty(s);
     begin(b);
-    e->key = *key;
+    e->hash = *hash;
     e->bytes = bytes;
     e->tenant_id = tenant_id;
     e->share = n;
@@ -403,17 +403,17 @@ uint32_t bell_cache_index_put(void *index, const bell_cache_key *key, uint32_t t
     e->chain = b->first;
     b->first = number_of(h, e);
     end(b);
-    push(h, s, e, take_ghost(h, key) ? MAIN : SMALL);
+    push(h, s, e, take_ghost(h, hash) ? MAIN : SMALL);
     settle(h, n, was_empty);
     h->bytes += bytes;
     h->count++;
     return number_of(h, e);
 }
 
-bool bell_cache_index_set(void *index, const bell_cache_key *key, const void *payload, size_t len) {
+bool bell_cache_index_set(void *index, const bell_cache_hash *hash, const void *payload, size_t len) {
     head *h = head_of(index);
-    bell_cache_entry *e = find(h, key);
-    bucket *b = bucket_of(h, key);
+    bell_cache_entry *e = find(h, hash);
+    bucket *b = bucket_of(h, hash);
 
     if (e == NULL) {
         return false;
@@ -424,9 +424,9 @@ bool bell_cache_index_set(void *index, const bell_cache_key *key, const void *pa
     return true;
 }
 
-bool bell_cache_index_remove(void *index, const bell_cache_key *key, const bell_cache_evicted *evicted) {
+bool bell_cache_index_remove(void *index, const bell_cache_hash *hash, const bell_cache_evicted *evicted) {
     head *h = head_of(index);
-    bell_cache_entry *e = find(h, key);
+    bell_cache_entry *e = find(h, hash);
 
     if (e == NULL) {
         return false;
@@ -435,18 +435,18 @@ bool bell_cache_index_remove(void *index, const bell_cache_key *key, const bell_
     return true;
 }
 
-const bell_cache_entry *bell_cache_index_find(const void *index, const bell_cache_key *key) {
-    return find(head_of(index), key);
+const bell_cache_entry *bell_cache_index_find(const void *index, const bell_cache_hash *hash) {
+    return find(head_of(index), hash);
 }
 
-uint32_t bell_cache_index_get(const void *index, const bell_cache_key *key, bell_cache_entry *out) {
+uint32_t bell_cache_index_get(const void *index, const bell_cache_hash *hash, bell_cache_entry *out) {
     head *h = head_of(index);
-    bucket *b = bucket_of(h, key);
+    bucket *b = bucket_of(h, hash);
     uint32_t version = __atomic_load_n(&b->version, __ATOMIC_ACQUIRE), n = __atomic_load_n(&b->first, __ATOMIC_RELAXED);
 
     for (unsigned i = 0; (version & 1) == 0 && n != 0 && n <= h->nentries && i < CHAIN_MAX; i++) {
         const bell_cache_entry *e = entry_at(h, n);
-        if (is_key(e, key)) {
+        if (is_hash(e, hash)) {
             memcpy(out, e, sizeof(*out));
             __atomic_thread_fence(__ATOMIC_ACQUIRE);
             return __atomic_load_n(&b->version, __ATOMIC_RELAXED) == version ? n : 0;

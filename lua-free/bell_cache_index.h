@@ -1,5 +1,5 @@
-/* What is stored, and what goes when room is needed: an index of objects in one block of memory that several processes share. An object is found by a
- * 128-bit key in time of O(1); what else is known of it is the caller's, BELL_CACHE_PAYLOAD_BYTES.
+/* What is stored, and what goes when room is needed: an index of objects in one block of memory that several processes share. An object is found by
+ * 128 bits of a keyed hash of its key (bell_cache_key.h) in time of O(1); what else is known of it is the caller's, BELL_CACHE_PAYLOAD_BYTES.
  *
  * Who goes: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023). New objects enter a small queue, of which only those
  * that were asked for again reach the main one; an object that comes back soon after it went enters the main one at once. Hits move nothing: they
@@ -15,17 +15,16 @@
 
 #pragma GCC visibility push(hidden)
 
-#define BELL_CACHE_KEY_BYTES     16
 #define BELL_CACHE_PAYLOAD_BYTES 80
 #define BELL_CACHE_INDEX_ALIGN   64
 
 typedef struct {
-    uint64_t words[2]; /* of a keyed hash: all bits are alike */
-} bell_cache_key;
+    uint64_t words[2]; /* all bits are alike */
+} bell_cache_hash;
 
-/* As it lies in memory; a caller reads key, tenant, bytes and payload of its copy. */
+/* As it lies in memory; a caller reads hash, tenant, bytes and payload of its copy. */
 typedef struct {
-    bell_cache_key key;
+    bell_cache_hash hash;
     uint64_t bytes; /* as put() was told, without the entry itself */
     uint32_t tenant_id;
     uint32_t share;        /* of a tenant: its number */
@@ -51,23 +50,23 @@ size_t bell_cache_index_size(uint32_t entries, uint32_t tenants);
  * for. */
 bool bell_cache_index_init(void *index, size_t size, uint32_t entries, uint32_t tenants, uint64_t capacity) __attribute__((warn_unused_result));
 
-/* A copy of the entry with that key, and its number; 0: there is none, or it is being changed just now. */
-uint32_t bell_cache_index_get(const void *index, const bell_cache_key *key, bell_cache_entry *out) __attribute__((warn_unused_result));
+/* A copy of the entry with that hash, and its number; 0: there is none, or it is being changed just now. */
+uint32_t bell_cache_index_get(const void *index, const bell_cache_hash *hash, bell_cache_entry *out) __attribute__((warn_unused_result));
 /* It was of use. A number of what has gone meanwhile does no harm. */
 void bell_cache_index_touch(void *index, uint32_t number);
 
 /* Under the lock. */
 
-/* The entry with that key, to be read; NULL: none. */
-const bell_cache_entry *bell_cache_index_find(const void *index, const bell_cache_key *key) __attribute__((warn_unused_result));
-/* A new entry, others going as need be; one with that key goes first. Its number; 0: it is greater than the whole capacity. len: of the payload, the
+/* The entry with that hash, to be read; NULL: none. */
+const bell_cache_entry *bell_cache_index_find(const void *index, const bell_cache_hash *hash) __attribute__((warn_unused_result));
+/* A new entry, others going as need be; one with that hash goes first. Its number; 0: it is greater than the whole capacity. len: of the payload, the
  * rest of which is zeros. */
-uint32_t bell_cache_index_put(void *index, const bell_cache_key *key, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len,
+uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len,
                               const bell_cache_evicted *evicted);
-/* Another payload for the entry with that key. false: there is none. */
-bool bell_cache_index_set(void *index, const bell_cache_key *key, const void *payload, size_t len);
+/* Another payload for the entry with that hash. false: there is none. */
+bool bell_cache_index_set(void *index, const bell_cache_hash *hash, const void *payload, size_t len);
 /* false: there is none. */
-bool bell_cache_index_remove(void *index, const bell_cache_key *key, const bell_cache_evicted *evicted);
+bool bell_cache_index_remove(void *index, const bell_cache_hash *hash, const bell_cache_evicted *evicted);
 
 uint32_t bell_cache_index_count(const void *index);
 uint64_t bell_cache_index_bytes(const void *index);

@@ -19,7 +19,7 @@ static size_t ngone;
 
 static void note_gone(void *data, const bell_cache_entry *e) {
     assert_ptr_equal(data, gone);
-    gone[ngone++ % ROWS(gone)] = (uint32_t)e->key.words[0];
+    gone[ngone++ % ROWS(gone)] = (uint32_t)e->hash.words[0];
 }
 
 static const bell_cache_evicted evicted = {note_gone, gone};
@@ -50,42 +50,42 @@ static int tear_down(void **state) {
 }
 
 /* The number is in the lower half: neighbours have other buckets, and those that meet are known. */
-static bell_cache_key key_of(uint64_t n) {
+static bell_cache_hash hash_of(uint64_t n) {
     uint64_t mixed = (n + 1) * 0x9e3779b97f4a7c15u;
 
-    return (bell_cache_key){{(mixed & 0xffffffff00000000u) | n, mixed >> 17}};
+    return (bell_cache_hash){{(mixed & 0xffffffff00000000u) | n, mixed >> 17}};
 }
 
 static uint64_t number_of(const bell_cache_entry *e) {
-    return (uint32_t)e->key.words[0];
+    return (uint32_t)e->hash.words[0];
 }
 
 static uint32_t put(uint64_t n, uint32_t tenant, uint64_t bytes) {
-    bell_cache_key key = key_of(n);
+    bell_cache_hash hash = hash_of(n);
 
-    return bell_cache_index_put(index_, &key, tenant, bytes, &n, sizeof(n), &evicted);
+    return bell_cache_index_put(index_, &hash, tenant, bytes, &n, sizeof(n), &evicted);
 }
 
 static bool has(uint64_t n) {
-    bell_cache_key key = key_of(n);
+    bell_cache_hash hash = hash_of(n);
     bell_cache_entry e;
-    uint32_t number = bell_cache_index_get(index_, &key, &e);
+    uint32_t number = bell_cache_index_get(index_, &hash, &e);
     uint64_t payload;
 
     if (number == 0) {
-        assert_null(bell_cache_index_find(index_, &key));
+        assert_null(bell_cache_index_find(index_, &hash));
         return false;
     }
     memcpy(&payload, e.payload, sizeof(payload));
     assert_int_equal(payload, n);
-    assert_non_null(bell_cache_index_find(index_, &key));
+    assert_non_null(bell_cache_index_find(index_, &hash));
     return true;
 }
 
 static void hit(uint64_t n, unsigned times) {
-    bell_cache_key key = key_of(n);
+    bell_cache_hash hash = hash_of(n);
     bell_cache_entry e;
-    uint32_t number = bell_cache_index_get(index_, &key, &e);
+    uint32_t number = bell_cache_index_get(index_, &hash, &e);
 
     assert_int_not_equal(number, 0);
     while (times-- > 0) {
@@ -128,7 +128,7 @@ static void layout(void **state) {
 }
 
 static void what_was_put_is_there(void **state) {
-    bell_cache_key key = key_of(1);
+    bell_cache_hash hash = hash_of(1);
     uint64_t other = 1;
 
     (void)state;
@@ -143,11 +143,11 @@ static void what_was_put_is_there(void **state) {
     assert_int_equal(ngone, 1);
     assert_int_equal(bell_cache_index_tenant_bytes(index_, 7), 200);
     assert_int_equal(bell_cache_index_tenant_bytes(index_, 8), 50);
-    assert_true(bell_cache_index_set(index_, &key, &other, sizeof(other)));
+    assert_true(bell_cache_index_set(index_, &hash, &other, sizeof(other)));
     assert_true(has(1));
-    assert_true(bell_cache_index_remove(index_, &key, &evicted));
-    assert_false(bell_cache_index_remove(index_, &key, &evicted));
-    assert_false(bell_cache_index_set(index_, &key, &other, sizeof(other)));
+    assert_true(bell_cache_index_remove(index_, &hash, &evicted));
+    assert_false(bell_cache_index_remove(index_, &hash, &evicted));
+    assert_false(bell_cache_index_set(index_, &hash, &other, sizeof(other)));
     assert_false(has(1));
     assert_int_equal(bell_cache_index_count(index_), 1);
     assert_int_equal(put(2, 7, CAPACITY + 1), 0);
@@ -279,11 +279,11 @@ static void beside_a_model(void **state) {
         memset(there, 0, sizeof(there));
         for (unsigned i = 0; i < 4000; i++) {
             uint64_t n = (uint64_t)rand() % KEYS;
-            bell_cache_key key = key_of(n);
+            bell_cache_hash hash = hash_of(n);
             ngone = 0;
             switch (rand() % 4) {
             case 0:
-                assert_int_equal(bell_cache_index_remove(index_, &key, &evicted), there[n]);
+                assert_int_equal(bell_cache_index_remove(index_, &hash, &evicted), there[n]);
                 break;
             case 1:
                 if (there[n]) {
@@ -324,10 +324,10 @@ static void never_torn(void **state) {
         if (readers[r] == 0) {
             int code = 0;
             for (uint64_t n = 0; *done == 0; n = (n + 1) % 40) {
-                bell_cache_key key = key_of(n);
+                bell_cache_hash hash = hash_of(n);
                 bell_cache_entry e;
                 uint64_t words[BELL_CACHE_PAYLOAD_BYTES / 8];
-                uint32_t number = bell_cache_index_get(index_, &key, &e);
+                uint32_t number = bell_cache_index_get(index_, &hash, &e);
                 memcpy(words, e.payload, sizeof(words));
                 for (size_t i = 0; number != 0 && i < sizeof(words) / 8; i++) {
                     code |= words[i] != words[0] || words[0] % 40 != n || number_of(&e) != n;
@@ -339,12 +339,12 @@ static void never_torn(void **state) {
     }
     for (uint64_t i = 0; i < 300000; i++) {
         uint64_t words[BELL_CACHE_PAYLOAD_BYTES / 8];
-        bell_cache_key key = key_of(i % 40);
+        bell_cache_hash hash = hash_of(i % 40);
         for (size_t w = 0; w < sizeof(words) / 8; w++) {
             words[w] = i;
         }
-        if (i % 3 == 0 || !bell_cache_index_set(index_, &key, words, sizeof(words))) {
-            bell_cache_index_put(index_, &key, 1, 100, words, sizeof(words), &evicted);
+        if (i % 3 == 0 || !bell_cache_index_set(index_, &hash, words, sizeof(words))) {
+            bell_cache_index_put(index_, &hash, 1, 100, words, sizeof(words), &evicted);
         }
     }
     *done = 1;
