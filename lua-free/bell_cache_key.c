@@ -234,26 +234,27 @@ long bell_cache_target_write(bell_str target, const bell_cache_query_rules *rule
     return put_target(&w, target, rules) ? bell_out_len(&w) : -1;
 }
 
-static bool is_sound(const bell_cache_key *key) {
-    bool is_public = key->scope == BELL_CACHE_PUBLIC;
+static bool is_sound(const bell_cache_question *asked) {
+    bool is_public = asked->scope == BELL_CACHE_PUBLIC;
 
-    if (key->method != BELL_CACHE_READ || key->scope < BELL_CACHE_PUBLIC || key->scope > BELL_CACHE_SUBJECT || is_public != (key->who.len == 0)) {
+    if (asked->method != BELL_CACHE_READ || asked->scope < BELL_CACHE_PUBLIC || asked->scope > BELL_CACHE_SUBJECT ||
+        is_public != (asked->who.len == 0)) {
         return false;
     }
-    return key->who.len <= UINT32_MAX && key->scheme.len <= UINT32_MAX && key->host.len <= UINT32_MAX;
+    return asked->who.len <= UINT32_MAX && asked->scheme.len <= UINT32_MAX && asked->host.len <= UINT32_MAX;
 }
 
 /* Form 1: the form, method, scope, tenant, who, scheme, host, and the target, which needs no length as the last one. */
-long bell_cache_key_write(const bell_cache_key *key, const bell_cache_query_rules *rules, char *out, size_t room) {
+long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room) {
     bell_out w = {out, 0, room, false};
 
-    if (!is_sound(key)) {
+    if (!is_sound(asked)) {
         return -1;
     }
-    bell_out_put(&w, (char[]){1, (char)key->method, (char)key->scope}, 3);
-    bell_out_u32(&w, key->tenant_id);
-    put_text(&w, key->who);
-    put_text(&w, key->scheme);
-    put_text(&w, key->host);
-    return put_target(&w, key->target, rules) ? (long)w.len : -1;
+    bell_out_put(&w, (char[]){1, (char)asked->method, (char)asked->scope}, 3);
+    bell_out_u32(&w, asked->tenant_id);
+    put_text(&w, asked->who);
+    put_text(&w, asked->scheme);
+    put_text(&w, asked->host);
+    return put_target(&w, asked->target, rules) ? (long)w.len : -1;
 }

@@ -37,7 +37,7 @@ typedef struct {
     bell_str scheme; /* empty: the answer is the same for all schemes, as with origins that are not told */
     bell_str host; /* what was asked, not the tenant's first name: two names of one tenant may be two sites. With a port that is not the usual one */
     bell_str target; /* as received, in origin form: path, and query if any */
-} bell_cache_key;
+} bell_cache_question;
 
 /* Rules for queries. Names are compared behind the normalisation of escapes, case sensitive; a name that ends in "*" stands for all that begin so. */
 typedef struct {
@@ -53,7 +53,8 @@ typedef struct {
 
 /* Writes the bytes of a key. Their number; -1: not to be stored or looked up, because there is no room, the method is not BELL_CACHE_READ, `who` does
  * not fit the scope, or bell_cache_target_write() refuses. */
-long bell_cache_key_write(const bell_cache_key *key, const bell_cache_query_rules *rules, char *out, size_t room) __attribute__((warn_unused_result));
+long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room)
+    __attribute__((warn_unused_result));
 
 /* The target alone in the one spelling that keys have: escapes of letters, digits, "-", ".", "_" and "~" are decoded, all others have digits in upper
  * case; nothing else is decoded ("%2F" stays apart from "/"). In a query a pair with a "%" that begins no escape stays as it is; without any pair

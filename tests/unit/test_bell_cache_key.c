@@ -200,8 +200,8 @@ static void a_query_of_many_pairs_stays_as_it_is(void **state) {
 
 /* ---- keys */
 
-static bell_cache_key some_key(void) {
-    return (bell_cache_key){
+static bell_cache_question some_key(void) {
+    return (bell_cache_question){
         .tenant_id = 7, .method = BELL_CACHE_READ, .scope = BELL_CACHE_PUBLIC, .host = BELL_STR("www.school.example"), .target = BELL_STR("/a?b=1")};
 }
 
@@ -228,7 +228,7 @@ static void who_must_fit_the_scope(void **state) {
 
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
-        bell_cache_key key = some_key();
+        bell_cache_question key = some_key();
         key.method = rows[i].method;
         key.scope = (bell_cache_scope)rows[i].scope;
         key.who = bell_str_of(rows[i].who);
@@ -238,7 +238,7 @@ static void who_must_fit_the_scope(void **state) {
             assert_row(bell_cache_key_write(&key, &no_rules, out, (size_t)room) == -1, rows[i].why);
         }
     }
-    bell_cache_key bad = some_key();
+    bell_cache_question bad = some_key();
     bad.target = BELL_STR("/a/../b");
     assert_int_equal(bell_cache_key_write(&bad, &no_rules, out, sizeof(out)), -1);
 }
@@ -258,14 +258,15 @@ static bell_str some_text(uint64_t *seed, char *out, size_t most, const char *al
 
 typedef struct {
     char who[4], scheme[4], host[4], target[8];
-    bell_cache_key key;
+    bell_cache_question key;
 } question;
 
 static void some_question(uint64_t *seed, question *q) {
     bell_str rest;
 
     *seed = *seed * 6364136223846793005U + 1442695040888963407U;
-    q->key = (bell_cache_key){.tenant_id = (uint32_t)(*seed >> 40) % 3, .method = BELL_CACHE_READ, .scope = BELL_CACHE_PUBLIC + (*seed >> 50) % 3};
+    q->key =
+        (bell_cache_question){.tenant_id = (uint32_t)(*seed >> 40) % 3, .method = BELL_CACHE_READ, .scope = BELL_CACHE_PUBLIC + (*seed >> 50) % 3};
     if (q->key.scope != BELL_CACHE_PUBLIC) {
         q->key.who = some_text(seed, q->who, 2, "a\x01");
         if (q->key.who.len == 0) {
