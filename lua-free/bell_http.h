@@ -83,9 +83,6 @@ bell_http_body_state bell_http_body_feed(bell_http_body *b, const char *in, size
 /* "Not Found" for 404; "Unknown" for what is not in the table. */
 const char *bell_http_reason(unsigned status);
 
-/* IMF-fixdate (RFC 9110, 5.6.7): 29 bytes and NUL. */
-void bell_http_date(int64_t unix_s, char out[30]);
-
 /* One range of "bytes=a-b", "bytes=a-", "bytes=-n" against a size. 1: [*first, *last] inclusive; 0: no usable Range, send all
  * (also for several ranges); -1: unsatisfiable, answer 416. */
 int bell_http_range(bell_str value, uint64_t size_bytes, uint64_t *first, uint64_t *last);

@@ -1,10 +1,5 @@
-/* The second half of bell_http.h: reason phrases, dates, ranges and cookies, which need nothing of the codec. */
+/* The second half of bell_http.h: reason phrases, ranges and cookies, which need nothing of the codec. */
 #include "bell_http.h"
-
-#include <stdio.h>
-#include <time.h>
-
-#define YEAR_9999_END_S 253402300799 /* 9999-12-31T23:59:59Z: a date has four digits for its year */
 
 const char *bell_http_reason(unsigned status) {
     static const struct {
@@ -62,19 +57,6 @@ const char *bell_http_reason(unsigned status) {
         }
     }
     return "Unknown";
-}
-
-/* Not strftime: its names of days and months follow the process's locale. */
-void bell_http_date(int64_t unix_s, char out[30]) {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t t = unix_s < 0 ? 0 : unix_s > YEAR_9999_END_S ? YEAR_9999_END_S : unix_s;
-    struct tm tm;
-
-    gmtime_r(&t, &tm);
-    /* the moduli change nothing; they show the compiler that each number has its two or four digits */
-    snprintf(out, 30, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100, months + 3 * tm.tm_mon,
-             (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 }
 
 /* A position in a range: digits; one that does not fit is as good as the largest. */

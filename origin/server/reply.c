@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bell_http_date.h"
 #include "origin/server/form_token.h"
 #include "origin/server/log.h"
 #include "origin/server/route.h"
