@@ -91,6 +91,21 @@ static bool decode(bell_cat_token *t, bell_str *bytes) {
     return n > 0;
 }
 
+/* What leaves a trace comes last: who is refused has used nothing up, and who has used it up before gets no new one. */
+static bell_signed_reason renew_and_use(bell_cat_token *t, int64_t *failed) {
+    bell_signed_room before = *t->call->room;
+    bell_signed_reason r = bell_cat_renew(t);
+
+    if (r != BELL_SIGNED_OK || (r = bell_cat_use_up(t)) == BELL_SIGNED_OK) {
+        return r;
+    }
+    *t->call->room = before;
+    t->out->set_cookie = t->out->field_name = t->out->field_value = t->out->redirect = BELL_STR_NULL;
+    t->out->redirect_status = 0;
+    *failed = r == BELL_SIGNED_REPLAYED ? CAT_REPLAY : 0;
+    return r;
+}
+
 bell_signed_reason bell_cat_check(const bell_signed_call *call, const bell_cat_options *options, bell_signed_result *out) {
     bell_cat_token t = {.call = call, .options = options, .out = out};
     bell_signed_reason r;
@@ -111,10 +126,11 @@ bell_signed_reason bell_cat_check(const bell_signed_call *call, const bell_cat_o
     if (!bell_signed_is_plain_target(out->target)) {
         return BELL_SIGNED_PATH;
     }
-    r = bell_cat_hold(&t, &failed);
-    if (r != BELL_SIGNED_OK) {
-        bell_cat_foreseen(&t, failed);
-        return r;
+    if ((r = bell_cat_hold(&t, &failed)) == BELL_SIGNED_OK) {
+        r = renew_and_use(&t, &failed);
     }
-    return bell_cat_renew(&t);
+    if (failed != 0) {
+        bell_cat_foreseen(&t, failed);
+    }
+    return r;
 }

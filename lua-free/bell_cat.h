@@ -10,7 +10,8 @@
  * Claims that are not known are refused, but those for private use (labels below -65536). Of a component of "catu" and a field of "cath" all given
  * matches must hold; the extension begins with the last dot and includes it; regular expressions are PCRE2's, search, and have a bounded number of
  * steps; a digest may be bytes or hexadecimal text. A query is compared with the token's parameter taken out; for an exact match the order of its
- * parameters does not matter. Of "regex-match" only the expression is known, not what its groups must match.
+ * parameters does not matter. Of "regex-match" only the expression is known, not what its groups must match. A token that may be used once
+ * ("catreplay") is known by its key and its "cti" or, without one, by its key and its claims. One that is refused is not used up.
  *
  * Refused as UNSUPPORTED when present, because nobody here can tell whether they hold: cnf, geohash, catpor other than 0, catgeocoord, catgeoalt,
  * cattpk, catifdata, catdpop; catalpn and catreplay when the caller gives no protocol and no memory. */
@@ -27,14 +28,6 @@
 #define BELL_CAT_NAME             BELL_STR("CTA-Common-Access-Token") /* of the field and the cookie */
 #define BELL_CAT_PARAM            BELL_STR("CAT")
 
-/* What a token that may not be replayed is known by. */
-typedef struct {
-    unsigned mode;     /* of "catreplay": 1 once only, 2 reuse is to be noticed */
-    bell_str key_id;   /* ids of tokens are unique for an issuer only */
-    bell_str id;       /* "cti", any bytes */
-    int64_t expires_s; /* it need not be remembered longer */
-} bell_cat_use;
-
 typedef struct {
     bell_str issuer; /* what "iss" must be; empty: whoever has a key of the set */
     const bell_str *audiences;
@@ -44,8 +37,10 @@ typedef struct {
     bell_str cookie;           /* compared without case */
     unsigned renewal_window_s; /* how long before its end a token is renewed that says no "deadline" */
     bell_str renewal_key;      /* id of the secret that renewed tokens get; empty: the token's own key, or else the first secret of the set */
-    /* Whether the token was used before; remembers it. Asked last, when all else holds. NULL: tokens that ask for it are refused. */
-    bool (*seen)(void *data, const bell_cat_use *use);
+    /* Of tokens with "catreplay" 1 (once) and 2 (reuse is noticed): remembers the use. OK, REPLAYED when it was used before, FULL, or another reason
+     * of the caller's; with 2 it is OK whatever is found, unless the caller is stricter. Asked last, when all else holds and a renewal is made. NULL:
+     * such tokens are refused. */
+    bell_signed_reason (*use)(void *data, const bell_signed_use *use);
     void *data;
 } bell_cat_options;
 

@@ -11,6 +11,8 @@
 #define FIRST_CAT     CAT_REPLAY
 #define CAT_PLACES_AT 8
 
+enum { REPLAY_FREE, REPLAY_ONCE, REPLAY_NOTICED }; /* of "catreplay" */
+
 unsigned bell_cat_place(int64_t label) {
     if (label >= CAT_ISS && label <= CAT_CTI) {
         return (unsigned)label;
@@ -375,27 +377,28 @@ static bell_signed_reason hold_map(bell_cat_token *t, bell_str v) {
 }
 
 static bell_signed_reason hold_replay(bell_cat_token *t, bell_str v) {
-    bell_str id = bell_cat_claim(t, CAT_CTI);
-    bell_cbor_item item;
-    uint64_t mode;
-
-    if (!bell_cat_uint(v, UINT64_MAX, &mode)) {
+    if (!bell_cat_uint(v, UINT64_MAX, &t->replay)) {
         return BELL_SIGNED_MALFORMED;
     }
-    if (mode == 0) {
-        return BELL_SIGNED_OK;
-    }
-    if (mode > 2 || t->options->seen == NULL) {
-        return BELL_SIGNED_UNSUPPORTED;
-    }
-    if (!bell_cbor_is(id, BELL_CBOR_BYTES, &item) || item.text.len == 0) {
-        return BELL_SIGNED_MALFORMED; /* nothing to know it by */
-    }
-    bell_cat_use use = {(unsigned)mode, t->out->key_id, item.text, t->out->expires_s};
-    return t->options->seen(t->options->data, &use) ? BELL_SIGNED_REPLAYED : BELL_SIGNED_OK;
+    return t->replay <= REPLAY_NOTICED && (t->replay == REPLAY_FREE || t->options->use != NULL) ? BELL_SIGNED_OK : BELL_SIGNED_UNSUPPORTED;
 }
 
-/* Who the token is of and when it holds come before what it is for; what leaves a trace comes last. */
+/* The signature is over the claims; around them a stranger can write the same token in other bytes. An id without bytes is none. */
+bell_signed_reason bell_cat_use_up(bell_cat_token *t) {
+    bell_signed_use use = {.once = t->replay == REPLAY_ONCE, .key = t->key, .id = t->payload, .expires_s = t->out->expires_s};
+    bell_cbor_item item;
+
+    if (t->replay == REPLAY_FREE) {
+        return BELL_SIGNED_OK;
+    }
+    if (bell_cbor_is(bell_cat_claim(t, CAT_CTI), BELL_CBOR_BYTES, &item) && item.text.len > 0) {
+        use.is_named = true;
+        use.id = item.text;
+    }
+    return t->options->use(t->options->data, &use);
+}
+
+/* Who the token is of and when it holds come before what it is for. */
 static const struct {
     int64_t label;
     bool always; /* is asked without the claim as well */

@@ -43,6 +43,7 @@ typedef struct {
     const bell_signed_key *key;
     bell_str payload;            /* the claims, a map */
     bell_str claims[CAT_CLAIMS]; /* their values as whole items; empty: not there */
+    uint64_t replay;             /* "catreplay", once it was looked at */
 } bell_cat_token;
 
 /* The place of a claim; 0 for one that is not known. */
@@ -58,6 +59,8 @@ bell_signed_reason bell_cat_open(bell_cat_token *t, bell_str bytes);
 /* Finds the claims of the payload, and holds them against the request. *failed is the claim that does not hold. */
 bell_signed_reason bell_cat_collect(bell_cat_token *t);
 bell_signed_reason bell_cat_hold(bell_cat_token *t, int64_t *failed);
+/* Uses the token up, if it is one of those: behind all else. */
+bell_signed_reason bell_cat_use_up(bell_cat_token *t);
 
 /* A whole item of that type. */
 bool bell_cat_text(bell_str whole, bell_str *out);

@@ -42,6 +42,15 @@ static const struct {
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 
+bool bell_jwe_takes(const bell_signed_key *key) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (key->type == BELL_SIGNED_SECRET && key->secret_len == kinds[i].key_bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const bell_signed_key *find_key(const bell_signed_keys *keys, const json_t *kid, size_t key_bytes, int64_t now_s) {
     if (kid != NULL) {
         return bell_signed_find(keys, bell_jws_text(kid), now_s);

@@ -22,6 +22,7 @@ const char *bell_signed_reason_name(bell_signed_reason r) {
         [BELL_SIGNED_AUDIENCE] = "audience",
         [BELL_SIGNED_VERSION] = "version",
         [BELL_SIGNED_REPLAYED] = "replayed",
+        [BELL_SIGNED_FULL] = "full",
         [BELL_SIGNED_UNSUPPORTED] = "unsupported",
         [BELL_SIGNED_TENANT] = "tenant",
     };

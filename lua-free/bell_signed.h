@@ -33,7 +33,8 @@ typedef enum {
     BELL_SIGNED_ISSUER,
     BELL_SIGNED_AUDIENCE,
     BELL_SIGNED_VERSION,
-    BELL_SIGNED_REPLAYED,
+    BELL_SIGNED_REPLAYED,    /* it counts once, and was used */
+    BELL_SIGNED_FULL,        /* it counts once, and there is no room to remember that it was used */
     BELL_SIGNED_UNSUPPORTED, /* a claim that nobody here understands */
     BELL_SIGNED_TENANT,
     BELL_SIGNED_REASONS
@@ -87,6 +88,15 @@ typedef struct {
     bool (*known)(void *data, const bell_signed_key *key, bell_signed_alg alg, bell_str bytes, bell_str spelled);
     void *data;
 } bell_signed_verifier;
+
+/* The use of a token that says how often it may be used, once all else that it says holds. */
+typedef struct {
+    bool once;                  /* false: it counts every time, and that it was used before is to be noticed */
+    const bell_signed_key *key; /* ids of tokens are unique for an issuer only */
+    bool is_named;              /* `id` is the token's id, any bytes; otherwise all of its claims, as they are signed: they have no other spelling */
+    bell_str id;
+    int64_t expires_s; /* Unix seconds: it need not be remembered longer */
+} bell_signed_use;
 
 /* What a verifier is called with besides its own options. */
 typedef struct {

@@ -13,6 +13,7 @@
 #define SUBJECT_BYTES 64
 #define LIFETIME_S    315360000 /* the longest renewal: ten years */
 #define DEPTH_MAX     1000
+#define ID_BYTES      16 /* of a new "jti", before it is base64url */
 
 /* ---- shapes */
 
@@ -64,11 +65,12 @@ static bell_signed_reason check_kind(const json_t *claims, const bell_uri_signin
     if (version != NULL && json_integer_value(version) != 1) {
         return BELL_SIGNED_VERSION;
     }
-    if (json_object_get(claims, "cdnicrit") != NULL || json_integer_value(json_object_get(claims, "cdnistt")) > 1 ||
-        (json_object_get(claims, "jti") != NULL && !options->many_uses)) {
+    if (json_object_get(claims, "cdnicrit") != NULL || json_integer_value(json_object_get(claims, "cdnistt")) > 1) {
         return BELL_SIGNED_UNSUPPORTED;
     }
-    return BELL_SIGNED_OK;
+    /* one without an end would have to be remembered for ever */
+    bool once = json_object_get(claims, "jti") != NULL && !options->many_uses;
+    return once && (options->use == NULL || json_object_get(claims, "exp") == NULL) ? BELL_SIGNED_UNSUPPORTED : BELL_SIGNED_OK;
 }
 
 /* ---- who and when */
@@ -343,6 +345,23 @@ static bool write_cookie(const bell_signed_key *k, const bell_uri_signing_option
     return true;
 }
 
+/* Another "jti" for one that was used; out of the old one, the time and the secret: nobody can foresee it. */
+static bool renew_id(const bell_signed_key *k, const bell_uri_signing_options *options, json_t *claims, int64_t now_s) {
+    const json_t *jti = json_object_get(claims, "jti");
+    unsigned char mac[BELL_SIGNED_MAC_MAX];
+    char id[BELL_BASE64URL_LEN(ID_BYTES) + 1];
+    bell_str pieces[] = {BELL_STR("bell-uri-renewal"), {(const char *)&now_s, sizeof(now_s)}, bell_jws_text(jti)};
+
+    if (jti == NULL || options->many_uses) {
+        return true;
+    }
+    if (bell_signed_mac(k, pieces, 3, mac) < ID_BYTES) {
+        return false;
+    }
+    size_t len = bell_base64url_encode(mac, ID_BYTES, id);
+    return json_object_set_new(claims, "jti", json_stringn(id, len)) == 0;
+}
+
 bool bell_uri_claims_renew(const bell_signed_call *call, const bell_uri_signing_options *options, json_t *claims, bell_str target,
                            bell_signed_result *out) {
     int64_t now_s = call->request->now_s;
@@ -355,6 +374,6 @@ bool bell_uri_claims_renew(const bell_signed_call *call, const bell_uri_signing_
         return true;
     }
     json_int_t end_s = now_s + json_integer_value(json_object_get(claims, "cdniets"));
-    return json_object_set_new(claims, "exp", json_integer(end_s)) == 0 && json_object_set_new(claims, "iat", json_integer(now_s)) == 0 &&
-           write_cookie(k, options, claims, target, call->room, &out->set_cookie);
+    return renew_id(k, options, claims, now_s) && json_object_set_new(claims, "exp", json_integer(end_s)) == 0 &&
+           json_object_set_new(claims, "iat", json_integer(now_s)) == 0 && write_cookie(k, options, claims, target, call->room, &out->set_cookie);
 }

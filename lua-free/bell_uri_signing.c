@@ -133,12 +133,12 @@ static bool signature_holds(const bell_signed_call *call, const bell_signed_key 
 
 /* With the key that the header names; without a name, with each that could be meant. */
 static bell_signed_reason verify(const bell_signed_call *call, const bell_jws *jws, const json_t *kid, bell_signed_alg alg, bell_str signature,
-                                 bell_signed_result *out) {
+                                 const bell_signed_key **key, bell_signed_result *out) {
     int64_t now_s = call->request->now_s;
     unsigned tries = 0;
 
     if (kid != NULL) {
-        const bell_signed_key *k = bell_signed_find(call->keys, bell_jws_text(kid), now_s);
+        const bell_signed_key *k = *key = bell_signed_find(call->keys, bell_jws_text(kid), now_s);
         if (k == NULL) {
             return BELL_SIGNED_KEY;
         }
@@ -154,6 +154,7 @@ static bell_signed_reason verify(const bell_signed_call *call, const bell_jws *j
             continue;
         }
         if (signature_holds(call, k, alg, jws->input, signature)) {
+            *key = k;
             out->key_id = (bell_str){k->id, k->id_len};
             return BELL_SIGNED_OK;
         }
@@ -164,7 +165,7 @@ static bell_signed_reason verify(const bell_signed_call *call, const bell_jws *j
 
 /* The header, and then the signature. */
 static bell_signed_reason check_signature(const bell_signed_call *call, const bell_jws *jws, const json_t *header, char *room,
-                                          bell_signed_result *out) {
+                                          const bell_signed_key **key, bell_signed_result *out) {
     const json_t *kid = json_object_get(header, "kid"), *typ = json_object_get(header, "typ");
     bell_signed_alg alg;
 
@@ -179,12 +180,42 @@ static bell_signed_reason check_signature(const bell_signed_call *call, const be
     if (len <= 0) {
         return BELL_SIGNED_MALFORMED;
     }
-    return verify(call, jws, kid, alg, (bell_str){room, (size_t)len}, out);
+    return verify(call, jws, kid, alg, (bell_str){room, (size_t)len}, key, out);
+}
+
+/* What leaves a trace comes last, and who has used it up before gets no new one. An id of no characters would be that of many tokens. */
+static bell_signed_reason use_up(const bell_uri_signing_options *options, const bell_signed_key *key, bell_str id, bell_str payload,
+                                 bell_signed_result *out) {
+    bell_signed_use use = {.once = true, .key = key, .is_named = id.len > 0, .id = id.len > 0 ? id : payload, .expires_s = out->expires_s};
+    bell_signed_reason reason = options->use(options->data, &use);
+
+    if (reason != BELL_SIGNED_OK) {
+        out->set_cookie = BELL_STR_NULL;
+    }
+    return reason;
+}
+
+static bell_signed_reason check_claims(const bell_signed_call *call, const bell_uri_signing_options *options, const carrier *c, const bell_jws *jws,
+                                       json_t *claims, const bell_signed_key *key, bell_signed_result *out) {
+    bell_signed_reason reason = bell_uri_claims_check(call, options, claims, c->uri, out);
+
+    if (reason != BELL_SIGNED_OK) {
+        return reason;
+    }
+    json_t *jti = json_incref(json_object_get(claims, "jti")); /* a renewal gives the claims another one */
+    if (!bell_uri_claims_renew(call, options, claims, c->target, out)) {
+        reason = BELL_SIGNED_MALFORMED;
+    } else if (jti != NULL && !options->many_uses) {
+        reason = use_up(options, key, bell_jws_text(jti), jws->payload, out);
+    }
+    json_decref(jti);
+    return reason;
 }
 
 static bell_signed_reason check_token(const bell_signed_call *call, const bell_uri_signing_options *options, const carrier *c, bell_str token,
                                       bell_signed_result *out) {
     char *room = token.len <= BELL_URI_SIGNING_TOKEN_BYTES ? bell_signed_take(call->room, token.len) : NULL;
+    const bell_signed_key *key = NULL;
     bell_jws jws;
 
     *out = (bell_signed_result){.target = c->target, .token = token};
@@ -192,16 +223,13 @@ static bell_signed_reason check_token(const bell_signed_call *call, const bell_u
         return BELL_SIGNED_MALFORMED;
     }
     json_t *header = bell_jws_object(jws.header, (unsigned char *)room);
-    bell_signed_reason reason = check_signature(call, &jws, header, room, out);
+    bell_signed_reason reason = check_signature(call, &jws, header, room, &key, out);
     json_decref(header);
     if (reason != BELL_SIGNED_OK) {
         return reason;
     }
     json_t *claims = bell_jws_object(jws.payload, (unsigned char *)room);
-    reason = claims != NULL ? bell_uri_claims_check(call, options, claims, c->uri, out) : BELL_SIGNED_MALFORMED;
-    if (reason == BELL_SIGNED_OK && !bell_uri_claims_renew(call, options, claims, c->target, out)) {
-        reason = BELL_SIGNED_MALFORMED;
-    }
+    reason = claims != NULL ? check_claims(call, options, c, &jws, claims, key, out) : BELL_SIGNED_MALFORMED;
     json_decref(claims);
     return reason;
 }
@@ -264,6 +292,6 @@ bell_signed_reason bell_uri_signing_check(const bell_signed_call *call, const be
     if (c.times == 1) {
         reason = check_token(call, options, &c, c.token, out);
     }
-    bool ask_cookies = cookies > 0 && (reason == BELL_SIGNED_MISSING || reason == BELL_SIGNED_EXPIRED);
+    bool ask_cookies = cookies > 0 && (reason == BELL_SIGNED_MISSING || reason == BELL_SIGNED_EXPIRED || reason == BELL_SIGNED_REPLAYED);
     return ask_cookies ? check_cookies(call, options, name, &c, reason, out) : reason;
 }

@@ -6,8 +6,8 @@
  *   ;URISigningPackage=JWT      a parameter of a segment
  *   Cookie: URISigningPackage=JWT
  *
- * A URI has at most one, and it decides; but where it has ended, a cookie may hold the one that it was renewed to. Of several cookies the first that
- * is valid counts. Claims are compared with the URI without the token: scheme, "://", host and the rest of the raw target.
+ * A URI has at most one, and it decides; but where it has ended or was used, a cookie may hold the one that it was renewed to. Of several cookies the
+ * first that is valid counts. Claims are compared with the URI without the token: scheme, "://", host and the rest of the raw target.
  *
  * The key says which algorithm a token has: a secret HS256, RSA RS256, P-256 ES256, Ed25519 EdDSA. Without "kid" the keys of the token's algorithm
  * are tried. The header is read for "alg" and "kid" alone; "crit" is refused.
@@ -35,11 +35,15 @@ typedef struct {
     bool search;                          /* a regular expression may match a part of the URI (Traffic Server) and not the whole alone */
     bool any_uri;                         /* "cdniuc" may be missing (Traffic Server) */
     bool endless;                         /* "exp" may be missing */
-    bool many_uses;                       /* "jti" does not mean that a token counts once; without this it is UNSUPPORTED: no uses are kept */
+    bool many_uses;                       /* "jti" does not mean that a token counts once; without this, and without use(), it is UNSUPPORTED */
     bool plain_address;                   /* "cdniip" may stand there unencrypted */
     const bell_signed_keys *private_keys; /* that open "cdniip" and "sub"; NULL: none */
     bell_str renewal_key;                 /* id of the key of HS256, one of the call's, that signs renewed tokens; empty: none are made */
     bell_str cookie_attributes;           /* what follows the path of the cookie, such as "; Secure; HttpOnly" */
+    /* Of tokens with "jti", which need an end then: remembers the use. OK, REPLAYED when it was used before, FULL, or another reason of the caller's.
+     * Asked last, when all else holds and a renewal, whose "jti" is another one, is made. */
+    bell_signed_reason (*use)(void *data, const bell_signed_use *use);
+    void *data;
 } bell_uri_signing_options;
 
 /* OK with "cdnistt" 1 and a renewal key: out->set_cookie has a token that ends "cdniets" seconds from now and says the same otherwise; its path are

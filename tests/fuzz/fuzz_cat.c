@@ -25,10 +25,10 @@ static bool field(void *data, bell_str name, unsigned nth, bell_str *value) {
     return nth == 0 && value->len > 0 && bell_str_ieq(name, BELL_CAT_NAME);
 }
 
-static bool seen(void *data, const bell_cat_use *use) {
+static bell_signed_reason use_up(void *data, const bell_signed_use *use) {
     (void)data;
-    fuzz_assert(use->id.len > 0 && use->expires_s > NOW && (use->mode == 1 || use->mode == 2));
-    return use->id.p[0] == 's';
+    fuzz_assert(use->id.len > 0 && use->expires_s > NOW && use->key == keys.keys[0]);
+    return use->is_named && use->id.p[0] == 's' ? BELL_SIGNED_REPLAYED : BELL_SIGNED_OK;
 }
 
 static void set_up(void) {
@@ -59,7 +59,7 @@ static bell_signed_reason check(bell_str text, bell_str target, bell_signed_resu
                                 .param = BELL_CAT_PARAM,
                                 .field = BELL_CAT_NAME,
                                 .renewal_window_s = BELL_CAT_RENEWAL_WINDOW_S,
-                                .seen = seen};
+                                .use = use_up};
     bell_signed_call call = {.request = &request, .keys = &keys, .room = &room};
 
     fuzz_assert(bell_address_parse(BELL_STR("192.0.2.10"), &request.client));

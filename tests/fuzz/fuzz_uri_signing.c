@@ -26,8 +26,14 @@ static bool field(void *data, bell_str name, unsigned nth, bell_str *value) {
     return cookie->p != NULL && nth == 0 && bell_str_eq(name, BELL_STR("cookie"));
 }
 
+static bell_signed_reason use_up(void *data, const bell_signed_use *use) {
+    (void)data;
+    fuzz_assert(use->once && use->id.len > 0 && use->expires_s >= NOW && use->key == keys.keys[0]);
+    return BELL_SIGNED_OK;
+}
+
 static bell_signed_reason check(bell_str target, bell_str cookie, char room_bytes[32768], bell_signed_result *out) {
-    bell_uri_signing_options options = {.private_keys = &keys, .plain_address = true, .many_uses = true, .renewal_key = BELL_STR("k1")};
+    bell_uri_signing_options options = {.private_keys = &keys, .plain_address = true, .use = use_up, .renewal_key = BELL_STR("k1")};
     bell_signed_room room = {room_bytes, 32768};
     bell_signed_request r = {.method = BELL_STR("GET"),
                              .scheme = BELL_STR("https"),

@@ -3,10 +3,9 @@
 
 /* ---- vectors */
 
-static bool seen_before(void *data, const bell_cat_use *use) {
-    assert_int_equal(use->mode, 1);
-    assert_true(use->id.len > 0 && use->key_id.len > 0 && use->expires_s > CAT_NOW);
-    return *(bool *)data;
+static bell_signed_reason seen_before(void *data, const bell_signed_use *use) {
+    assert_true(use->once && use->is_named && use->id.len > 0 && use->key != NULL && use->expires_s > CAT_NOW);
+    return *(bool *)data ? BELL_SIGNED_REPLAYED : BELL_SIGNED_OK;
 }
 
 static void expect_renewal(const json_t *vector, cat_case *t) {
@@ -35,7 +34,7 @@ static void vectors(void **state) {
 
     (void)state;
     cat_add_public(t, "e1", signed_text(json_object_get(file, "keys"), "e1_public_pem"));
-    t->options.seen = seen_before;
+    t->options.use = seen_before;
     t->options.data = &seen;
     json_array_foreach(json_object_get(file, "vectors"), i, vector) {
         seen = json_is_true(json_object_get(vector, "cti_seen_before"));
@@ -434,22 +433,10 @@ static void fields(void **state) {
     cat_free(t);
 }
 
-static bool remember(void *data, const bell_cat_use *use) {
-    bell_cat_use *last = data;
-    bool same = last->id.len == use->id.len && last->mode == use->mode;
-
-    last->mode = use->mode;
-    last->id = (bell_str){NULL, use->id.len};
-    last->expires_s = use->expires_s;
-    return same;
-}
-
 static void what_the_caller_gives(void **state) {
     cat_case *t = cat_new();
-    bell_cat_use last = {0};
-    cat_spec protocol = CAT_SPEC(T("314: [\"h2\", h'6833']")), once = CAT_SPEC(T("7: h'0102', 308: 1")), noted = CAT_SPEC(T("7: h'0102', 308: 2")),
-             nameless = CAT_SPEC(T("308: 1")), elsewhere = CAT_SPEC(T("7: h'01', 308: 1, 312: {3: {0: \"/other\"}}")),
-             plain = CAT_SPEC("{" CAT_BASE "}"), audience = CAT_SPEC(T("3: \"edge\"")), country = CAT_SPEC(T("316: [\"US\", \"\"]"));
+    cat_spec protocol = CAT_SPEC(T("314: [\"h2\", h'6833']")), plain = CAT_SPEC("{" CAT_BASE "}"), audience = CAT_SPEC(T("3: \"edge\"")),
+             country = CAT_SPEC(T("316: [\"US\", \"\"]"));
 
     (void)state;
     t->c.request.alpn = BELL_STR("h2");
@@ -458,16 +445,6 @@ static void what_the_caller_gives(void **state) {
     assert_int_equal(cat_verdict(t, &protocol), BELL_SIGNED_OK);
     t->c.request.alpn = BELL_STR("http/1.1");
     assert_int_equal(cat_verdict(t, &protocol), BELL_SIGNED_HEADER);
-    t->options.seen = remember;
-    t->options.data = &last;
-    assert_int_equal(cat_verdict(t, &elsewhere), BELL_SIGNED_RESOURCE);
-    assert_int_equal(last.mode, 0); /* one that is refused is not used up */
-    assert_int_equal(cat_verdict(t, &once), BELL_SIGNED_OK);
-    assert_int_equal(last.expires_s, CAT_NOW + 600);
-    assert_int_equal(cat_verdict(t, &once), BELL_SIGNED_REPLAYED);
-    assert_int_equal(cat_verdict(t, &noted), BELL_SIGNED_OK);
-    assert_int_equal(last.mode, 2);
-    assert_int_equal(cat_verdict(t, &nameless), BELL_SIGNED_MALFORMED);
     t->c.request.country = BELL_STR_NULL;
     assert_int_equal(cat_verdict(t, &country), BELL_SIGNED_COUNTRY);
     t->options.naudiences = 0;
@@ -479,10 +456,128 @@ static void what_the_caller_gives(void **state) {
     cat_free(t);
 }
 
+/* ---- tokens that count once */
+
+/* What a caller would remember: of each use all that tells it from others. */
+typedef struct {
+    unsigned asked;
+    char last[512], before[512];
+    bell_signed_reason answer; /* to those that are not known */
+} memory;
+
+static bell_signed_reason remember(void *data, const bell_signed_use *use) {
+    memory *m = data;
+
+    assert_int_equal(use->expires_s, CAT_NOW + 600);
+    int n = snprintf(m->last, sizeof(m->last), "%s %s %d ", use->once ? "once" : "noticed", use->key->id, use->is_named);
+    for (size_t i = 0; i < use->id.len && n < 500; i++) {
+        n += snprintf(m->last + n, sizeof(m->last) - (size_t)n, "%02x", (unsigned char)use->id.p[i]);
+    }
+    m->asked++;
+    if (strcmp(m->last, m->before) == 0) {
+        return BELL_SIGNED_REPLAYED;
+    }
+    memcpy(m->before, m->last, sizeof(m->last));
+    return m->answer;
+}
+
+static void what_a_use_is_known_by(void **state) {
+    cat_case *t = cat_new();
+    memory m = {.answer = BELL_SIGNED_OK};
+    cat_spec once = CAT_SPEC(T("7: h'0102', 308: 1")), noticed = CAT_SPEC(T("7: h'0102', 308: 2")), free_one = CAT_SPEC(T("7: h'0102', 308: 0")),
+             nameless = CAT_SPEC(T("308: 1")), empty = CAT_SPEC(T("7: h'', 308: 1")), other = CAT_SPEC(T("308: 1, 2: \"ann\""));
+    char claims[400];
+
+    (void)state;
+    t->options.use = remember;
+    t->options.data = &m;
+    assert_int_equal(cat_verdict(t, &free_one), BELL_SIGNED_OK);
+    assert_int_equal(m.asked, 0);
+    assert_int_equal(cat_verdict(t, &once), BELL_SIGNED_OK);
+    assert_string_equal(m.last, "once k1 1 0102");
+    assert_int_equal(cat_verdict(t, &once), BELL_SIGNED_REPLAYED);
+    assert_int_equal(cat_verdict(t, &noticed), BELL_SIGNED_OK);
+    assert_string_equal(m.last, "noticed k1 1 0102");
+    once.key = K2;
+    once.open = "{4: h'6b32'}";
+    assert_int_equal(cat_verdict(t, &once), BELL_SIGNED_OK);
+    assert_string_equal(m.last, "once k2 1 0102");
+    assert_int_equal(cat_verdict(t, &nameless), BELL_SIGNED_OK); /* by all of its claims */
+    assert_true(strncmp(m.last, "once k1 0 a4", 12) == 0);
+    memcpy(claims, m.last, sizeof(claims));
+    nameless.tags = "d1"; /* the same under another shell, as anybody can write it: without the outer tag, its key's id spelled longer */
+    nameless.open = "{4: x'58026b31'}";
+    assert_int_equal(cat_verdict(t, &nameless), BELL_SIGNED_REPLAYED);
+    assert_string_equal(m.last, claims);
+    assert_int_equal(cat_verdict(t, &other), BELL_SIGNED_OK);
+    assert_int_equal(cat_verdict(t, &empty), BELL_SIGNED_OK); /* an id of no bytes would be that of many */
+    assert_true(strncmp(m.last, "once k1 0 a5", 12) == 0);
+    m.answer = BELL_SIGNED_FULL;
+    assert_int_equal(cat_verdict(t, &other), BELL_SIGNED_FULL);
+    cat_free(t);
+}
+
+/* Whatever does not hold, the use is not asked for; and a renewal that would go with it is none. */
+static void a_use_comes_last(void **state) {
+    static const struct {
+        const char *claims;
+        bell_signed_reason reason;
+    } rows[] = {
+        {T("7: h'01', 308: 1, 312: {3: {0: \"/other\"}}"), BELL_SIGNED_RESOURCE},
+        {T("7: h'01', 308: 1, 313: [\"POST\"]"), BELL_SIGNED_METHOD},
+        {T("7: h'01', 308: 1, 315: {\"user-agent\": {0: \"x\"}}"), BELL_SIGNED_HEADER},
+        {T("7: h'01', 308: 1, 316: [\"DE\"]"), BELL_SIGNED_COUNTRY},
+        {T("7: h'01', 308: 1, 5: 1800000001"), BELL_SIGNED_NOT_YET},
+        {T("7: h'01', 308: 1, 3: \"other\""), BELL_SIGNED_AUDIENCE},
+        {T("7: h'01', 308: 1, 323: {0: 9, 1: 60}"), BELL_SIGNED_MALFORMED},
+        {"{1: \"school\", 4: 1800000000, 7: h'01', 308: 1}", BELL_SIGNED_EXPIRED},
+        {T("7: h'01', 308: 3"), BELL_SIGNED_UNSUPPORTED},
+        {T("7: h'01', 308: -1"), BELL_SIGNED_MALFORMED},
+        {T("7: \"01\", 308: 1"), BELL_SIGNED_MALFORMED},
+    };
+    cat_case *t = cat_new();
+    memory m = {.answer = BELL_SIGNED_OK};
+    cat_spec forged = CAT_SPEC(T("7: h'01', 308: 1")), renewed = CAT_SPEC(T("7: h'01', 308: 1, 323: {0: 2, 1: 60, 2: 700}")),
+             foreseen = CAT_SPEC(T("7: h'02', 308: 1, 322: {308: [302, {\"Location\": \"/used\"}]}"));
+
+    (void)state;
+    t->options.use = remember;
+    t->options.data = &m;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        cat_spec s = CAT_SPEC(rows[i].claims);
+        assert_reason(cat_verdict(t, &s), rows[i].reason, rows[i].claims);
+        assert_row(m.asked == 0, rows[i].claims);
+    }
+    forged.key = K2;
+    assert_int_equal(cat_verdict(t, &forged), BELL_SIGNED_SIGNATURE);
+    assert_int_equal(m.asked, 0);
+    assert_int_equal(cat_verdict(t, &renewed), BELL_SIGNED_OK);
+    assert_true(t->out.field_value.len > 0);
+    assert_int_equal(cat_verdict(t, &renewed), BELL_SIGNED_REPLAYED);
+    assert_true(t->out.field_value.len == 0 && t->out.field_name.len == 0);
+    assert_int_equal(cat_verdict(t, &foreseen), BELL_SIGNED_OK);
+    assert_int_equal(t->out.redirect.len, 0);
+    assert_int_equal(cat_verdict(t, &foreseen), BELL_SIGNED_REPLAYED);
+    assert_true(bell_str_eq(t->out.redirect, BELL_STR("/used")) && t->out.redirect_status == 302);
+    m.answer = BELL_SIGNED_FULL;
+    memset(m.before, 0, sizeof(m.before));
+    assert_int_equal(cat_verdict(t, &foreseen), BELL_SIGNED_FULL);
+    assert_int_equal(t->out.redirect.len, 0);
+    cat_free(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors), cmocka_unit_test(claims), cmocka_unit_test(networks), cmocka_unit_test(uris),
-        cmocka_unit_test(digests), cmocka_unit_test(ports),  cmocka_unit_test(fields),   cmocka_unit_test(what_the_caller_gives),
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(claims),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(uris),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(ports),
+        cmocka_unit_test(fields),
+        cmocka_unit_test(what_the_caller_gives),
+        cmocka_unit_test(what_a_use_is_known_by),
+        cmocka_unit_test(a_use_comes_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
