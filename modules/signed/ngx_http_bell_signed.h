@@ -8,6 +8,7 @@
  *     options    the values of options
  *     link       nginx's own secure links
  *     keys       an issuer's keys: from files, or of a tenant
+ *     replay     what was used of tokens that count once
  *     request    what a verifier is told of a request
  *     cut        takes a token out of the request
  *     hls        tokens for the URIs of playlists; hls_conf: the directive,
@@ -28,6 +29,7 @@
 
 #include "ngx_http_bell_core.h"
 #include "ngx_http_bell_sigcache.h"
+#include "bell_seen.h"
 #include "bell_signed.h"
 
 
@@ -94,9 +96,12 @@ struct ngx_http_bell_signed_issuer_s {
     bell_signed_alg               mac_alg;
     ngx_uint_t                    hex;
     ngx_str_t                     use;      /* of keys in the directory */
+    ngx_str_t                     private_use; /* of those that open what is
+                                               encrypted; empty: none do */
     ngx_array_t                  *hosts;    /* of ngx_str_t; NULL: the names
                                                of the server */
     bell_signed_keys              files;    /* keys that the operator gave */
+    bell_signed_keys              private_files;
 
     struct ngx_http_bell_signed_tenant_s
                                  *tenants;  /* keys of the directory, kept */
@@ -129,13 +134,18 @@ typedef struct ngx_http_bell_signed_tenant_s {
     uint64_t                      revision;
     time_t                        used_s;
     bell_signed_keys              keys;
+    bell_signed_keys             *private_keys; /* NULL: none */
 } ngx_http_bell_signed_tenant_t;
 
 
-/* "secret": a shared one; the value is ID:FILE. */
+#define NGX_HTTP_BELL_SIGNED_PUBLIC   0
+#define NGX_HTTP_BELL_SIGNED_SECRET   1
+#define NGX_HTTP_BELL_SIGNED_PRIVATE  2     /* opens what is encrypted */
+
+/* The value is ID:FILE. */
 char *ngx_http_bell_signed_key_file(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value,
-    ngx_uint_t secret);
+    ngx_uint_t which);
 
 /* A small file that only its owner may read or write, without the line's end. */
 ngx_int_t ngx_http_bell_signed_secret_file(ngx_conf_t *cf, ngx_str_t *path,
@@ -144,10 +154,13 @@ ngx_int_t ngx_http_bell_signed_secret_file(ngx_conf_t *cf, ngx_str_t *path,
 /*
  * Those from files, or else those of the tenant, as they are in the revision
  * that the request has found; good until the next call.  NULL: no memory.
+ * private_keys, which may be NULL, is set to those that open what is
+ * encrypted, or to NULL; from files, or of the tenant, likewise.
  */
 const bell_signed_keys *ngx_http_bell_signed_keys(
     ngx_http_bell_signed_issuer_t *issuer, const ngx_http_bell_core_api_t *core,
-    const bell_tenant *tenant, ngx_log_t *log);
+    const bell_tenant *tenant, ngx_log_t *log,
+    const bell_signed_keys **private_keys);
 
 
 /* ---- configuration */
@@ -162,15 +175,26 @@ const bell_signed_keys *ngx_http_bell_signed_keys(
 #define NGX_HTTP_BELL_SIGNED_PIECE      65536  /* bytes that one line becomes */
 
 typedef struct ngx_http_bell_signed_hls_s  ngx_http_bell_signed_hls_t;
+typedef struct ngx_http_bell_signed_ctx_s  ngx_http_bell_signed_ctx_t;
+
+
+typedef struct {
+    ngx_shm_zone_t                   *shm_zone;
+    void                             *memory;   /* bell_seen.h */
+} ngx_http_bell_signed_replay_t;
 
 
 struct ngx_http_bell_signed_main_conf_s {
     const ngx_http_bell_core_api_t   *core;
     ngx_array_t                       issuers;  /* of issuers' pointers */
     ngx_http_bell_sigcache_t         *cache;    /* NULL: not configured */
+    ngx_http_bell_signed_replay_t    *replay;   /* NULL: not configured */
+    time_t                            full_s;   /* when this process said last
+                                                   that it is full */
     char                             *room;     /* of this process: of the
                                                    verifiers, then of what the
-                                                   cache is asked for */
+                                                   cache and the memory of uses
+                                                   are asked for */
 
     /* of variables that show a token, when they were read before it was cut */
 
@@ -181,6 +205,8 @@ struct ngx_http_bell_signed_main_conf_s {
 
     ngx_http_bell_metric_t           *requests[BELL_SIGNED_REASONS];
     ngx_http_bell_metric_t           *computed;
+    ngx_http_bell_metric_t           *reused;
+    ngx_http_bell_metric_t           *forgotten;
 
     char                             *piece;    /* likewise; NULL: no playlist
                                                    is rewritten anywhere */
@@ -202,11 +228,16 @@ typedef struct {
 } ngx_http_bell_signed_loc_conf_t;
 
 
-/* Whose signature is asked for: "data" of a verifier's call. */
+/* Of whom a verifier is asked: "data" of what it calls. */
 
 typedef struct {
     ngx_http_bell_signed_main_conf_t *smcf;
+    ngx_http_request_t               *request;
+    ngx_http_bell_signed_ctx_t       *ctx;
+    ngx_http_bell_signed_issuer_t    *issuer;
+    const bell_tenant                *tenant;
     uint32_t                          tenant_id;
+    const bell_signed_keys           *private_keys;
 } ngx_http_bell_signed_verify_t;
 
 
@@ -217,12 +248,36 @@ bool ngx_http_bell_signed_known(void *data, const bell_signed_key *key,
     bell_signed_alg alg, bell_str bytes, bell_str spelled);
 
 
+/* ---- tokens that count once */
+
+char *ngx_http_bell_signed_replay(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * For a verifier's options, where smcf->replay is not NULL.  A request uses a
+ * token once, however often it is judged.
+ */
+bell_signed_reason ngx_http_bell_signed_use(void *data,
+    const bell_signed_use *use);
+
+
 /* ---- a request */
+
+/* A token that the request has used, or has tried to. */
+
+typedef struct {
+    bell_seen_name                    name;
+    bell_seen_answer                  answer;
+} ngx_http_bell_signed_used_t;
+
 
 /* What was found out of a request; found again by its handler. */
 
-typedef struct {
+struct ngx_http_bell_signed_ctx_s {
     ngx_array_t                      *issuers;  /* who were asked */
+    ngx_array_t                      *used;     /* NULL: nothing yet */
+    const char                       *use;      /* $bell_signed_use; NULL: its
+                                                   token says nothing of it */
     unsigned                          is_cut:1;
     unsigned                          is_moved:1; /* its path is another one,
                                                      and so may its location */
@@ -238,7 +293,7 @@ typedef struct {
     ngx_str_t                         field_value;
     ngx_str_t                         redirect;
     ngx_uint_t                        redirect_status;
-} ngx_http_bell_signed_ctx_t;
+};
 
 
 /* NULL: the request has not come as far */

@@ -517,7 +517,7 @@ ngx_http_bell_signed_hls_key(ngx_http_request_t *r,
     }
 
     keys = ngx_http_bell_signed_keys(issuer, smcf->core, tenant,
-                                     r->connection->log);
+                                     r->connection->log, NULL);
     if (keys == NULL) {
         return NULL;
     }

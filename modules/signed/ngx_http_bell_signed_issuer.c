@@ -156,7 +156,7 @@ ngx_http_bell_signed_read_keys(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer)
 {
     ngx_str_t   *arg, name, value;
-    ngx_uint_t   i, secret;
+    ngx_uint_t   i, which;
 
     arg = cf->args->elts;
 
@@ -164,14 +164,34 @@ ngx_http_bell_signed_read_keys(ngx_conf_t *cf,
 
         (void) ngx_http_bell_signed_split(&arg[i], &name, &value);
 
-        secret = ngx_http_bell_signed_is(&name, "secret");
+        if (ngx_http_bell_signed_is(&name, "key")) {
+            which = NGX_HTTP_BELL_SIGNED_PUBLIC;
 
-        if ((secret || ngx_http_bell_signed_is(&name, "key"))
-            && ngx_http_bell_signed_key_file(cf, issuer, &value, secret)
-               != NGX_CONF_OK)
+        } else if (ngx_http_bell_signed_is(&name, "secret")) {
+            which = NGX_HTTP_BELL_SIGNED_SECRET;
+
+        } else if (ngx_http_bell_signed_is(&name, "private_key")) {
+            which = NGX_HTTP_BELL_SIGNED_PRIVATE;
+
+        } else {
+            continue;
+        }
+
+        if (ngx_http_bell_signed_key_file(cf, issuer, &value, which)
+            != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (issuer->private_use.len
+        && (issuer->files.nkeys || issuer->private_files.nkeys))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"private_use=%V\" is of keys in the directory, "
+                           "and issuer \"%V\" has keys from files",
+                           &issuer->private_use, &issuer->name);
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

@@ -12,6 +12,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_signed.h"
+#include "bell_jwe.h"
 
 
 #define NGX_HTTP_BELL_SIGNED_FILE_MAX  16384
@@ -19,9 +20,14 @@
 
 static ngx_int_t ngx_http_bell_signed_file(ngx_conf_t *cf, ngx_str_t *path,
     ngx_uint_t secret, ngx_str_t *text);
+static bell_signed_key *ngx_http_bell_signed_private(bell_signed_key *key,
+    const char **why);
 static bell_signed_key *ngx_http_bell_signed_make(
     ngx_http_bell_signed_issuer_t *issuer, bell_record_key *key,
     const char **why);
+static ngx_http_bell_signed_tenant_t *ngx_http_bell_signed_tenant(
+    ngx_http_bell_signed_issuer_t *issuer, const ngx_http_bell_core_api_t *core,
+    const bell_tenant *tenant, ngx_log_t *log);
 static ngx_int_t ngx_http_bell_signed_create_tenants(
     ngx_http_bell_signed_issuer_t *issuer);
 static ngx_http_bell_signed_tenant_t *ngx_http_bell_signed_place(
@@ -29,7 +35,12 @@ static ngx_http_bell_signed_tenant_t *ngx_http_bell_signed_place(
 static void ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
     ngx_http_bell_signed_tenant_t *t, const bell_tenant *tenant, void *record,
     size_t len, ngx_log_t *log);
+static bell_signed_keys *ngx_http_bell_signed_keys_of(
+    ngx_http_bell_signed_issuer_t *issuer, ngx_http_bell_signed_tenant_t *t,
+    bell_str use);
 static void ngx_http_bell_signed_forget(bell_signed_keys *keys);
+static void ngx_http_bell_signed_forget_tenant(
+    ngx_http_bell_signed_tenant_t *t);
 static void ngx_http_bell_signed_free_files(void *data);
 static void ngx_http_bell_signed_free_tenants(void *data);
 static bell_str ngx_http_bell_signed_known_as(
@@ -39,7 +50,7 @@ static bell_str ngx_http_bell_signed_known_as(
 
 char *
 ngx_http_bell_signed_key_file(ngx_conf_t *cf,
-    ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value, ngx_uint_t secret)
+    ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value, ngx_uint_t which)
 {
     u_char              *colon;
     bell_str             id, material;
@@ -61,11 +72,15 @@ ngx_http_bell_signed_key_file(ngx_conf_t *cf,
     path.data = colon + 1;
     path.len = value->data + value->len - path.data;
 
-    if (ngx_http_bell_signed_file(cf, &path, secret, &text) != NGX_OK) {
+    if (ngx_http_bell_signed_file(cf, &path,
+                                  which != NGX_HTTP_BELL_SIGNED_PUBLIC, &text)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
-    keys = &issuer->files;
+    keys = which == NGX_HTTP_BELL_SIGNED_PRIVATE ? &issuer->private_files
+                                                 : &issuer->files;
 
     if (keys->nkeys == BELL_SIGNED_KEYS_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -82,11 +97,16 @@ ngx_http_bell_signed_key_file(ngx_conf_t *cf,
 
     why = "";
 
-    key = secret ? bell_signed_key_secret(id, issuer->mac_alg, material,
-                                          issuer->hex, &why)
-                 : bell_signed_key_public(id, material, &why);
+    key = which == NGX_HTTP_BELL_SIGNED_PUBLIC
+              ? bell_signed_key_public(id, material, &why)
+              : bell_signed_key_secret(id, issuer->mac_alg, material,
+                                       issuer->hex, &why);
 
     ngx_explicit_memzero(text.data, text.len);
+
+    if (which == NGX_HTTP_BELL_SIGNED_PRIVATE) {
+        key = ngx_http_bell_signed_private(key, &why);
+    }
 
     if (key == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -108,6 +128,23 @@ ngx_http_bell_signed_key_file(ngx_conf_t *cf,
     keys->keys[keys->nkeys++] = key;
 
     return NGX_CONF_OK;
+}
+
+
+/* The key, when it is one that something can be encrypted with. */
+
+static bell_signed_key *
+ngx_http_bell_signed_private(bell_signed_key *key, const char **why)
+{
+    if (key == NULL || bell_jwe_takes(key)) {
+        return key;
+    }
+
+    bell_signed_key_free(key);
+
+    *why = "expected 16, 24 or 32 bytes, for AES";
+
+    return NULL;
 }
 
 
@@ -195,16 +232,44 @@ ngx_http_bell_signed_file(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t secret,
 const bell_signed_keys *
 ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
     const ngx_http_bell_core_api_t *core, const bell_tenant *tenant,
+    ngx_log_t *log, const bell_signed_keys **private_keys)
+{
+    const bell_signed_keys         *keys;
+    ngx_http_bell_signed_tenant_t  *t;
+
+    t = NULL;
+    keys = &issuer->files;
+
+    if (issuer->files.nkeys == 0 && tenant) {
+
+        t = ngx_http_bell_signed_tenant(issuer, core, tenant, log);
+        if (t == NULL) {
+            return NULL;
+        }
+
+        keys = &t->keys;
+    }
+
+    if (private_keys) {
+        *private_keys = issuer->private_files.nkeys ? &issuer->private_files
+                        : t ? t->private_keys : NULL;
+    }
+
+    return keys;
+}
+
+
+/* As it is in the tenant's revision. */
+
+static ngx_http_bell_signed_tenant_t *
+ngx_http_bell_signed_tenant(ngx_http_bell_signed_issuer_t *issuer,
+    const ngx_http_bell_core_api_t *core, const bell_tenant *tenant,
     ngx_log_t *log)
 {
     void                           *record;
     size_t                          len;
     uint64_t                        version;
     ngx_http_bell_signed_tenant_t  *t;
-
-    if (issuer->files.nkeys || tenant == NULL) {
-        return &issuer->files;
-    }
 
     if (issuer->tenants == NULL
         && ngx_http_bell_signed_create_tenants(issuer) != NGX_OK)
@@ -218,7 +283,7 @@ ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
 
     if (t->tenant_id == tenant->id && t->revision == tenant->revision) {
         bell_signed_keys_prefetch(&t->keys);
-        return &t->keys;
+        return t;
     }
 
     record = malloc(BELL_DIRECTORY_RECORD_MAX);
@@ -226,7 +291,7 @@ ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
         return NULL;
     }
 
-    ngx_http_bell_signed_forget(&t->keys);
+    ngx_http_bell_signed_forget_tenant(t);
 
     /*
      * The record may be of a later revision than the request's tenant: then
@@ -244,7 +309,7 @@ ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
     t->tenant_id = tenant->id;
     t->revision = tenant->revision;
 
-    return &t->keys;
+    return t;
 }
 
 
@@ -309,39 +374,68 @@ ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
     ngx_http_bell_signed_tenant_t *t, const bell_tenant *tenant, void *record,
     size_t len, ngx_log_t *log)
 {
-    bell_str          list, use;
-    const char       *why;
-    bell_record_key   key;
-    bell_signed_key  *made;
-
-    use.p = (char *) issuer->use.data;
-    use.len = issuer->use.len;
+    bell_str           list;
+    const char        *why;
+    bell_record_key    key;
+    bell_signed_key   *made;
+    bell_signed_keys  *keys;
 
     list = bell_record_get(record, len, BELL_RECORD_KEYS);
 
     while (bell_record_next_key(&list, &key)) {
 
-        if (!bell_str_eq(key.use, use)) {
+        keys = ngx_http_bell_signed_keys_of(issuer, t, key.use);
+        if (keys == NULL) {
             continue;
         }
 
         why = "the issuer has 32 keys already";
-        made = t->keys.nkeys < BELL_SIGNED_KEYS_MAX
+        made = keys->nkeys < BELL_SIGNED_KEYS_MAX
                    ? ngx_http_bell_signed_make(issuer, &key, &why) : NULL;
+
+        if (keys != &t->keys) {
+            made = ngx_http_bell_signed_private(made, &why);
+        }
 
         if (made == NULL) {
             ngx_log_error(NGX_LOG_WARN, log, 0,
                           "bell_signed: key \"%*s\" of tenant \"%s\" for "
-                          "\"%V\" cannot be used: %s", key.kid.len, key.kid.p,
-                          tenant->name, &issuer->use, why);
+                          "\"%*s\" cannot be used: %s", key.kid.len, key.kid.p,
+                          tenant->name, key.use.len, key.use.p, why);
             continue;
         }
 
         made->from_s = key.from_s;
         made->until_s = key.until_s;
 
-        t->keys.keys[t->keys.nkeys++] = made;
+        keys->keys[keys->nkeys++] = made;
     }
+}
+
+
+/* NULL: the use is none of the issuer's, or there is no memory. */
+
+static bell_signed_keys *
+ngx_http_bell_signed_keys_of(ngx_http_bell_signed_issuer_t *issuer,
+    ngx_http_bell_signed_tenant_t *t, bell_str use)
+{
+    if (use.len == issuer->use.len
+        && ngx_strncmp(use.p, issuer->use.data, use.len) == 0)
+    {
+        return &t->keys;
+    }
+
+    if (issuer->private_use.len == 0 || use.len != issuer->private_use.len
+        || ngx_strncmp(use.p, issuer->private_use.data, use.len) != 0)
+    {
+        return NULL;
+    }
+
+    if (t->private_keys == NULL) {
+        t->private_keys = calloc(1, sizeof(bell_signed_keys));
+    }
+
+    return t->private_keys;
 }
 
 
@@ -381,6 +475,19 @@ ngx_http_bell_signed_forget(bell_signed_keys *keys)
 
 
 static void
+ngx_http_bell_signed_forget_tenant(ngx_http_bell_signed_tenant_t *t)
+{
+    ngx_http_bell_signed_forget(&t->keys);
+
+    if (t->private_keys) {
+        ngx_http_bell_signed_forget(t->private_keys);
+        free(t->private_keys);
+        t->private_keys = NULL;
+    }
+}
+
+
+static void
 ngx_http_bell_signed_free_files(void *data)
 {
     ngx_http_bell_signed_forget(data);
@@ -395,7 +502,7 @@ ngx_http_bell_signed_free_tenants(void *data)
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_BELL_SIGNED_TENANTS; i++) {
-        ngx_http_bell_signed_forget(&table[i].keys);
+        ngx_http_bell_signed_forget_tenant(&table[i]);
     }
 }
 

@@ -217,6 +217,8 @@ static ngx_http_bell_signed_option_t
       offsetof(bell_uri_signing_options, renewal_key) },
     { "cookie_attributes", NGX_HTTP_BELL_SIGNED_TEXT,
       offsetof(bell_uri_signing_options, cookie_attributes) },
+    { "private_key", NGX_HTTP_BELL_SIGNED_OPENS, 0 },
+    { "private_use", NGX_HTTP_BELL_SIGNED_OPENS_USE, 0 },
     { NULL, 0, 0 }
 };
 
@@ -225,7 +227,25 @@ static bell_signed_reason
 ngx_http_bell_signed_uri(const bell_signed_call *call, const void *options,
     bell_signed_result *out)
 {
-    return bell_uri_signing_check(call, options, out);
+    bell_uri_signing_options        o;
+    ngx_http_bell_signed_verify_t  *verify;
+
+    verify = call->verifier.data;
+
+    o = *(const bell_uri_signing_options *) options;
+
+    /* NULL: without keys, for where the token is */
+
+    if (verify) {
+        o.private_keys = verify->private_keys;
+    }
+
+    if (verify && verify->smcf->replay) {
+        o.use = ngx_http_bell_signed_use;
+        o.data = verify;
+    }
+
+    return bell_uri_signing_check(call, &o, out);
 }
 
 
@@ -271,7 +291,19 @@ static bell_signed_reason
 ngx_http_bell_signed_cat(const bell_signed_call *call, const void *options,
     bell_signed_result *out)
 {
-    return bell_cat_check(call, options, out);
+    bell_cat_options                o;
+    ngx_http_bell_signed_verify_t  *verify;
+
+    verify = call->verifier.data;
+
+    o = *(const bell_cat_options *) options;
+
+    if (verify && verify->smcf->replay) {
+        o.use = ngx_http_bell_signed_use;
+        o.data = verify;
+    }
+
+    return bell_cat_check(call, &o, out);
 }
 
 

@@ -19,6 +19,21 @@ static ngx_http_bell_metric_def_t  ngx_http_bell_signed_computed = {
 };
 
 
+static ngx_http_bell_metric_def_t  ngx_http_bell_signed_reused = {
+    "firstbell_signed_tokens_reused_total", NULL, NULL, NGX_HTTP_BELL_COUNTER,
+    "Requests with a token whose reuse is to be noticed, and that was used "
+    "before."
+};
+
+
+static ngx_http_bell_metric_def_t  ngx_http_bell_signed_forgotten = {
+    "firstbell_signed_tokens_forgotten_total", NULL, NULL,
+    NGX_HTTP_BELL_COUNTER,
+    "Uses of tokens that bell_signed_replay had no room to remember; those "
+    "that count once were refused."
+};
+
+
 /* in the order of NGX_HTTP_BELL_SIGNED_REWRITTEN and its like */
 
 static ngx_http_bell_metric_def_t  ngx_http_bell_signed_playlists[] = {
@@ -81,10 +96,14 @@ ngx_http_bell_signed_add_metrics(ngx_conf_t *cf,
 
     smcf->computed = smcf->core->add_metric(cf,
                                             &ngx_http_bell_signed_computed);
+    smcf->reused = smcf->core->add_metric(cf, &ngx_http_bell_signed_reused);
+    smcf->forgotten = smcf->core->add_metric(cf,
+                                             &ngx_http_bell_signed_forgotten);
     smcf->uris = smcf->core->add_metric(cf, &ngx_http_bell_signed_uris);
     smcf->long_lines = smcf->core->add_metric(cf,
                                              &ngx_http_bell_signed_long_lines);
 
-    return smcf->computed && smcf->uris && smcf->long_lines ? NGX_OK
-                                                            : NGX_ERROR;
+    return smcf->computed && smcf->reused && smcf->forgotten && smcf->uris
+           && smcf->long_lines
+           ? NGX_OK : NGX_ERROR;
 }

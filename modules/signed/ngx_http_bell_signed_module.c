@@ -21,9 +21,9 @@ static ngx_uint_t ngx_http_bell_signed_asks_for(ngx_array_t *asked,
 static ngx_int_t ngx_http_bell_signed_restart(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_signed_judge(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx);
-static bell_signed_reason ngx_http_bell_signed_ask(ngx_http_request_t *r,
-    ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant,
-    bell_signed_call *call, bell_signed_result *result);
+static bell_signed_reason ngx_http_bell_signed_ask(
+    ngx_http_bell_signed_verify_t *verify, bell_signed_call *call,
+    bell_signed_result *result);
 static ngx_int_t ngx_http_bell_signed_tell(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_signed_keep(ngx_http_request_t *r,
@@ -64,6 +64,13 @@ static ngx_command_t  ngx_http_bell_signed_commands[] = {
       ngx_http_bell_signed_cache,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_bell_signed_main_conf_t, cache),
+      NULL },
+
+    { ngx_string("bell_signed_replay"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_bell_signed_replay,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("bell_signed"),
@@ -290,7 +297,12 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
     sr.target.len = ctx->target.len;
 
     verify.smcf = smcf;
+    verify.request = r;
+    verify.ctx = ctx;
+    verify.tenant = tenant;
     verify.tenant_id = sr.tenant_id;
+
+    ctx->use = NULL;
 
     call.request = &sr;
     call.verifier.verify = ngx_http_bell_signed_verify;
@@ -305,8 +317,9 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
         room.p = smcf->room;
         room.left = NGX_HTTP_BELL_SIGNED_ROOM;
 
-        ctx->reason = ngx_http_bell_signed_ask(r, issuers[i], tenant, &call,
-                                               &result);
+        verify.issuer = issuers[i];
+
+        ctx->reason = ngx_http_bell_signed_ask(&verify, &call, &result);
 
         if (ctx->reason != BELL_SIGNED_MISSING) {
             ctx->issuer = issuers[i];
@@ -327,21 +340,25 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
 
 
 static bell_signed_reason
-ngx_http_bell_signed_ask(ngx_http_request_t *r,
-    ngx_http_bell_signed_issuer_t *issuer, const bell_tenant *tenant,
+ngx_http_bell_signed_ask(ngx_http_bell_signed_verify_t *verify,
     bell_signed_call *call, bell_signed_result *result)
 {
-    bell_signed_reason                 reason;
-    ngx_http_bell_signed_main_conf_t  *smcf;
+    bell_signed_reason              reason;
+    ngx_http_bell_signed_issuer_t  *issuer;
 
-    static const bell_signed_keys      no_keys;
+    static const bell_signed_keys   no_keys;
 
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
+    issuer = verify->issuer;
 
     ngx_memzero(result, sizeof(bell_signed_result));
 
-    call->keys = ngx_http_bell_signed_keys(issuer, smcf->core, tenant,
-                                           r->connection->log);
+    verify->private_keys = NULL;
+
+    /* a line about a key does not show the request: its token is in there */
+
+    call->keys = ngx_http_bell_signed_keys(issuer, verify->smcf->core,
+                                           verify->tenant, ngx_cycle->log,
+                                           &verify->private_keys);
     if (call->keys == NULL) {
         call->keys = &no_keys;
     }
@@ -349,7 +366,8 @@ ngx_http_bell_signed_ask(ngx_http_request_t *r,
     reason = issuer->kind->check(call, issuer->options, result);
 
     if (reason == BELL_SIGNED_OK
-        && !ngx_http_bell_signed_host(r, issuer, tenant))
+        && !ngx_http_bell_signed_host(verify->request, issuer,
+                                      verify->tenant))
     {
         return BELL_SIGNED_RESOURCE;
     }

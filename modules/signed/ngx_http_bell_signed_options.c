@@ -147,6 +147,13 @@ ngx_http_bell_signed_set(ngx_conf_t *cf, ngx_http_bell_signed_issuer_t *issuer,
     case NGX_HTTP_BELL_SIGNED_LINK_TEXT:
         return ngx_http_bell_signed_set_link_text(cf, issuer->options, value);
 
+    case NGX_HTTP_BELL_SIGNED_OPENS:
+        return NGX_OK;
+
+    case NGX_HTTP_BELL_SIGNED_OPENS_USE:
+        issuer->private_use = *value;
+        return value->len ? NGX_OK : NGX_ERROR;
+
     default: /* NGX_HTTP_BELL_SIGNED_AUDIENCE */
         return ngx_http_bell_signed_add_audience(cf, issuer->options, value);
     }

@@ -27,6 +27,8 @@
                                                many; one more each time */
 #define NGX_HTTP_BELL_SIGNED_LINK       9   /* the two of a secure link */
 #define NGX_HTTP_BELL_SIGNED_LINK_TEXT  10
+#define NGX_HTTP_BELL_SIGNED_OPENS      11  /* ID:FILE, read with other keys */
+#define NGX_HTTP_BELL_SIGNED_OPENS_USE  12  /* the issuer's private_use */
 
 
 /* NGX_DECLINED: the kind has no such option. */

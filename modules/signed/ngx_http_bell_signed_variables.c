@@ -14,6 +14,7 @@
 #define NGX_HTTP_BELL_SIGNED_STATUS  0
 #define NGX_HTTP_BELL_SIGNED_REASON  1
 #define NGX_HTTP_BELL_SIGNED_ISSUER  2
+#define NGX_HTTP_BELL_SIGNED_USE     3
 
 
 static ngx_int_t ngx_http_bell_signed_text_variable(ngx_http_request_t *r,
@@ -38,6 +39,10 @@ static ngx_http_variable_t  ngx_http_bell_signed_vars[] = {
 
     { ngx_string("bell_signed_issuer"), NULL,
       ngx_http_bell_signed_word_variable, NGX_HTTP_BELL_SIGNED_ISSUER,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("bell_signed_use"), NULL,
+      ngx_http_bell_signed_word_variable, NGX_HTTP_BELL_SIGNED_USE,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("bell_signed_key"), NULL,
@@ -122,7 +127,8 @@ ngx_http_bell_signed_word_variable(ngx_http_request_t *r,
     ctx = ngx_http_bell_signed_get_ctx(r);
 
     if (ctx == NULL
-        || (data == NGX_HTTP_BELL_SIGNED_ISSUER && ctx->issuer == NULL))
+        || (data == NGX_HTTP_BELL_SIGNED_ISSUER && ctx->issuer == NULL)
+        || (data == NGX_HTTP_BELL_SIGNED_USE && ctx->use == NULL))
     {
         v->not_found = 1;
         return NGX_OK;
@@ -137,6 +143,11 @@ ngx_http_bell_signed_word_variable(ngx_http_request_t *r,
     case NGX_HTTP_BELL_SIGNED_REASON:
         word.data = (u_char *) bell_signed_reason_name(ctx->reason);
         word.len = ngx_strlen(word.data);
+        break;
+
+    case NGX_HTTP_BELL_SIGNED_USE:
+        word.data = (u_char *) ctx->use;
+        word.len = ngx_strlen(ctx->use);
         break;
 
     default: /* NGX_HTTP_BELL_SIGNED_STATUS */

@@ -14,6 +14,22 @@ import { modulePath } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { snapshot, startEdge, startOrigin } from './support.mjs';
 
+/** RFC 9246, its complex example, and the keys that it names. */
+const RFC = {
+    kid: 'P5UpOv0eMq1wcxLf7WxIg09JdSYGYFDOWkldueaImf0',
+    jwk: { kty: 'EC', crv: 'P-256', use: 'sig', x: 'be807S4O7dzB6I4hTiCUvmxCI6FuxWba1xYBlLSSsZ8', y: 'rOGC4vI69g-WF9AGEVI37sNNwbjIzBxSjLvIL7f3RBA' },
+    opens: 'f-WbjxBC3dPuI3d24kP2hfvos7Qz688UTi6aB0hN998',
+    secret: '4uFxxV7fhNmrtiah2d1fFg',
+    token: [
+        'eyJhbGciOiJFUzI1NiIsImtpZCI6IlA1VXBPdjBlTXExd2N4TGY3V3hJZzA5SmRTWUdZRkRPV2tsZHVlYUltZjAifQ.eyJhdWQiOiJkQ0ROIExMQyIsInN1YiI6ImV5SmxibU1pT2lKQk1USTRSME5',
+        'OSWl3aVlXeG5Jam9pWkdseUlpd2lhMmxrSWpvaVppMVhZbXA0UWtNelpGQjFTVE5rTWpSclVESm9ablp2Y3pkUmVqWTRPRlZVYVRaaFFqQm9Uams1T0NKOS4uTWJUOHRXZXQwMVZWSGp1Uy40S1A3Q',
+        'UplZlU3MGIuUmNfbzN0Q2ZXb1BrSWR5U3NZdGZNdyIsImNkbmlpcCI6ImV5SmxibU1pT2lKQk1USTRSME5OSWl3aVlXeG5Jam9pWkdseUlpd2lhMmxrSWpvaVppMVhZbXA0UWtNelpGQjFTVE5rTWp',
+        'SclVESm9ablp2Y3pkUmVqWTRPRlZVYVRaaFFqQm9Uams1T0NKOS4uczYxNHpfX2F0SzRDaWppYy5pZVNtN28ybzdySXFDWWJERXhkb3lRLkpVblBMUXpCZjJkUGhCUFJUeEhLd3ciLCJjZG5pdiI6M',
+        'SwiZXhwIjoxNjQxMDc5MjIzLCJpYXQiOjE2NDA5MDY0MjMsImlzcyI6InVDRE4gSW5jIiwianRpIjoiNURBYWZMaFpBZmhzYmUiLCJuYmYiOjE2NDA5OTI4MjMsImNkbml1YyI6InJlZ2V4Omh0dHA',
+        '6Ly9jZG5pXFwuZXhhbXBsZS9mb28vYmFyL1swLTldezN9XFwucG5nIn0.MgV1AIvlWf3rjUqWGKlpR1CcCpF8N5FX7xlZ0wGCqfJY3KpqTrVNKaEWVXGoo12oVgQ7J2KoRtcr2ah9dsjqOA',
+    ].join(''),
+};
+
 const place = newPlace();
 const library = execFileSync('sh', ['-c', 'ls /usr/lib/*/faketime/libfaketime.so.1'], { encoding: 'utf8' }).split('\n')[0];
 const read = (name) => JSON.parse(readFileSync(path.join(checkout, 'tests/vectors', `${name}.json`), 'utf8'));
@@ -73,12 +89,24 @@ const { iss, id: audience, renewal_kid: renewalKey } = uriSigning.policy;
 const uriOptions = `encoding=hex issuer=${iss} audience=${audience} plain_address=on renewal_key=${renewalKey} ${hosts}`;
 uriSigning.vectors.forEach((vector) => add(vector, issuer('uri-signing', `${uriKeys.join(' ')} ${uriOptions}`)));
 
+// the complex example of the RFC, whose address and subject are encrypted: what was signed and encrypted by those who wrote it
+const rfcKeys = `key=${RFC.kid}:${pem('rfc', JSON.stringify(RFC.jwk))}`;
+const rfcOptions = '"issuer=uCDN Inc" "audience=dCDN LLC" many_uses=on host=cdni.example';
+const rfcOpened = issuer('uri-signing', `${rfcKeys} private_key=${RFC.opens}:${secret(RFC.secret)} ${rfcOptions}`);
+const rfcClosed = issuer('uri-signing', `${rfcKeys} ${rfcOptions}`);
+const rfc = (id, name, client, more) => {
+    const request = { uri: `/foo/bar/042.png?URISigningPackage=${RFC.token}`, scheme: 'http', host: 'cdni.example', client_ip: client };
+    add({ id: `rfc9246-${id}`, now: 1641000000, request, ...more }, name);
+};
+rfc('inside', rfcOpened, '2001:db8:1::2', { expect: 'allow', subject: 'UserToken' });
+rfc('outside', rfcOpened, '2001:db9::1', { expect: 'deny', reason: 'ip' });
+rfc('no-key', rfcClosed, '2001:db8:1::2', { expect: 'deny', reason: 'unsupported' });
+
 const { k1_hex: k1, k2_hex: k2, e1_public_pem: e1 } = cat.keys;
 const catKeys = `secret=k1:${secret(k1)} secret=k2:${secret(k2)} key=e1:${pem('cat-e1', e1)} encoding=hex`;
 const { issuer: catIssuer, audience: catAudience, query_param: catParam, header: catField } = cat.policy;
 const catOptions = `issuer=${catIssuer} audience=${catAudience} param=${catParam} field=${catField} cookie=${catField} renewal_window=60s ${hosts}`;
-// what may be used once is refused here, also the first time
-cat.vectors.filter(({ id }) => !/replay/.test(id)).forEach((vector) => add(vector, issuer('cat', `${catKeys} ${catOptions}`)));
+cat.vectors.forEach((vector) => add(vector, issuer('cat', `${catKeys} ${catOptions}`)));
 
 // what nginx itself said to them: with which class of reason it refuses, it does not tell
 const linkKinds = {
@@ -102,6 +130,7 @@ const serverOf = (name) => `server {
         server_name cdn.school.example media.school.example;
         add_header Reason "$bell_signed_reason" always;
         add_header Key "$bell_signed_key" always;
+        add_header Subject "$bell_signed_subject" always;
         bell_signed ${name};
         location / { proxy_set_header Host $http_host; proxy_pass http://origin; }
     }`;
@@ -121,7 +150,7 @@ before(async () => {
     upstream origin { server unix:${place.path('sock/origin.sock')}; }
     set_real_ip_from unix:; real_ip_header X-Client;
     bell_signed_scheme $http_x_scheme; bell_signed_country $http_x_country; bell_signed_asn $http_x_asn;
-    bell_signed_cache zone=signatures:1m;
+    bell_signed_cache zone=signatures:1m; bell_signed_replay zone=replay:1m;
     ${issuers.join('\n    ')}
     ${log} access_log ${place.path('log/access.log')} all;
     ${[...servers.values()].map(serverOf).join('\n    ')}`;
@@ -161,16 +190,18 @@ test('every vector: who is let in, why not, and an origin that sees no token', a
             setClock(now);
             await waitFor('the clock', async () => Math.abs(Date.parse((await send({ ...order[0], issuer: vector.issuer })).headers.date) / 1000 - now) < 2);
         }
+        if (vector.cti_seen_before) assert.equal((await send(vector)).reason, 'ok'); // its first use
         const { status, reason, headers, seen } = await send(vector);
         const expected = vector.expect === 'allow' ? 'ok' : (words[vector.reason] ?? vector.reason);
         const good = /redirect/.test(vector.id) ? 302 : 200;
         const known = expected === undefined ? ['signature', 'missing', 'expired'].includes(reason) : reason === expected;
         if (!known || status !== (expected === 'ok' ? good : 403)) wrong.push(`${vector.id}: ${status} ${reason}, expected ${expected}`);
+        if (vector.subject && headers.subject !== vector.subject) wrong.push(`${vector.id}: for ${headers.subject}, expected ${vector.subject}`);
         if (vector.expect_renewal && !headers['set-cookie'] && !headers.location && !headers['cta-common-access-token']) wrong.push(`${vector.id}: not renewed`);
         if (status === 200 && (tokens.test(seen.url) || tokens.test(seen.headers.cookie ?? ''))) wrong.push(`${vector.id}: the origin saw ${seen.url} ${seen.headers.cookie ?? ''}`);
     }
     assert.deepEqual(wrong, []);
-    assert.ok(cases.length > 259, `${cases.length} vectors`);
+    assert.ok(cases.length > 262, `${cases.length} vectors`);
 });
 
 test('no log shows a token that somebody would take', async () => {
