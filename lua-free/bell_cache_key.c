@@ -121,30 +121,30 @@ static int compare(bell_str a, bell_str b) {
     return by_bytes != 0 ? by_bytes : (a.len > b.len) - (a.len < b.len);
 }
 
-static void reverse(char *p, size_t n) {
-    for (size_t i = 0, j = n; i + 1 < j; i++) {
-        char c = p[i];
-        p[i] = p[--j];
-        p[j] = c;
-    }
-}
+/* Puts the pairs from `start` on, each with its "&" behind it, in the order of their names; those of one name stay as they were. */
+static void sort_pairs(bell_out *w, size_t start) {
+    struct {
+        bell_str pair, name;
+    } sorted[BELL_CACHE_SORTED_PAIRS_MAX];
+    char copy[BELL_CACHE_SORTED_BYTES_MAX + 1];
+    bell_str rest = {copy, w->len - start};
+    size_t n = 0;
 
-/* The pair that ends in w, with its "&", goes behind the last one whose name is not greater; those from `start` on are sorted, each with its "&". */
-static void place_pair(bell_out *w, size_t start, size_t pair_at) {
-    bell_str name = name_of((bell_str){w->p + pair_at, w->len - pair_at - 1}), rest = {w->p + start, pair_at - start};
-    size_t to = start, moved = w->len - pair_at;
-
-    while (rest.len > 0) {
-        bell_str have = bell_str_cut(&rest, '&');
-        if (compare(name_of(have), name) > 0) {
-            break;
+    memcpy(copy, w->p + start, rest.len);
+    w->len = start;
+    for (; rest.len > 0; n++) {
+        bell_str pair = bell_str_cut(&rest, '&'), name = name_of(pair);
+        size_t at = n;
+        for (; at > 0 && compare(sorted[at - 1].name, name) > 0; at--) {
+            sorted[at] = sorted[at - 1];
         }
-        to += have.len + 1;
+        sorted[at].pair = pair;
+        sorted[at].name = name;
     }
-    /* what is between moves behind it: two pieces change places when each is turned around, and then both together */
-    reverse(w->p + to, pair_at - to);
-    reverse(w->p + pair_at, moved);
-    reverse(w->p + to, pair_at - to + moved);
+    for (size_t i = 0; i < n; i++) {
+        bell_out_str(w, sorted[i].pair);
+        bell_out_char(w, '&');
+    }
 }
 
 /* A pair and its "&"; false: the rules drop it. */
@@ -174,24 +174,23 @@ static size_t count_pairs(bell_str query) {
 
 /* Behind the "?", which goes when nothing is left. */
 static void put_query(bell_out *w, bell_str query, const bell_cache_query_rules *rules) {
-    bool sort = rules->sort && count_pairs(query) <= BELL_CACHE_SORTED_PAIRS_MAX, more = true, dropped = false;
+    bool sort = rules->sort && query.len <= BELL_CACHE_SORTED_BYTES_MAX && count_pairs(query) <= BELL_CACHE_SORTED_PAIRS_MAX;
+    bool more = true, dropped = false;
     size_t start = w->len;
 
     while (more && !w->full) {
-        size_t before = query.len, at = w->len;
+        size_t before = query.len;
         bell_str pair = bell_str_cut(&query, '&');
         more = pair.len < before;
-        if (sort && pair.len == 0) {
-            continue;
-        }
-        if (!put_pair(w, pair, rules)) {
-            dropped = true;
-        } else if (sort && !w->full) {
-            place_pair(w, start, at);
+        if (!sort || pair.len > 0) {
+            dropped = !put_pair(w, pair, rules) || dropped;
         }
     }
     if (w->full) {
         return;
+    }
+    if (sort && w->len > start) {
+        sort_pairs(w, start);
     }
     w->len -= w->len > start; /* the last "&" */
     if (w->len == start && (dropped || rules->empty_is_none)) {

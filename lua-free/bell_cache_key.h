@@ -45,14 +45,15 @@ typedef struct {
     size_t ndrop;
     const bell_str *keep; /* when there are any: all others change nothing */
     size_t nkeep;
-    bool sort;          /* by name; the order of those with equal names stays. Empty pairs go. A query of more than 64 pairs stays as it is */
+    bool sort;          /* by name; the order of those with equal names stays. Empty pairs go. A query past the bounds below stays as it is */
     bool empty_is_none; /* "/a?" is "/a" */
 } bell_cache_query_rules;
 
 #define BELL_CACHE_SORTED_PAIRS_MAX 64
+#define BELL_CACHE_SORTED_BYTES_MAX 4096
 
-/* Writes the bytes of a key. Their number; -1: not to be stored or looked up, because there is no room, the method is not BELL_CACHE_READ, `who` does
- * not fit the scope, or bell_cache_target_write() refuses. */
+/* Writes the bytes of a key: at most 24 more than the four texts have. Their number; -1: not to be stored or looked up, because there is no room, the
+ * method is not BELL_CACHE_READ, `who` does not fit the scope, or bell_cache_target_write() refuses. */
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room)
     __attribute__((warn_unused_result));
 

@@ -29,7 +29,12 @@ static size_t read_u32(const unsigned char *p) {
     return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
 }
 
-/* Makes lines of a key again; false: some of its values are no longer what was sent. */
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* Makes lines of a key again; false: some of its values are no longer what was sent, or end in a blank (behind an open quote), which a line cannot.
+ */
 static bool write_lines(const char *key, size_t len, char *out, size_t *out_len) {
     size_t at = 0;
 
@@ -38,7 +43,7 @@ static bool write_lines(const char *key, size_t len, char *out, size_t *out_len)
         size_t name_len = read_u32((const unsigned char *)key + at);
         const char *name = key + at + 4, *head = name + name_len;
         size_t value_len = read_u32((const unsigned char *)head);
-        if (head[4] != 'a' && head[4] != 'v') {
+        if ((head[4] != 'a' && head[4] != 'v') || (value_len > 0 && (is_blank(head[5]) || is_blank(head[4 + value_len])))) {
             return false;
         }
         if (head[4] == 'v') {

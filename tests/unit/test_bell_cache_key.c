@@ -198,6 +198,21 @@ static void a_query_of_many_pairs_stays_as_it_is(void **state) {
     }
 }
 
+static void a_long_query_stays_as_it_is(void **state) {
+    static const bell_cache_query_rules rules = {.sort = true};
+    static char target[BELL_CACHE_SORTED_BYTES_MAX + 10], out[sizeof(target)];
+
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        size_t len = 3 + BELL_CACHE_SORTED_BYTES_MAX + more;
+        memset(target, 'x', sizeof(target));
+        memcpy(target, "/a?c&b&a=", 9);
+        assert_int_equal(bell_cache_target_write((bell_str){target, len}, &rules, out, sizeof(out)), len);
+        assert_int_equal(out[3], more ? 'c' : 'a');
+        assert_memory_equal(out + len - 4, more ? "xxxx" : "&b&c", 4);
+    }
+}
+
 /* ---- keys */
 
 static bell_cache_question some_key(void) {
@@ -362,6 +377,7 @@ int main(void) {
         cmocka_unit_test(parameters_that_change_nothing),
         cmocka_unit_test(sorted_queries),
         cmocka_unit_test(a_query_of_many_pairs_stays_as_it_is),
+        cmocka_unit_test(a_long_query_stays_as_it_is),
         cmocka_unit_test(who_must_fit_the_scope),
         cmocka_unit_test(different_questions_have_different_keys),
         cmocka_unit_test(same_questions_have_the_same_key),
