@@ -1,5 +1,6 @@
 #include "bell_cache_control.h"
 
+#include "bell_fields.h"
 #include "bell_sf.h"
 
 typedef enum {
@@ -74,19 +75,6 @@ static const known_directive *find(const known_directive *table, size_t n, bell_
     return NULL;
 }
 
-static bool in_token(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-static bool is_token(bell_str s) {
-    for (size_t i = 0; i < s.len; i++) {
-        if (!in_token(s.p[i])) {
-            return false;
-        }
-    }
-    return s.len > 0;
-}
-
 /* Where the quoted string ends that begins at p[0]: the index of its closing quote, 0: nowhere. */
 static size_t closing_quote(const char *p, size_t len) {
     for (size_t i = 1; i < len; i++) {
@@ -121,7 +109,7 @@ static directive read_directive(bell_str member) {
     directive d = {.form = BROKEN};
     size_t n = 0;
 
-    while (n < first.len && in_token(first.p[n])) {
+    while (n < first.len && bell_field_is_token((bell_str){first.p + n, 1})) {
         n++;
     }
     d.name = (bell_str){first.p, n};
@@ -131,7 +119,7 @@ static directive read_directive(bell_str member) {
     d.argument = argument;
     if (n == member.len) {
         d.form = ABSENT;
-    } else if (is_token(argument)) {
+    } else if (bell_field_is_token(argument)) {
         d.form = TOKEN;
     } else if (argument.len >= 2 && argument.p[0] == '"' && closing_quote(argument.p, argument.len) == argument.len - 1) {
         d.argument = (bell_str){argument.p + 1, argument.len - 2};
@@ -180,22 +168,12 @@ static void least(uint32_t *set, uint32_t bit, uint32_t *number, uint32_t second
     *set |= bit;
 }
 
-static bool next_name(bell_str *list, bell_str *name) {
-    while (list->len > 0) {
-        *name = bell_str_trim(bell_str_cut(list, ','));
-        if (name->len > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_list_of_names(bell_str list) {
     bell_str name;
     size_t n = 0;
 
-    for (; next_name(&list, &name); n++) {
-        if (!is_token(name)) {
+    for (; bell_field_next(&list, &name); n++) {
+        if (!bell_field_is_token(name)) {
             return false;
         }
     }
@@ -295,12 +273,8 @@ bool bell_cdn_cache_control_add(bell_cache_control *cc, bell_str line) {
 
 bool bell_cache_control_names(const bell_cache_control *cc, bell_str field_name) {
     for (size_t i = 0; i < cc->nnames; i++) {
-        bell_str list = cc->names[i], name;
-
-        while (next_name(&list, &name)) {
-            if (bell_str_ieq(name, field_name)) {
-                return true;
-            }
+        if (bell_field_is_named(cc->names[i], field_name)) {
+            return true;
         }
     }
     return false;

@@ -61,6 +61,7 @@ static const struct {
     {200, 0, "Cache-Control: max-age=60\nVary: , *", "vary-any"},
     {200, 0, "Cache-Control: max-age=60\nVary: Foo\nVary: *", "vary-any"},
     {200, 0, "Cache-Control: max-age=60\nVary: Foo, *a", "stored"},
+    {200, 0, "Cache-Control: max-age=60\nVary: \"Foo, *", "vary-any"}, /* a quote hides nothing */
     /* cookies */
     {200, 0, "Cache-Control: max-age=60\nSet-Cookie: a=b", "set-cookie"},
     {200, COOKIES, "Cache-Control: max-age=60\nSet-Cookie: a=b", "stored"},
