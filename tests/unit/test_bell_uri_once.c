@@ -144,7 +144,9 @@ static void a_used_token_and_its_renewal(void **state) {
     assert_int_equal(of_uri(&c, &keys, &options, claim_set, &out), BELL_SIGNED_OK);
     assert_true(out.set_cookie.len > 0 && out.set_cookie.len < sizeof(cookie));
     snprintf(cookie, sizeof(cookie), "%.*s", BELL_STR_ARG(out.set_cookie));
-    *strchr(cookie, ';') = '\0';
+    char *end = strchr(cookie, ';');
+    assert_non_null(end);
+    *end = '\0';
     assert_int_equal(of_uri(&c, &keys, &options, claim_set, &out), BELL_SIGNED_REPLAYED);
     assert_int_equal(out.set_cookie.len, 0);
     json_t *headers = json_pack("{s:s}", "cookie", cookie);
