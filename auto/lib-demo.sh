@@ -9,6 +9,7 @@ set_up_demo() {
     stamped roster "12 10000 1" || step "demo roster (10,000 students)" import_roster
     step "demo course and its media" import_course
     step "demo accounts" create_accounts
+    step "key for addresses of media" create_media_key
 }
 
 import_roster() {
@@ -51,6 +52,14 @@ create_accounts() {
         demo_password "$user" | firstbell user passwd --tenant demo "$user"
     done
     stamp accounts "$(hash_logins)"
+}
+
+# Once: whoever exchanges it or takes it away has decided so.
+create_media_key() {
+    stamped media-key 1 && return
+    [ -s "$S/keys/media-1.key" ] || firstbell sign-key new "$S/keys/media-1.key"
+    firstbell tenant key add --tenant demo --use path --alg hex --file "$S/keys/media-1.key" media-1
+    stamp media-key 1
 }
 
 new_logins() {

@@ -10,6 +10,9 @@
  * Verification looks at the MAC first, in constant time, and reads the parts after it; then it compares the clocks (BELL_CONTEXT_WINDOW_S to both
  * sides) and asks whether the key may speak for that tenant. Each context has one spelling: no other form is taken.
  *
+ * Without a SUBJECT, the SCOPES can be BELL_CONTEXT_BY_TOKEN: the edge has verified nobody, but a token of ours in the address (bell_path_token.h)
+ * that is for this target; the token itself goes no further than the edge.
+ *
  * Within the window, a context counts again for the same request: the same method, target and tenant. It says nothing about headers and body. */
 #ifndef BELL_CONTEXT_H
 #define BELL_CONTEXT_H
@@ -25,6 +28,7 @@
 #define BELL_CONTEXT_ROLE_BYTES    32
 #define BELL_CONTEXT_SCOPES_BYTES  256
 #define BELL_CONTEXT_REQUEST_BYTES 64
+#define BELL_CONTEXT_BY_TOKEN      "by-token"
 #define BELL_CONTEXT_TEXT_BYTES    (BELL_CONTEXT_SUBJECT_BYTES + BELL_CONTEXT_ROLE_BYTES + BELL_CONTEXT_SCOPES_BYTES + BELL_CONTEXT_REQUEST_BYTES)
 
 /* A key of one edge. It holds a prepared MAC that every use sets back: not for two threads at once, and fine on both sides of a fork. */

@@ -4,6 +4,7 @@
 #include "origin/accounts/oidc/oidc.h"
 #include "origin/accounts/open.h"
 #include "origin/classes/classes.h"
+#include "origin/content/media_links.h"
 #include "origin/courses/courses.h"
 #include "origin/district/district.h"
 #include "origin/progress/progress.h"
@@ -21,6 +22,8 @@
         .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_HEAVY,  \
         .timeout_ms = FB_HEAVY_TIMEOUT_MS                                                                                                            \
     }
+#define BY_TOKEN(methods_, pattern_, scope_, shed_class_, handler_) /* open to a token that an edge has checked as well */                           \
+    { .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .by_token = true }
 #define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                      \
     { .methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true }
 #define FORM(pattern_, scope_, shed_class_, handler_) /* posted by a page of ours, with its token */                                                 \
@@ -58,7 +61,8 @@ const fb_route fb_routes[] = {
     ROUTE(GET,    "/api/v1/courses",              FB_SCOPE_CONTENT,   FB_SHED_BROWSING,       fb_courses_list),
     ROUTE(GET,    "/api/v1/courses/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_course_outline),
     ROUTE(GET,    "/api/v1/lessons/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_lesson),
-    ROUTE(GET,    "/media/{id}/{path}",           FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_media),
+    ROUTE(GET,    "/api/v1/items/{id}/media",     FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_item_media),
+    BY_TOKEN(GET, "/media/{id}/{path}",           FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_media),
     ROUTE(PUT,    "/api/v1/items/{id}/progress",  FB_SCOPE_PROGRESS,  FB_SHED_PROGRESS_SAVE,  fb_progress_save),
     ROUTE(POST,   "/api/v1/items/{id}/attempts",  FB_SCOPE_PROGRESS,  FB_SHED_SUBMISSION,     fb_attempt),
 
@@ -96,6 +100,7 @@ const fb_stmt *const fb_statements[] = {
     &fb_sql_codes_class, &fb_sql_codes_students, &fb_sql_codes_put, &fb_sql_codes_student_reset, &fb_sql_people_search, &fb_sql_people_reset,
     &fb_sql_courses_mine, &fb_sql_course_progress, &fb_sql_course_items, &fb_sql_course_prerequisites,
     &fb_sql_lesson_head, &fb_sql_lesson_items, &fb_sql_course_assets, &fb_sql_asset_open,
+    &fb_sql_asset_of_token, &fb_sql_item_media, &fb_sql_item_assets, &fb_sql_media_keys,
     &fb_sql_oidc_providers, &fb_sql_oidc_provider, &fb_sql_oidc_state_use, &fb_sql_oidc_identity, &fb_sql_oidc_link,
     &fb_sql_oidc_find_by_email, &fb_sql_oidc_find_by_username, &fb_sql_oidc_find_by_sourced_id,
     &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,

@@ -87,6 +87,14 @@ ngx_http_bell_signed_context_variable(ngx_http_request_t *r,
     claims.role = ngx_http_bell_borrow(&ctx->role);
     claims.scopes = ngx_http_bell_borrow(&ctx->scopes);
 
+    /* nobody that is known, but a token of ours is for this address */
+
+    if (ctx->subject.len == 0 && ctx->token_kind.len == 4
+        && ngx_strncmp(ctx->token_kind.data, "path", 4) == 0)
+    {
+        claims.scopes = BELL_STR(BELL_CONTEXT_BY_TOKEN);
+    }
+
     if (id && !id->not_found) {
         claims.request_id.p = (char *) id->data;
         claims.request_id.len = id->len;

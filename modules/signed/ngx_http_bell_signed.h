@@ -102,6 +102,8 @@ struct ngx_http_bell_signed_issuer_s {
                                                of the server */
     bell_signed_keys              files;    /* keys that the operator gave */
     bell_signed_keys              private_files;
+    ngx_uint_t                    keyless;  /* 1: a tenant that has no key of
+                                               this use is asked for nothing */
 
     struct ngx_http_bell_signed_tenant_s
                                  *tenants;  /* keys of the directory, kept */
@@ -133,6 +135,8 @@ typedef struct ngx_http_bell_signed_tenant_s {
     uint32_t                      tenant_id;    /* 0: empty */
     uint64_t                      revision;
     time_t                        used_s;
+    ngx_uint_t                    has_keys; /* of the use: also those that
+                                               cannot be read or have ended */
     bell_signed_keys              keys;
     bell_signed_keys             *private_keys; /* NULL: none */
 } ngx_http_bell_signed_tenant_t;
@@ -161,6 +165,12 @@ const bell_signed_keys *ngx_http_bell_signed_keys(
     ngx_http_bell_signed_issuer_t *issuer, const ngx_http_bell_core_api_t *core,
     const bell_tenant *tenant, ngx_log_t *log,
     const bell_signed_keys **private_keys);
+
+
+/* Whether the issuer asks this tenant, or one without, for nothing. */
+ngx_uint_t ngx_http_bell_signed_is_keyless(
+    ngx_http_bell_signed_issuer_t *issuer, const ngx_http_bell_core_api_t *core,
+    const bell_tenant *tenant, ngx_log_t *log);
 
 
 /* ---- configuration */
@@ -279,6 +289,8 @@ struct ngx_http_bell_signed_ctx_s {
     const char                       *use;      /* $bell_signed_use; NULL: its
                                                    token says nothing of it */
     unsigned                          is_cut:1;
+    unsigned                          is_open:1; /* none of them asks this
+                                                    tenant for a token */
     unsigned                          is_moved:1; /* its path is another one,
                                                      and so may its location */
     ngx_http_bell_signed_issuer_t    *issuer;   /* NULL: no token of any */

@@ -19,6 +19,8 @@ static char *ngx_http_bell_signed_read_keys(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer);
 static ngx_int_t ngx_http_bell_signed_set_encoding(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value);
+static ngx_int_t ngx_http_bell_signed_set_keyless(ngx_conf_t *cf,
+    ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_signed_add_host(ngx_conf_t *cf,
     ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value);
 
@@ -143,6 +145,10 @@ ngx_http_bell_signed_set_issuer(ngx_conf_t *cf,
         return ngx_http_bell_signed_set_encoding(cf, issuer, value);
     }
 
+    if (ngx_http_bell_signed_is(name, "keyless")) {
+        return ngx_http_bell_signed_set_keyless(cf, issuer, value);
+    }
+
     if (ngx_http_bell_signed_is(name, "host")) {
         return ngx_http_bell_signed_add_host(cf, issuer, value);
     }
@@ -211,6 +217,25 @@ ngx_http_bell_signed_set_encoding(ngx_conf_t *cf,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"encoding=%V\": secrets are in \"hex\" or "
                        "\"base64url\"", value);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_bell_signed_set_keyless(ngx_conf_t *cf,
+    ngx_http_bell_signed_issuer_t *issuer, ngx_str_t *value)
+{
+    issuer->keyless = ngx_http_bell_signed_is(value, "pass");
+
+    if (issuer->keyless || ngx_http_bell_signed_is(value, "refuse")) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"keyless=%V\": requests of tenants without a key "
+                       "either \"pass\", or the issuer will \"refuse\" them",
+                       value);
 
     return NGX_ERROR;
 }

@@ -259,6 +259,23 @@ ngx_http_bell_signed_keys(ngx_http_bell_signed_issuer_t *issuer,
 }
 
 
+ngx_uint_t
+ngx_http_bell_signed_is_keyless(ngx_http_bell_signed_issuer_t *issuer,
+    const ngx_http_bell_core_api_t *core, const bell_tenant *tenant,
+    ngx_log_t *log)
+{
+    ngx_http_bell_signed_tenant_t  *t;
+
+    if (!issuer->keyless || issuer->files.nkeys || tenant == NULL) {
+        return 0;
+    }
+
+    t = ngx_http_bell_signed_tenant(issuer, core, tenant, log);
+
+    return t && !t->has_keys;
+}
+
+
 /* As it is in the tenant's revision. */
 
 static ngx_http_bell_signed_tenant_t *
@@ -300,6 +317,10 @@ ngx_http_bell_signed_tenant(ngx_http_bell_signed_issuer_t *issuer,
 
     len = core->copy_tenant((ngx_cycle_t *) ngx_cycle, tenant->id, record,
                             &version);
+
+    /* where there is none any more, nothing is known of its keys */
+
+    t->has_keys = len == 0;
 
     ngx_http_bell_signed_read(issuer, t, tenant, record, len, log);
 
@@ -388,6 +409,8 @@ ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
         if (keys == NULL) {
             continue;
         }
+
+        t->has_keys = 1;
 
         why = "the issuer has 32 keys already";
         made = keys->nkeys < BELL_SIGNED_KEYS_MAX

@@ -170,6 +170,10 @@ ngx_http_bell_signed_handler(ngx_http_request_t *r)
             || (ctx->reason == BELL_SIGNED_OK
                 && ngx_http_bell_signed_asks_for(slcf->issuers, ctx->issuer))))
     {
+        if (ctx->is_open) {
+            return NGX_DECLINED;
+        }
+
         return ngx_http_bell_signed_answer(r, ctx);
     }
 
@@ -201,6 +205,10 @@ ngx_http_bell_signed_handler(ngx_http_request_t *r)
 
     if (ngx_http_bell_signed_tell(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->is_open) {
+        return NGX_DECLINED;
     }
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_bell_signed_module);
@@ -274,7 +282,7 @@ static ngx_int_t
 ngx_http_bell_signed_judge(ngx_http_request_t *r,
     ngx_http_bell_signed_ctx_t *ctx)
 {
-    ngx_uint_t                          i;
+    ngx_uint_t                          i, keyless;
     bell_signed_call                    call;
     bell_signed_room                    room;
     const bell_tenant                  *tenant;
@@ -311,6 +319,8 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
     call.room = &room;
 
     issuers = ctx->issuers->elts;
+    keyless = 0;
+    ctx->is_open = 0;
 
     for (i = 0; i < ctx->issuers->nelts; i++) {
 
@@ -326,7 +336,13 @@ ngx_http_bell_signed_judge(ngx_http_request_t *r,
 
             return ngx_http_bell_signed_keep(r, ctx, &result);
         }
+
+        keyless += ngx_http_bell_signed_is_keyless(issuers[i], smcf->core,
+                                                   tenant,
+                                                   r->connection->log);
     }
+
+    ctx->is_open = keyless == ctx->issuers->nelts;
 
     /* the page that asks may have one in its address, and so in Referer */
 

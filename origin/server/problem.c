@@ -36,6 +36,7 @@ static const problem_row problems[FB_PROBLEM_COUNT] = {
     [FB_PROBLEM_BUSY] = {503, 3, "busy", "Many people are here right now. Please try again in a moment."},
     [FB_PROBLEM_DATABASE] = {503, 5, "database", "The records cannot be reached right now. Please try again in a moment."},
     [FB_PROBLEM_DEADLINE] = {503, 5, "deadline", "This took too long. Please try again in a moment."},
+    [FB_PROBLEM_MEDIA_KEY] = {503, 30, "media-key", "Videos and pictures cannot be opened here at the moment. Please tell your school."},
     [FB_PROBLEM_VERSION] = {505, 0, "version", "This version of HTTP is not spoken here."},
 };
 

@@ -197,6 +197,9 @@ static bool may_enter(fb_job *job) {
     if (r->scope == FB_SCOPE_NONE) {
         return true;
     }
+    if (!job->has_session && r->by_token && job->context.by_token) {
+        return true;
+    }
     if (!job->has_session) {
         fb_reply_sign_in(job);
         return false;

@@ -47,6 +47,7 @@ struct fb_route {
     fb_step handler;
     bool is_page;        /* without a session: 303 to the sign-in page */
     bool without_tenant; /* answers when no tenant was named */
+    bool by_token;       /* also without a session, when the edge vouches for a token that is for this address (context.h) */
     bool is_form;        /* posted by a form of ours: urlencoded, with its token (form_token.h); every other route takes JSON */
     const char *file;    /* for pages: the file of origin/web */
 };

@@ -55,6 +55,8 @@ typedef struct {
     long oidc_cache_s;
     long oidc_keys_again_s;
     long outbox_keep_days;
+    long media_link_lifetime_s; /* of a token in the address of a file */
+    long media_key_settle_s;    /* until every edge has a key of the directory */
     long jobs_statement_timeout_s;
     char codes_key[FB_SETTING_TEXT_MAX]; /* a file of keys, one a line */
     long code_valid_days;

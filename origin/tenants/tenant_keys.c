@@ -86,7 +86,8 @@ int fb_cmd_tenant_key_add(const fb_settings *s, int argc, char **argv) {
                   "INSERT INTO tenant_keys (tenant_id, use, kid, alg, material, from_at, until_at)"
                   " VALUES ($1::int, $2, $3, $4, $5, $6::timestamptz, $7::timestamptz)"
                   " ON CONFLICT (tenant_id, use, kid) DO UPDATE SET alg = EXCLUDED.alg, material = EXCLUDED.material,"
-                  " from_at = EXCLUDED.from_at, until_at = EXCLUDED.until_at",
+                  " from_at = EXCLUDED.from_at, until_at = EXCLUDED.until_at, added_at = CASE WHEN (tenant_keys.alg, tenant_keys.material)"
+                  " IS DISTINCT FROM (EXCLUDED.alg, EXCLUDED.material) THEN EXCLUDED.added_at ELSE tenant_keys.added_at END",
                   7, (const char *const[]){id, w.use, w.kid, w.alg, w.material, w.from, w.until}) &&
          fb_tenant_commit(c);
     PQfinish(c);

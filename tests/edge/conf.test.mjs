@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import http2 from 'node:http2';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { app, fill, nginxProgram } from '../lib/app.mjs';
 import { canConnect, Client, raw } from '../lib/client.mjs';
-import { edgeContext, putEdgeKey, readContext } from '../lib/edge-context.mjs';
+import { edgeContext, nowSeconds, putEdgeKey, readContext } from '../lib/edge-context.mjs';
 import { newSessionKey, session } from '../lib/jose.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
 import { children, mustRun, run } from '../lib/run.mjs';
@@ -20,9 +20,11 @@ import { parseExposition, value } from './exposition.mjs';
 import { lines, newKey, publish, snapshot, startOrigin, tenant } from './support.mjs';
 
 const place = newPlace();
+const mediaKey = randomBytes(32).toString('hex');
 const tenants = [tenant(1, 'demo', ['demo.localhost']),
     tenant(2, 'closed', ['closed.localhost'], { status: 'suspended' }), tenant(3, 'reading', ['reading.localhost'], { status: 'read-only' }),
-    tenant(4, 'paused', ['paused.localhost'], { status: 'suspended', title: 'Bezirk <b>Süd</b>', locale: 'de', notice: 'Zurück am "Montag".\n</p><script>alert(1)</script>' })];
+    tenant(4, 'paused', ['paused.localhost'], { status: 'suspended', title: 'Bezirk <b>Süd</b>', locale: 'de', notice: 'Zurück am "Montag".\n</p><script>alert(1)</script>' }),
+    tenant(5, 'signing', ['signing.localhost'], { keys: [{ kid: 'm1', use: 'path', alg: 'hex', key: mediaKey }] })];
 const nginx = (...args) => [nginxProgram(), '-e', place.path('log/edge-error.log'), '-c', place.path('conf/nginx.conf'), ...args];
 let key;
 const sessionKey = newSessionKey();
@@ -35,7 +37,7 @@ before(async () => {
     key = newKey(place, 'publisher');
     place.write('keys/directory.pub.pem', readFileSync(key.file));
     publish(place, snapshot(3, tenants, undefined, { key }));
-    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'paused.localhost', 'nobody.localhost']));
+    ({ ca } = makeCertificate(place, ['demo.localhost', 'closed.localhost', 'reading.localhost', 'paused.localhost', 'signing.localhost', 'nobody.localhost']));
     symlinkSync(app(), place.path('app'));
     putEdgeKey(place);
     place.write('keys/sessions.pub.pem', sessionKey.pem);
@@ -299,6 +301,38 @@ test('an origin that is too slow: 504 with Retry-After', async () => {
     assert.equal(page.headers['retry-after'], '5');
 });
 
+/** The component for what is below a prefix, as lua-free/bell_path_token.h says. */
+function pathToken(prefix, { id, subject = '42', secret = mediaKey }) {
+    const head = `v1.m1.${id}..${nowSeconds() + 600}.${Buffer.from(subject).toString('base64url')}.`;
+    return `bell-token=${head}.${createHmac('sha256', Buffer.from(secret, 'hex')).update(`firstbell path token\n\n${prefix}\n${head}`).digest('base64url')}`;
+}
+
+test('files of lessons: where the district has a key for their addresses, by a token alone, which the origin is told of', async () => {
+    const host = 'signing.localhost';
+    for (const path of ['/media/7/master.m3u8', `/media/7/${pathToken('/media/8/', { id: 5 })}/a.m4s`, `/media/7/${pathToken('/media/7/', { id: 1 })}/a.m4s`,
+        `/media/7/${pathToken('/media/7/', { id: 5, secret: '00'.repeat(32) })}/a.m4s`]) {
+        assertPage(await client.get(path, { host }), 403, 'This address is not good, or no longer');
+    }
+    const signed = `/media/7/${pathToken('/media/7/', { id: 5 })}/360p/a.m4s`;
+    const told = async (headers) => {
+        const { status, json } = await client.get(signed, { host, headers });
+        assert.deepEqual([status, json.url], [200, '/media/7/360p/a.m4s']);
+        return readContext(json.headers['bell-context'], { target: '/media/7/360p/a.m4s' });
+    };
+    const alone = await told({});
+    assert.deepEqual([alone.tenant, alone.subject, alone.role, alone.scopes], [5, '', '', 'by-token']);
+    const signedIn = await told({ cookie: `__Host-bell_session=${session(sessionKey, { aud: '5', role: 8 })}` });
+    assert.deepEqual([signedIn.tenant, signedIn.role, signedIn.scopes], [5, 'teacher', ''], 'who is known is who asks');
+    assert.ok(!place.read('log/edge-access.log').includes('bell-token=v1.m1.5'), 'a token that counts is in no log');
+});
+
+test('and where it has none, as ever', async () => {
+    const { status, json } = await client.get('/media/7/master.m3u8');
+    assert.equal(status, 200);
+    assert.equal(readContext(json.headers['bell-context'], { target: '/media/7/master.m3u8' }).scopes, '');
+    assert.equal((await client.get(`/media/7/${pathToken('/media/7/', { id: 1 })}/a`)).status, 403);
+});
+
 test("the origin's own errors pass as they are", async () => {
     const reply = await client.get('/api/v1/none');
     assert.equal(reply.status, 404);
@@ -392,7 +426,7 @@ test('the access log is one JSON object a line: with request id, tenant and time
 test('metrics and health are on a socket of their own, and nowhere else', async () => {
     const ask = (target) => run(['curl', '--silent', '--fail', '--max-time', '20', '--unix-socket', place.path('sock/edge-status.sock'), `http://edge${target}`]);
     const health = await ask('/healthz');
-    assert.deepEqual(JSON.parse(health.stdout), { status: 'ok', directory_version: 3, tenants: 4 });
+    assert.deepEqual(JSON.parse(health.stdout), { status: 'ok', directory_version: 3, tenants: 5 });
     assert.equal(value(parseExposition((await ask('/metrics')).stdout), 'firstbell_directory_version'), 3);
     assert.ok(JSON.parse((await ask('/status')).stdout).firstbell_core_refused_requests_total);
     assert.equal((await ask('/')).code, 22);

@@ -46,9 +46,10 @@ function akamai(path, hex = HEX) {
 }
 
 let version = 0;
-function directory({ keys = [cfKey('n1', north), cfKey('both', both), pathKey('p1', HEX)] } = {}) {
+function directory({ keys = [cfKey('n1', north), cfKey('both', both), pathKey('p1', HEX)], west = [] } = {}) {
     const theirs = [cfKey('s1', south), cfKey('both', both), pathKey('p1', OTHER_HEX)];
-    return snapshot(++version, [tenant(1, 'north', ['north.example'], { keys }), tenant(2, 'south', ['south.example'], { keys: theirs })]);
+    const tenants = [tenant(1, 'north', ['north.example'], { keys }), tenant(2, 'south', ['south.example'], { keys: theirs }), tenant(3, 'west', ['west.example'], { keys: west })];
+    return snapshot(++version, tenants);
 }
 
 const load = ['ngx_http_bell_core_module', 'ngx_http_bell_signed_module', 'ngx_http_bell_status_module'].map((name) => `load_module ${modulePath(name)};`).join('\n');
@@ -87,12 +88,15 @@ const server = () => `
     location /again { internal; bell_signed films old; proxy_pass http://origin; }
     location /added { rewrite ^/added(.*) /new$1?more=1 break; bell_signed films; proxy_pass http://origin; }
     location /field { set $token $http_x_token; bell_signed field; proxy_pass http://origin; }
+    location /calm { bell_signed calm; proxy_pass http://origin; }
+    location /calmer { bell_signed calm films; proxy_pass http://origin; }
     location /figures { bell_signed off; bell_status json; }`;
 const http = () => `bell_tenant on; upstream origin { server unix:${place.path('sock/origin.sock')}; }
     log_format all '$request|$request_uri|$args|$http_referer|$http_cookie|$http_x_token|$bell_signed_status|$bell_signed_key';
     bell_signed_cache zone=signatures:1m;
     bell_signed_issuer films cloudfront;
     bell_signed_issuer ours path;
+    bell_signed_issuer calm path keyless=pass;
     bell_signed_issuer old akamai secret=a:${secretFile('akamai', HEX)} location=cookie name=hdntl host=north.example;
     bell_signed_issuer field akamai secret=a:${place.path('akamai')} location=header name=X-Token host=north.example;
     bell_signed_issuer filed cloudfront key=f1:${place.write('filed.pem', pem(filed))} host=north.example;
@@ -246,6 +250,23 @@ test('keys change with the directory: one follows the other with both valid, win
     assert.match(edge.log(), /key "bad" of tenant "north" for "cloudfront" cannot be used: its algorithm is none of "public", "hex" and "base64url"/);
 });
 
+test('keyless=pass: a tenant that has no key of the use is asked for nothing; one that has had one is', async () => {
+    const west = (path) => ask(path, { host: 'west.example' });
+    const open = await west('/calm/a');
+    assert.deepEqual([open.status, open.headers.status, open.json.url], [200, 'missing', '/calm/a']);
+    assert.deepEqual(verdict(await west(`/calm/${pathToken('/calm/', { id: 3 })}/a`)), [403, 'key']);
+    assert.deepEqual(verdict(await west('/calmer/a')), [403, 'missing'], 'of several, all have to say so');
+    assert.deepEqual(verdict(await ask('/calm/a')), [403, 'missing'], 'who has a key');
+    assert.deepEqual(verdict(await west('/several/a')), [403, 'missing'], 'where it is not said');
+    for (const key of [pathKey('w1', HEX), pathKey('w1', HEX, { until: nowSeconds() - 10 }), pathKey('w1', 'no digits')]) {
+        await publishAll({ west: [key] });
+        assert.deepEqual(verdict(await west('/calm/a')), [403, 'missing'], JSON.stringify(key));
+    }
+    await publishAll({ west: [cfKey('w2', south)] });
+    assert.equal((await west('/calm/a')).status, 200, 'a key for something else is none');
+    await publishAll();
+});
+
 test('a request without a host is nobody\'s, whatever it carries', async () => {
     for (const address of [cloudfront(filed, 'f1', '/filed'), `/several/${pathToken('/several/')}/a`, '/several/a?URISigningPackage=a.b.c&CAT=x&Signature=y']) {
         const text = await raw({ socketPath: place.path('sock/names.sock') }, `GET ${address} HTTP/1.0\r\nReferer: https://north.example${address}\r\n\r\n`);
@@ -346,6 +367,7 @@ test('what is refused at the start', async () => {
     await refused('bell_signed_issuer a path; bell_signed_issuer a path;', /there is an issuer "a" already/);
     await refused('bell_signed b;', /there is no issuer "b" above: add "bell_signed_issuer b KIND/);
     await refused('bell_signed_issuer a path colour=red;', /issuers of kind "path" have no parameter "colour=red"/);
+    await refused('bell_signed_issuer a path keyless=perhaps;', /"keyless=perhaps": requests of tenants without a key either "pass", or the issuer will "refuse" them/);
     await refused('bell_signed_issuer a path one_host=maybe;', /"one_host=maybe" of issuer "a" is not understood/);
     await refused('bell_signed_issuer a akamai algorithm=crc32;', /"algorithm=crc32" of issuer "a" is not understood/);
     await refused('bell_signed_issuer a akamai location=nose;', /"location=nose" of issuer "a" is not understood/);

@@ -58,6 +58,7 @@ describe('an id of another district', () => {
         'GET /api/v1/courses/{id}': { role: 'student', ids: [courseId] },
         'GET /api/v1/lessons/{id}': { role: 'student', ids: [lessonId] },
         'GET /media/{id}/{path}': { role: 'student', ids: [mediaId], rest: 'poster.jpg' },
+        'GET /api/v1/items/{id}/media': { role: 'student', ids: [itemId] },
         'PUT /api/v1/items/{id}/progress': { role: 'student', ids: [itemId], json: { percent: 50 } },
         'POST /api/v1/items/{id}/attempts': { role: 'student', ids: [itemId], json: { answers: {} } },
         'GET /api/v1/classes/{id}/progress': { role: 'teacher', ids: [classId] },

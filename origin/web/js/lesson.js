@@ -2,12 +2,19 @@
 import { get as getOnce } from "./api.js";
 import { announce, el, icon } from "./dom.js";
 import { clock } from "./format.js";
+import { Media } from "./media.js";
 import { contentLanguage, idFromAddress, learns, page, setCrumbs, setTitle } from "./page.js";
 import { player } from "./player.js";
 import { quiz } from "./quiz.js";
 import { assignment, reading } from "./reading.js";
 import { emptyState, previewNotice } from "./states.js";
 import { KINDS, lockedReason, statusChip } from "./status.js";
+
+/** Each item with the addresses of its files, which may end. */
+function withLinks(lesson) {
+  for (const item of lesson.items) item.links = new Media(item.id, lesson.media.expires_in_s);
+  return lesson;
+}
 
 function lockedBox(item) {
   return el("div", { class: "locked-box" }, icon("lock"), el("p", {}, lockedReason(item)));
@@ -116,7 +123,7 @@ class LessonView {
   async refresh() {
     let fresh;
     try {
-      fresh = await getOnce(`/api/v1/lessons/${this.lesson.id}`);
+      fresh = withLinks(await getOnce(`/api/v1/lessons/${this.lesson.id}`));
     } catch {
       return;
     }
@@ -150,7 +157,7 @@ function goToItem() {
 
 document.getElementById("content").addEventListener("shown", goToItem);
 page(async (me, get) => {
-  const lesson = await get(`/api/v1/lessons/${idFromAddress()}`);
+  const lesson = withLinks(await get(`/api/v1/lessons/${idFromAddress()}`));
   setTitle(lesson.title);
   setCrumbs([[learns(me) ? "My courses" : "Courses", "/courses"], [lesson.course.title, `/courses/${lesson.course.id}`], [lesson.module.title, null]]);
   if (!lesson.items.length) return emptyState("This lesson is empty", "Your teacher has not put anything here so far.", "reading");

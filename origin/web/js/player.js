@@ -13,32 +13,72 @@ const STATE_WORDS = {
   refused: () => "Progress cannot be saved here.",
 };
 
+const MEDIA_WORDS = {
+  waiting: "The rest of the video cannot be loaded just now. It goes on by itself as soon as Firstbell answers again.",
+  "signed-out": "You have been signed out. Sign in again, and the video goes on where you were.",
+  gone: "This video is not open to you any more. Load the page again to see what is.",
+};
+
 /** The player's code comes while the page is read; nothing of the video does: a class that opens a page at once would load it at once. */
 const library = () => import("/web/vendor/hls.mjs").then((module) => module.default);
 
-async function attach(video, content, startS) {
+/** A browser that plays HLS itself says only that it failed: its address may have ended, so it gets another one, and goes on where it was. */
+function attachItself(video, content, startS, media) {
+  let tries = 0;
+  const load = (seconds) => {
+    video.src = media.address(content.hls);
+    video.addEventListener("loadedmetadata", () => { video.currentTime = seconds; }, { once: true });
+    video.play()?.catch(() => {}); // a new source pauses what was told to play
+  };
+  video.addEventListener("playing", () => { tries = 0; });
+  video.addEventListener("error", async () => {
+    const seconds = video.currentTime || startS;
+    if (tries++ > 2) return void video.dispatchEvent(new CustomEvent("broken"));
+    media.refused();
+    if (!(await media.wait())) return;
+    load(seconds);
+  });
+  load(startS);
+}
+
+async function attach(video, content, startS, media) {
   const Hls = await library();
+  await media.fresh();
   if (!Hls.isSupported()) {
     if (!video.canPlayType("application/vnd.apple.mpegurl")) throw new Error("This browser plays neither MSE nor HLS.");
-    video.src = content.hls;
-    video.addEventListener("loadedmetadata", () => { video.currentTime = startS; }, { once: true });
+    attachItself(video, content, startS, media);
     return;
   }
-  const hls = new Hls({ startPosition: startS, enableWorker: false, capLevelToPlayerSize: true, maxBufferLength: 20, backBufferLength: 30 });
+  // What is named in a playlist keeps the token that the playlist had; each request has the newest one.
+  const xhrSetup = async (xhr, url) => {
+    await media.fresh();
+    xhr.open("GET", media.address(url), true);
+  };
+  const hls = new Hls({ startPosition: startS, enableWorker: false, capLevelToPlayerSize: true, maxBufferLength: 20, maxMaxBufferLength: 30, backBufferLength: 30, xhrSetup });
+  const goOn = async () => {
+    if (!(await media.wait())) return;
+    if (hls.levels.length) hls.startLoad();
+    else hls.loadSource(media.address(content.hls));
+  };
+  hls.on(Hls.Events.MANIFEST_PARSED, () => video.play()?.catch(() => {})); // a new source pauses what was told to play
   let recoveries = 0;
+  let failures = 0; // since something was loaded
+  hls.on(Hls.Events.FRAG_LOADED, () => { failures = 0; });
   hls.on(Hls.Events.ERROR, (event, data) => {
+    if (data.response?.code === 401 || data.response?.code === 403) media.refused();
     if (!data.fatal) return;
-    if (recoveries++ > 5) video.dispatchEvent(new CustomEvent("broken"));
-    else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
-    else if (!hls.levels.length) setTimeout(() => hls.loadSource(content.hls), 1000 * 2 ** recoveries);
-    else setTimeout(() => hls.startLoad(), 1000 * 2 ** recoveries);
+    const isMedia = data.type === Hls.ErrorTypes.MEDIA_ERROR;
+    if ((isMedia ? recoveries++ : failures++) > 5) video.dispatchEvent(new CustomEvent("broken"));
+    else if (isMedia) hls.recoverMediaError();
+    else setTimeout(goOn, 1000 * 2 ** failures);
   });
-  hls.loadSource(content.hls);
+  video.addEventListener("play", () => { if (media.state !== "ready") goOn(); });
+  hls.loadSource(media.address(content.hls));
   hls.attachMedia(video);
 }
 
-function addTracks(video, captions) {
-  for (const one of captions || []) video.append(el("track", { kind: "captions", srclang: one.lang, label: one.label, src: one.src }));
+function addTracks(video, captions, media) {
+  for (const one of captions || []) video.append(media.retry(el("track", { kind: "captions", srclang: one.lang, label: one.label, src: media.address(one.src) })));
 }
 
 const CAPTIONS_KEY = "firstbell.captions";
@@ -130,6 +170,21 @@ function saveState(video, item) {
   return { line, show };
 }
 
+/** Why nothing more of the video comes, and what to do, while that is so. */
+function mediaState(media) {
+  const line = el("p", { class: "notice notice-info media-state", hidden: true });
+  media.onState = (state) => {
+    line.hidden = state === "ready";
+    line.dataset.mediaState = state;
+    if (line.hidden) return void line.replaceChildren();
+    announce(MEDIA_WORDS[state]);
+    const words = el("span", {}, MEDIA_WORDS[state]);
+    if (state === "signed-out") words.append(" ", el("a", { href: `/sign-in?next=${encodeURIComponent(location.pathname)}` }, "Sign in"));
+    line.replaceChildren(icon(state === "waiting" ? "clock" : "info"), words);
+  };
+  return line;
+}
+
 const resumePoint = (item) => (item.status !== "completed" && item.position_s > 1 && item.position_s < item.content.duration_s - NEAR_END_S ? item.position_s : 0);
 
 /**
@@ -139,8 +194,9 @@ const resumePoint = (item) => (item.status !== "completed" && item.position_s > 
 export function player(item, me, onSaved) {
   const content = item.content;
   const resumeS = resumePoint(item);
-  const video = el("video", { playsinline: true, preload: "none", poster: content.poster, "aria-label": item.title });
-  addTracks(video, content.captions);
+  const media = item.links;
+  const video = el("video", { playsinline: true, preload: "none", poster: media.address(content.poster), "aria-label": item.title });
+  addTracks(video, content.captions, media);
   const { line, show } = saveState(video, item);
   const known = { userId: me.id, itemId: item.id, percent: item.percent, position_s: item.position_s };
   if (onSaved) watchProgress(video, item, new ProgressSaver(known, { onState: show, onSaved }));
@@ -151,6 +207,7 @@ export function player(item, me, onSaved) {
     notice.hidden = false;
   };
   video.addEventListener("broken", broken);
+  const stopped = mediaState(media);
 
   const words = resumeS ? `Continue at ${clock(resumeS)}` : "Play";
   const big = el("button", { class: "play-button", type: "button", "aria-label": `${words}: ${item.title}, ${spokenClock(content.duration_s)}` }, icon("play"), el("span", { "aria-hidden": "true" }, words));
@@ -165,7 +222,7 @@ export function player(item, me, onSaved) {
       big.remove();
       video.controls = true;
       video.focus();
-      attach(video, content, seconds).catch(broken);
+      attach(video, content, seconds, media).catch(broken);
     }
     video.play()?.catch(() => {}); // refused without a gesture or interrupted by a seek: the controls are there
   };
@@ -175,5 +232,5 @@ export function player(item, me, onSaved) {
 
   const tools = el("div", { class: "player-tools" }, content.captions?.length ? captionsButton(video) : null, again, line);
   const frame = el("div", { class: "player", "data-resume": resumeS }, video, big);
-  return [frame, notice, tools, transcript(content, playFrom)].filter(Boolean);
+  return [frame, notice, stopped, tools, transcript(content, playFrom)].filter(Boolean);
 }

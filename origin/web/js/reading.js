@@ -7,17 +7,17 @@ const BLOCKS = {
   heading: (block) => el("h3", {}, block.text),
   paragraph: (block) => el("p", {}, block.text),
   list: (block) => el("ul", {}, (block.items || []).map((item) => el("li", {}, item))),
-  image: (block) =>
+  image: (block, media) =>
     el(
       "figure",
       {},
-      el("img", { src: block.src, alt: block.alt || "", loading: "lazy", width: block.width || null, height: block.height || null }),
+      media.retry(el("img", { src: media.address(block.src), alt: block.alt || "", loading: "lazy", width: block.width || null, height: block.height || null })),
       block.caption ? el("figcaption", {}, block.caption) : null,
     ),
 };
 
-function blocks(content) {
-  return el("div", { class: "prose" }, (content.blocks || []).map((block) => (BLOCKS[block.type] ? BLOCKS[block.type](block) : null)));
+function blocks({ content, links }) {
+  return el("div", { class: "prose" }, (content.blocks || []).map((block) => (BLOCKS[block.type] ? BLOCKS[block.type](block, links) : null)));
 }
 
 function doneButton(item, words, onDone) {
@@ -48,12 +48,12 @@ function doneButton(item, words, onDone) {
 
 /** @param {((progress: object) => void)|null} onDone called when the server has it; null: a preview */
 export function reading(item, onDone) {
-  return [blocks(item.content), doneButton(item, { mark: "Mark as read", done: "You have read this" }, onDone)].filter(Boolean);
+  return [blocks(item), doneButton(item, { mark: "Mark as read", done: "You have read this" }, onDone)].filter(Boolean);
 }
 
 export function assignment(item, onDone) {
   const due = item.content.due_on ? el("p", { class: "notice notice-info" }, icon("clock"), el("span", {}, `Due on ${day(item.content.due_on)}`)) : null;
-  const text = blocks(item.content);
+  const text = blocks(item);
   if (due) text.prepend(due);
   return [text, doneButton(item, { mark: "Mark as done", done: "You have done this" }, onDone)].filter(Boolean);
 }
