@@ -103,7 +103,7 @@ static match match_etags(const bell_condition_request *r, bell_str name, const b
 static bool get_date(const bell_condition_request *r, bell_str name, int64_t *unix_s) {
     bell_str line, second;
 
-    return get(r, name, 0, &line) && !get(r, name, 1, &second) && r->date(line, unix_s);
+    return get(r, name, 0, &line) && !get(r, name, 1, &second) && r->date(line, r->now_s, unix_s);
 }
 
 /* Whether something of that time is new to who asks. */
@@ -184,7 +184,7 @@ bool bell_condition_takes_range(const bell_condition_request *r, const bell_vali
     if (tag.is_good) {
         return equals_strongly(tag, parse_etag(current->etag));
     }
-    if (current->modified_s == BELL_NO_TIME || current->date_s == BELL_NO_TIME || !r->date(line, &date_s)) {
+    if (current->modified_s == BELL_NO_TIME || current->date_s == BELL_NO_TIME || !r->date(line, r->now_s, &date_s)) {
         return false;
     }
     return date_s == current->modified_s && current->date_s >= BELL_CONDITION_STRONG_DATE_S &&

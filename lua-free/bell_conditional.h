@@ -22,8 +22,9 @@ typedef struct {
 typedef struct {
     const bell_fields *fields;
     bool is_read; /* GET or HEAD */
-    /* Reads an HTTP-date (RFC 9110 5.6.7); false: it is none. */
-    bool (*date)(bell_str text, int64_t *unix_s);
+    /* Reads an HTTP-date (RFC 9110 5.6.7), one with two digits for its year by the clock; false: it is none. As bell_http_date_parse() does. */
+    bool (*date)(bell_str text, int64_t now_s, int64_t *unix_s);
+    int64_t now_s; /* Unix seconds */
 } bell_condition_request;
 
 typedef enum {

@@ -4,9 +4,10 @@
 #include "fuzz.h"
 #include "tests/unit/fields.h"
 
-static bool read_date(bell_str text, int64_t *unix_s) {
+static bool read_date(bell_str text, int64_t now_s, int64_t *unix_s) {
     uint64_t v;
 
+    (void)now_s;
     if (!bell_str_to_u64(text, INT64_MAX, &v)) {
         return false;
     }
@@ -25,7 +26,7 @@ static void check_etags(const bell_validators *v, const bell_validators *other) 
     char out[1200], one[600];
     bell_str sent = {out, bell_condition_write_etags(etags, 3, out, sizeof(out))};
     const bell_fields fields = {none_but_etags, &sent};
-    const bell_condition_request request = {&fields, true, read_date};
+    const bell_condition_request request = {&fields, true, read_date, 0};
 
     fuzz_assert(sent.len <= v->etag.len + other->etag.len + 2 && memchr(out, '\n', sent.len) == NULL);
     if (bell_condition_write_etags(etags, 1, one, sizeof(one)) > 0) {
@@ -47,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bell_validators v = {200, bell_str_trim(bell_str_cut(&text, '\n')), size % 3 == 0 ? BELL_NO_TIME : 1000, 2000};
     bell_validators answer = {304, bell_str_trim(bell_str_cut(&text, '\n')), size % 2 == 0 ? BELL_NO_TIME : 1000, 3000};
     const bell_fields fields = fields_of(&text);
-    bell_condition_request request = {&fields, size % 5 != 0, read_date};
+    bell_condition_request request = {&fields, size % 5 != 0, read_date, 0};
 
     bell_condition at_cache = bell_condition_at_cache(&request, &v), at_origin = bell_condition_at_origin(&request, &v);
     fuzz_assert(at_cache != BELL_CONDITION_FAILED && at_origin != BELL_CONDITION_FORWARD);
