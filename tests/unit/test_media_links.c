@@ -124,16 +124,16 @@ static void keys_that_sign(void **state) {
         const char *what;
         const char *cells[10];
         int rows;
-        const char *kid; /* NULL: none */
+        const char *kid; /* "": none */
         bool ok;
     } rows[] = {
-        {"there is none", {NULL}, 0, NULL, true},
+        {"there is none", {NULL}, 0, "", true},
         {"the first", {"a", "hex", SECRET, "0", "t", "b", "hex", SECRET, "0", "t"}, 2, "a", true},
         {"in base64url", {"a", "base64url", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "0", "t"}, 1, "a", true},
-        {"one that does not count", {"a", "hex", SECRET, "0", "f"}, 1, NULL, false},
+        {"one that does not count", {"a", "hex", SECRET, "0", "f"}, 1, "", false},
         {"an id that no token can have", {"a.b", "hex", SECRET, "0", "t", "b", "hex", SECRET, "0", "t"}, 2, "b", true},
         {"another algorithm", {"a", "public", SECRET, "0", "t", "b", "hex", SECRET, "0", "t"}, 2, "b", true},
-        {"no digits", {"a", "hex", "zz", "0", "t"}, 1, NULL, false},
+        {"no digits", {"a", "hex", "zz", "0", "t"}, 1, "", false},
     };
 
     (void)state;
@@ -142,8 +142,7 @@ static void keys_that_sign(void **state) {
         scene s;
         set(&s);
         assert_row(open_with(&s, &l, rows[i].cells, rows[i].rows) == rows[i].ok, rows[i].what);
-        assert_row((l.key != NULL) == (rows[i].kid != NULL), rows[i].what);
-        assert_row(l.key == NULL || strcmp(l.key->id, rows[i].kid) == 0, rows[i].what);
+        assert_row(strcmp(l.key != NULL ? l.key->id : "", rows[i].kid) == 0, rows[i].what);
         fb_media_links_close(&l);
     }
 }
