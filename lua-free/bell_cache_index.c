@@ -385,7 +385,7 @@ uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t
     if (bytes > h->capacity) {
         return 0;
     }
-    while (h->free_entry == 0 || h->bytes + bytes > h->capacity) {
+    while (h->free_entry == 0 || bytes > h->capacity - h->bytes) {
         evict(h, evicted);
     }
     e = entry_at(h, h->free_entry);

@@ -259,6 +259,9 @@ static void few_entries_for_many_bytes(void **state) {
         assert_true(bell_cache_index_count(index_) <= 8);
     }
     check_whole();
+    assert_int_not_equal(put(1, 1, UINT64_MAX), 0); /* all others with bytes go: a sum of theirs would begin anew */
+    assert_true(bell_cache_index_bytes(index_) == UINT64_MAX && has(1));
+    check_whole();
     make(8, 2, 1000);
     for (uint64_t n = 0; n < 100; n++) {
         put(n, 1, 0); /* nothing but entries */
