@@ -22,7 +22,7 @@ run_file() {
     local bound=(timeout --kill-after=30 "$(time_bound "$part" "$file")")
     set +e
     case "$part $file" in
-    lint*) "${bound[@]}" auto/lint ;;
+    lint*) nice -n 10 "${bound[@]}" auto/lint ;;
     unit*) CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "build-asan/tests/$name" ;;
     valgrind*) FB_TEST_TRIES=10 CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
     fuzz-long*) run_search "$name" "$out.log" "${bound[@]}" ;;
@@ -93,9 +93,14 @@ one_test() {
 at_once() {
     case $1 in
     chaos | fresh) echo 1 ;;
-    edge | origin) echo 3 ;;
+    edge | origin | e2e) echo 3 ;;
     *) echo 2 ;;
     esac
+}
+
+# takes_room PART: lint does not, it runs behind the other parts, at a low priority, on what these leave of the processors
+takes_room() {
+    [ "$1" != lint ]
 }
 
 # longest_first: lines PART NAME FILE of one part, what is likely to take longest first, so that no core idles at the end. A file whose head asks for
@@ -123,24 +128,46 @@ run_all() {
     done
     for line in "$@"; do
         read -r part name file <<<"$line"
-        [ $most != 1 ] || make_room 1 # what runs alone is met by nothing else
+        [ $most != 1 ] || wait_for_all # what runs alone is met by nothing else
         most=$(at_once "$part")
-        make_room "$most"
+        if [ "$most" = 1 ]; then
+            wait_for_all
+        elif takes_room "$part"; then
+            make_room "$most"
+        fi
         began[$part]=${began[$part]:-$SECONDS}
         run_file "$part" "$name" "$file" &
         running+=($!)
         line_of[$!]=$line
     done
-    make_room 1
+    wait_for_all
     kill -s KILL "$ticker" 2>/dev/null || true
 }
 
-# make_room MOST: waits until fewer than so many files run
+# make_room MOST: waits until fewer than so many of the files that take room run
 make_room() {
-    while [ ${#running[@]} -ge "$1" ]; do
-        wait -n "${running[@]}" || true
-        drop_ended
+    while [ "$(room_taken)" -ge "$1" ]; do
+        wait_for_one
     done
+}
+
+room_taken() {
+    local pid taken=0
+    for pid in "${running[@]}"; do
+        ! takes_room "${line_of[$pid]%% *}" || taken=$((taken + 1))
+    done
+    echo $taken
+}
+
+wait_for_all() {
+    while [ ${#running[@]} -gt 0 ]; do
+        wait_for_one
+    done
+}
+
+wait_for_one() {
+    wait -n "${running[@]}" || true
+    drop_ended
 }
 
 drop_ended() {

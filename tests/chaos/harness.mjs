@@ -1,5 +1,4 @@
-// What the chaos tests share: chance with a seed, students who save their progress all the time, and a ledger of what was acknowledged to them.
-// FB_CHAOS_SEED=N plays the same choices again; the moments at which they strike are the machine's.
+// What the chaos tests share: students who save their progress all the time, and a ledger of what was acknowledged to them.
 
 import assert from 'node:assert/strict';
 
@@ -9,26 +8,13 @@ import { originClient, startApi } from '../lib/server-firstbell.mjs';
 import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
+export { chance } from '../lib/chance.mjs';
+
 const PAUSE_MS = 20; // after a refusal
 const ANSWER_SECONDS = 15;
 const RECOVERY_SECONDS = 60;
 
 export const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Numbers by chance: {seed, below(n), pick(list)}. The seed is printed, so that a run can be played again. */
-export function chance() {
-    const seed = Number(process.env.FB_CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
-    console.log(`# FB_CHAOS_SEED=${seed}`);
-    let state = seed >>> 0;
-    const next = () => { // mulberry32
-        state = (state + 0x6d2b79f5) >>> 0;
-        let t = Math.imul(state ^ (state >>> 15), state | 1);
-        t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-        return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-    };
-    const below = (n) => Math.floor(next() * n);
-    return { seed, below, pick: (list) => list[below(list.length)] };
-}
 
 /** A small district with the api, and `students` who are signed in. Gives {place, postgres, api, students, courseId, workers()}. */
 export async function openTown(place, { students = 8, settings = {}, under } = {}) {
