@@ -1,5 +1,6 @@
 #include "bell_akamai.h"
 
+#include "bell_hex.h"
 #include "bell_signed_text.h"
 #include "bell_url.h"
 
@@ -125,7 +126,8 @@ static bool split_token(bell_str token, attempt *a) {
     }
     a->body = (bell_str){token.p, token.len - mark.len - digits};
     a->mac_len = digits / 2;
-    return memcmp(a->body.p + a->body.len, mark.p, mark.len) == 0 && bell_signed_unhex((bell_str){token.p + token.len - digits, digits}, a->mac);
+    return memcmp(a->body.p + a->body.len, mark.p, mark.len) == 0 &&
+           bell_hex_decode((bell_str){token.p + token.len - digits, digits}, BELL_HEX_LOWER, a->mac);
 }
 
 static bool try_keys(attempt *a, const bell_str *pieces, size_t n) {
@@ -549,8 +551,8 @@ static size_t hash_grant(const bell_signed_key *key, const bell_akamai_grant *g,
 }
 
 size_t bell_akamai_sign(const bell_signed_key *key, const bell_akamai_grant *g, char *out, size_t size) {
-    static const char digits[] = "0123456789abcdef";
     unsigned char mac[BELL_SIGNED_MAC_MAX];
+    char digits[2 * BELL_SIGNED_MAC_MAX];
     bell_signed_writer w = {.p = out, .size = size};
 
     if ((g->acl.len > 0) == (g->url.len > 0) || g->expires_s <= 0 || g->starts_s < 0) {
@@ -564,9 +566,7 @@ size_t bell_akamai_sign(const bell_signed_key *key, const bell_akamai_grant *g, 
     put_text(&w, "data=", g->data, g->escape);
     size_t len = hash_grant(key, g, w, mac);
     bell_signed_put(&w, BELL_STR("~hmac="));
-    for (size_t i = 0; i < len; i++) {
-        bell_signed_put(&w, (bell_str){&digits[mac[i] >> 4], 1});
-        bell_signed_put(&w, (bell_str){&digits[mac[i] & 15], 1});
-    }
+    bell_hex_encode(mac, len, digits);
+    bell_signed_put(&w, (bell_str){digits, 2 * len});
     return len > 0 && !w.failed ? w.len : 0;
 }

@@ -1,5 +1,6 @@
 #include "bell_cache_key.h"
 
+#include "bell_hex.h"
 #include "bell_out.h"
 
 bell_cache_method bell_cache_method_of(bell_str method) {
@@ -28,23 +29,6 @@ static void put_text(bell_out *w, bell_str s) {
 
 /* ---- escapes */
 
-static int hex_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte that an escape at the start stands for; -1: none begins there. */
-static int escape_at(bell_str s) {
-    int high = s.len > 2 ? hex_of(s.p[1]) : -1, low = s.len > 2 ? hex_of(s.p[2]) : -1;
-
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
 /* RFC 3986, 2.3. */
 static bool is_unreserved(int c) {
     int low = c | 0x20;
@@ -64,7 +48,7 @@ static bool put_normal(bell_out *w, bell_str s) {
         if (escape == NULL) {
             break;
         }
-        int c = escape_at(s);
+        int c = bell_hex_escape(s);
         if (c < 0) {
             return false;
         }

@@ -1,6 +1,7 @@
 /* The ways in which claims compare text, and the parts of a URI that they compare. */
 #include "bell_cat_parts.h"
 
+#include "bell_hex.h"
 #include "bell_regex.h"
 
 #include <openssl/evp.h>
@@ -34,16 +35,12 @@ static bell_signed_reason match_regex(bell_str value, bell_str text) {
 /* ---- digests */
 
 static bool is_digest(const bell_cbor_item *want, const unsigned char *digest, size_t len) {
-    static const char digits[] = "0123456789abcdef";
     char hex[2 * EVP_MAX_MD_SIZE];
 
     if (want->type == BELL_CBOR_BYTES) {
         return bell_str_eq(want->text, (bell_str){(const char *)digest, len});
     }
-    for (size_t i = 0; i < len; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
+    bell_hex_encode(digest, len, hex);
     return bell_str_ieq(want->text, (bell_str){hex, 2 * len});
 }
 

@@ -1,5 +1,7 @@
 #include "bell_context_key.h"
 
+#include "bell_hex.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,28 +23,8 @@ bool bell_context_is_id(bell_str id) {
     return id.len > 0 && id.len <= BELL_CONTEXT_ID_BYTES;
 }
 
-static int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool read_secret(bell_str line, unsigned char out[SECRET_BYTES]) {
-    if (line.len != 2 * SECRET_BYTES) {
-        return false;
-    }
-    for (size_t i = 0; i < SECRET_BYTES; i++) {
-        int high = digit_of(line.p[2 * i]), low = digit_of(line.p[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        out[i] = (unsigned char)(high * 16 + low);
-    }
-    return true;
+    return line.len == 2 * SECRET_BYTES && bell_hex_decode(line, BELL_HEX_ANY, out);
 }
 
 static bool add_tenant(bell_context_key *k, bell_str word) {

@@ -1,6 +1,7 @@
 /* The envelope of a document: header, checksum, signature. */
 #include "bell_base64.h"
 #include "bell_directory_image.h"
+#include "bell_hex.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -112,16 +113,12 @@ static bool is_signed(const bell_directory_key *k, bell_str text, const unsigned
 /* ---- sealing */
 
 static bool sha256_hex(bell_str s, char out[HEX_BYTES + 1]) {
-    static const char hex[] = "0123456789abcdef";
     unsigned char hash[EVP_MAX_MD_SIZE];
 
     if (EVP_Digest(s.p ? s.p : "", s.len, hash, NULL, EVP_sha256(), NULL) != 1) {
         return false;
     }
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        out[2 * i] = hex[hash[i] >> 4];
-        out[2 * i + 1] = hex[hash[i] & 15];
-    }
+    bell_hex_encode(hash, SHA256_BYTES, out);
     out[HEX_BYTES] = '\0';
     return true;
 }

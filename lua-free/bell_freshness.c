@@ -220,7 +220,8 @@ bool bell_freshness_on_error(const bell_freshness_times *t, const bell_cache_req
     if (stale_s < 0) {
         return true; /* it was fresh, and validated early or because the request wished so */
     }
-    if (exam || !may_be_stale(t)) {
+    /* a failure that was stored says nothing that the one of this moment does not */
+    if (exam || !may_be_stale(t) || is_failure(t->status)) {
         return false;
     }
     window_s = larger(t->swr_s, t->sie_s);

@@ -84,7 +84,8 @@ const char *bell_freshness_verdict_name(bell_freshness_verdict verdict);
 bell_freshness_verdict bell_freshness_judge(const bell_freshness_times *t, const bell_cache_request *rq, int64_t now_s, bool exam);
 
 /* Whether what is stored may be served although the origin failed: status 0, it could not be reached or gave no whole answer (section 4.2.4), or 500,
- * 502, 503, 504 (RFC 5861, section 4; RFC 9111, section 4.3.3). Other answers of the origin are answers: false. */
+ * 502, 503, 504 (RFC 5861, section 4; RFC 9111, section 4.3.3). Other answers of the origin are answers: false. A failure that was stored is stale in
+ * the place of no other. */
 bool bell_freshness_on_error(const bell_freshness_times *t, const bell_cache_request *rq, unsigned status, int64_t now_s, bool exam);
 
 /* A soft purge: the lifetime is over now. It may be served while it is refreshed for at least swr_s more, if anything stale may be. */

@@ -1,5 +1,7 @@
 #include "bell_http.h"
 
+#include "bell_hex.h"
+
 #define METHOD_MAX_BYTES 7 /* "OPTIONS" */
 /* What a request line has beside its target: the longest method, two spaces, "HTTP/1.1" and CR. */
 #define LINE_EXTRA_BYTES (METHOD_MAX_BYTES + 2 + 8 + 1)
@@ -403,17 +405,9 @@ void bell_http_body_init(bell_http_body *b, const bell_http_request *r, uint64_t
     }
 }
 
-static int digit_value(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One more byte of a chunk's size. A size over the bound is seen at the digit that passes it, long before it could overflow. */
 static int size_step(bell_http_body *b, char c) {
-    int digit = digit_value(c);
+    int digit = bell_hex_digit(c);
 
     if (digit >= 0) {
         if (b->left_bytes > (UINT64_MAX >> 4)) {

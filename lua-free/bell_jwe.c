@@ -51,20 +51,11 @@ bool bell_jwe_takes(const bell_signed_key *key) {
     return false;
 }
 
-static const bell_signed_key *find_key(const bell_signed_keys *keys, const json_t *kid, size_t key_bytes, int64_t now_s) {
-    if (kid != NULL) {
-        return bell_signed_find(keys, bell_jws_text(kid), now_s);
-    }
-    for (size_t i = 0; i < keys->nkeys; i++) {
-        const bell_signed_key *k = keys->keys[i];
-        if (k->type == BELL_SIGNED_SECRET && k->secret_len == key_bytes && bell_signed_find(keys, (bell_str){k->id, k->id_len}, now_s) == k) {
-            return k;
-        }
-    }
-    return NULL;
+static bool fits(const bell_signed_key *key, size_t kind) {
+    return key->type == BELL_SIGNED_SECRET && key->secret_len == kinds[kind].key_bytes;
 }
 
-static bell_signed_reason read_header(const bell_signed_keys *keys, int64_t now_s, const json_t *header, const bell_signed_key **key, size_t *kind) {
+static bell_signed_reason read_header(const json_t *header, size_t *kind) {
     const json_t *kid = json_object_get(header, "kid");
     bell_str enc = bell_jws_text(json_object_get(header, "enc"));
 
@@ -77,11 +68,7 @@ static bell_signed_reason read_header(const bell_signed_keys *keys, int64_t now_
     if (*kind == KINDS || !bell_str_eq(bell_jws_text(json_object_get(header, "alg")), BELL_STR("dir"))) {
         return BELL_SIGNED_ALGORITHM;
     }
-    *key = find_key(keys, kid, kinds[*kind].key_bytes, now_s);
-    if (*key == NULL) {
-        return BELL_SIGNED_KEY;
-    }
-    return (*key)->type == BELL_SIGNED_SECRET && (*key)->secret_len == kinds[*kind].key_bytes ? BELL_SIGNED_OK : BELL_SIGNED_ALGORITHM;
+    return BELL_SIGNED_OK;
 }
 
 /* The bytes of the ciphertext are replaced by the plain ones, of which there are as many. */
@@ -98,9 +85,42 @@ static bool decrypt(const bell_signed_key *key, const EVP_CIPHER *cipher, const 
     return ok;
 }
 
-bell_signed_reason bell_jwe_open(const bell_signed_keys *keys, int64_t now_s, bell_str text, bell_signed_room *room, bell_str *plain) {
+static bell_signed_reason open_with(const bell_signed_key *key, size_t kind, const jwe *in, unsigned char *bytes, bell_str *plain) {
     unsigned char iv[IV_BYTES + 3], tag[TAG_BYTES + 3];
+    long len = bell_base64url_decode(in->ciphertext, bytes);
+
+    if (len <= 0 || bell_base64url_decode(in->iv, iv) != IV_BYTES || bell_base64url_decode(in->tag, tag) != TAG_BYTES) {
+        return BELL_SIGNED_MALFORMED;
+    }
+    ERR_set_mark();
+    bool ok = decrypt(key, kinds[kind].cipher(), in, iv, bytes, (size_t)len, tag);
+    ERR_pop_to_mark();
+    *plain = ok ? (bell_str){(char *)bytes, (size_t)len} : BELL_STR_NULL;
+    return ok ? BELL_SIGNED_OK : BELL_SIGNED_MALFORMED;
+}
+
+/* With those of the name, or without one with each that fits: while one key follows another, both could be meant. */
+static bell_signed_reason open_with_any(const bell_signed_keys *keys, int64_t now_s, const json_t *kid, size_t kind, const jwe *in,
+                                        unsigned char *bytes, bell_str *plain) {
+    bell_str id = kid != NULL ? bell_jws_text(kid) : BELL_STR_NULL;
+    bell_signed_reason reason = BELL_SIGNED_KEY;
     const bell_signed_key *key;
+    size_t i = 0;
+
+    while ((key = bell_signed_next_key(keys, id, now_s, &i)) != NULL) {
+        if (fits(key, kind)) {
+            reason = open_with(key, kind, in, bytes, plain);
+        } else if (kid != NULL && reason == BELL_SIGNED_KEY) {
+            reason = BELL_SIGNED_ALGORITHM;
+        }
+        if (reason == BELL_SIGNED_OK) {
+            break;
+        }
+    }
+    return reason;
+}
+
+bell_signed_reason bell_jwe_open(const bell_signed_keys *keys, int64_t now_s, bell_str text, bell_signed_room *room, bell_str *plain) {
     size_t kind;
     jwe in;
 
@@ -112,18 +132,10 @@ bell_signed_reason bell_jwe_open(const bell_signed_keys *keys, int64_t now_s, be
         return BELL_SIGNED_MALFORMED;
     }
     json_t *header = bell_jws_object(in.header, bytes);
-    bell_signed_reason reason = read_header(keys, now_s, header, &key, &kind);
+    bell_signed_reason reason = read_header(header, &kind);
+    if (reason == BELL_SIGNED_OK) {
+        reason = open_with_any(keys, now_s, json_object_get(header, "kid"), kind, &in, bytes, plain);
+    }
     json_decref(header);
-    if (reason != BELL_SIGNED_OK) {
-        return reason;
-    }
-    long len = bell_base64url_decode(in.ciphertext, bytes);
-    if (len <= 0 || bell_base64url_decode(in.iv, iv) != IV_BYTES || bell_base64url_decode(in.tag, tag) != TAG_BYTES) {
-        return BELL_SIGNED_MALFORMED;
-    }
-    ERR_set_mark();
-    bool ok = decrypt(key, kinds[kind].cipher(), &in, iv, bytes, (size_t)len, tag);
-    ERR_pop_to_mark();
-    *plain = ok ? (bell_str){(char *)bytes, (size_t)len} : BELL_STR_NULL;
-    return ok ? BELL_SIGNED_OK : BELL_SIGNED_MALFORMED;
+    return reason;
 }

@@ -14,7 +14,7 @@ bool bell_jwe_is_one(bell_str text);
 /* Whether it is a secret of a length that one of these encryptions has. */
 bool bell_jwe_takes(const bell_signed_key *key);
 
-/* The keys are secrets of 16, 24 or 32 bytes, kept for this and nothing else; the one that "kid" names, or without it the first that fits, is taken.
+/* The keys are secrets of 16, 24 or 32 bytes, kept for this and nothing else; that which "kid" names, or without it each that fits, is tried.
  * OK: *plain is in the room. ALGORITHM: another way of encryption, or not that of the key; KEY: none of them; MALFORMED: the rest. */
 bell_signed_reason bell_jwe_open(const bell_signed_keys *keys, int64_t now_s, bell_str text, bell_signed_room *room, bell_str *plain)
     __attribute__((warn_unused_result));

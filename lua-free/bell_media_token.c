@@ -1,6 +1,7 @@
 #include "bell_media_token.h"
 
 #include "bell_google_form.h"
+#include "bell_hex.h"
 #include "bell_signed_text.h"
 #include "bell_url.h"
 
@@ -48,7 +49,7 @@ typedef struct {
 static bool read_mac(bell_str value, token *t) {
     t->alg = value.len == 40 ? BELL_SIGNED_HMAC_SHA1 : BELL_SIGNED_HMAC_SHA256;
     t->signature_len = value.len / 2;
-    return (value.len == 40 || value.len == 64) && bell_signed_unhex(value, t->signature);
+    return (value.len == 40 || value.len == 64) && bell_hex_decode(value, BELL_HEX_LOWER, t->signature);
 }
 
 static bool read_ed25519(bell_str value, token *t) {

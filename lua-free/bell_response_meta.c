@@ -62,7 +62,8 @@ static void set_cookie_line(bell_response_meta *m, bell_str value) {
 
 static void vary_line(bell_response_meta *m, bell_str value) {
     while (value.len > 0) {
-        m->vary_any = m->vary_any || bell_str_eq(bell_str_trim(bell_str_cut(&value, ',')), BELL_STR("*"));
+        bell_str name = bell_str_trim(bell_str_cut(&value, ','));
+        m->vary_any = m->vary_any || bell_str_eq(name, BELL_STR("*"));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "bell_secure_link.h"
 
 #include "bell_base64.h"
+#include "bell_hex.h"
 
 #include <openssl/evp.h>
 
@@ -60,25 +61,8 @@ bell_signed_reason bell_secure_link_check(const bell_signed_call *call, const be
     return options->has_expires && r->now_s >= out->expires_s ? BELL_SIGNED_EXPIRED : BELL_SIGNED_OK;
 }
 
-static int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool read_hex(bell_str text, unsigned char out[HASH_BYTES]) {
-    for (size_t i = 0; text.len == HEX_CHARS && i < HASH_BYTES; i++) {
-        int high = digit_of(text.p[2 * i]), low = digit_of(text.p[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        out[i] = (unsigned char)(high * 16 + low);
-    }
-    return text.len == HEX_CHARS;
+    return text.len == HEX_CHARS && bell_hex_decode(text, BELL_HEX_ANY, out);
 }
 
 /* Puts "/PREFIX/" and LINK together. */

@@ -6,6 +6,11 @@
 
 #define TRIES 1000 /* each that fails says that somebody else has added to the set */
 #define TURN  ((uint64_t)1 << 32)
+#define BITS  (((uint64_t)1 << BELL_SEEN_WAYS) - 1)
+#define SHARE 8 /* places of a group in a set, of those that are free */
+
+/* of `whose` */
+#define YIELDS ((uint32_t)1 << 31)
 
 typedef struct {
     uint64_t nsets;
@@ -17,7 +22,7 @@ typedef struct {
     bell_seen_name name;
     int64_t expires_s;
     uint32_t owner; /* the process that writes to it; 0: nobody */
-    uint32_t yields;
+    uint32_t whose; /* the group, and YIELDS */
 } place;
 
 /* state: a bit for each place that counts, and above them how often that has changed. Whoever changes a bit has the place. */
@@ -28,9 +33,8 @@ typedef struct {
 } set;
 
 typedef struct {
-    bell_seen_name name;
-    int64_t expires_s, now_s;
-    bool yields;
+    const bell_seen_thing *thing;
+    int64_t now_s;
     uint32_t self;
 } use;
 
@@ -104,6 +108,28 @@ static bool is_there(const set *at, uint64_t state, bell_seen_name name) {
     return false;
 }
 
+static bool is_over(const place *p, int64_t now_s) {
+    return now_s - BELL_SEEN_MARGIN_S >= __atomic_load_n(&p->expires_s, __ATOMIC_RELAXED);
+}
+
+/* Whether its group has not more than its share of the set. */
+static bool has_share(const set *at, uint64_t state, const use *u) {
+    unsigned taken = 0, own = 0, known = (unsigned)__builtin_popcountll(state & BITS);
+
+    if (u->thing->group == 0 || known < SHARE * (BELL_SEEN_WAYS - known)) {
+        return true; /* were they all its own */
+    }
+    for (size_t way = 0; way < BELL_SEEN_WAYS; way++) {
+        const place *p = &at->places[way];
+        uint32_t whose = __atomic_load_n(&p->whose, __ATOMIC_RELAXED);
+        if (counts(state, way) && !is_over(p, u->now_s) && (u->thing->yields || (whose & YIELDS) == 0)) {
+            taken++;
+            own += (whose & ~YIELDS) == u->thing->group;
+        }
+    }
+    return own < SHARE * (BELL_SEEN_WAYS - taken);
+}
+
 /* Where it may go, none of the bits in `busy`: an empty place, or what is over, or what yields to it; BELL_SEEN_WAYS: nowhere. */
 static size_t choose(const set *at, uint64_t state, const use *u, uint32_t busy) {
     size_t best = BELL_SEEN_WAYS;
@@ -114,11 +140,11 @@ static size_t choose(const set *at, uint64_t state, const use *u, uint32_t busy)
         if ((busy >> way & 1) != 0) {
             continue;
         }
-        int64_t expires_s = __atomic_load_n(&p->expires_s, __ATOMIC_RELAXED);
-        if (!counts(state, way) || u->now_s - BELL_SEEN_MARGIN_S >= expires_s) {
+        if (!counts(state, way) || is_over(p, u->now_s)) {
             return way;
         }
-        if (!u->yields && __atomic_load_n(&p->yields, __ATOMIC_RELAXED) != 0 && expires_s < soonest) {
+        int64_t expires_s = __atomic_load_n(&p->expires_s, __ATOMIC_RELAXED);
+        if (!u->thing->yields && (__atomic_load_n(&p->whose, __ATOMIC_RELAXED) & YIELDS) != 0 && expires_s < soonest) {
             best = way;
             soonest = expires_s;
         }
@@ -145,10 +171,10 @@ static bool add(set *at, uint64_t state, size_t way, const use *u) {
         return false;
     }
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&p->name.words[0], u->name.words[0], __ATOMIC_RELAXED);
-    __atomic_store_n(&p->name.words[1], u->name.words[1], __ATOMIC_RELAXED);
-    __atomic_store_n(&p->expires_s, u->expires_s, __ATOMIC_RELAXED);
-    __atomic_store_n(&p->yields, u->yields, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->name.words[0], u->thing->name.words[0], __ATOMIC_RELAXED);
+    __atomic_store_n(&p->name.words[1], u->thing->name.words[1], __ATOMIC_RELAXED);
+    __atomic_store_n(&p->expires_s, u->thing->expires_s, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->whose, (u->thing->group & ~YIELDS) | (u->thing->yields ? YIELDS : 0), __ATOMIC_RELAXED);
     return change(at, &state, way);
 }
 
@@ -158,8 +184,12 @@ static bool look(set *at, const use *u, bell_seen_answer *answer) {
     uint32_t busy = 0;
     size_t way;
 
-    if (is_there(at, state, u->name)) {
+    if (is_there(at, state, u->thing->name)) {
         *answer = BELL_SEEN_AGAIN;
+        return is_still(at, state);
+    }
+    if (!has_share(at, state, u)) {
+        *answer = BELL_SEEN_FULL;
         return is_still(at, state);
     }
     while ((way = choose(at, state, u, busy)) < BELL_SEEN_WAYS && !claim(&at->places[way], u->self)) {
@@ -175,9 +205,9 @@ static bool look(set *at, const use *u, bell_seen_answer *answer) {
     return added;
 }
 
-bell_seen_answer bell_seen_use(void *memory, uint32_t self, bell_seen_name name, int64_t expires_s, bool yields, int64_t now_s) {
-    const use u = {.name = name, .expires_s = expires_s, .now_s = now_s, .yields = yields, .self = self};
-    set *at = set_of(memory, name);
+bell_seen_answer bell_seen_use(void *memory, uint32_t self, const bell_seen_thing *thing, int64_t now_s) {
+    const use u = {.thing = thing, .now_s = now_s, .self = self};
+    set *at = set_of(memory, thing->name);
     bell_seen_answer answer;
 
     for (unsigned i = 0; i < TRIES; i++) {

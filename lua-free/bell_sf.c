@@ -1,5 +1,7 @@
 #include "bell_sf.h"
 
+#include "bell_hex.h"
+
 #define INTEGER_DIGITS_MAX 15
 #define INTEGER_MAX        INT64_C(999999999999999)
 #define WHOLE_DIGITS_MAX   12 /* of a decimal, before the point */
@@ -175,13 +177,9 @@ static bool read_date(bell_sf *r, bell_sf_value *v) {
     return true;
 }
 
-static int hex_digit(char c) {
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One byte of a display string: 0 to 255; -1: there is none, or it is malformed. */
 static int display_byte(bell_sf *r) {
-    int high, low;
+    unsigned char byte;
 
     if (ended(r) || !is_printable(*r->p) || *r->p == '"') {
         return -1;
@@ -189,11 +187,11 @@ static int display_byte(bell_sf *r) {
     if (*r->p != '%') {
         return *r->p++;
     }
-    if (r->end - r->p < 3 || (high = hex_digit(r->p[1])) < 0 || (low = hex_digit(r->p[2])) < 0) {
+    if (r->end - r->p < 3 || !bell_hex_decode((bell_str){r->p + 1, 2}, BELL_HEX_LOWER, &byte)) {
         return -1;
     }
     r->p += 3;
-    return high * 16 + low;
+    return byte;
 }
 
 /* One character of it, in as many bytes as the first says. */

@@ -1,5 +1,7 @@
 #include "bell_signed.h"
 
+#include "bell_hex.h"
+
 #include <arpa/inet.h>
 
 const char *bell_signed_reason_name(bell_signed_reason r) {
@@ -113,16 +115,6 @@ char *bell_signed_take(bell_signed_room *room, size_t bytes) {
 
 /* ---- targets */
 
-static int hex_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 typedef enum { PLAIN, SEPARATOR, DOT, PARAMETER, FORBIDDEN, ESCAPE } byte_class;
 
 /* Of bytes as they stand; most are plain, and a path is made of few others. */
@@ -137,19 +129,19 @@ static const unsigned char classes[256] = {
 
 /* The class of an escape, decoded once. A backslash that is escaped is a byte of a name to nginx, and a separator to some that stand behind it. */
 static byte_class class_of_escape(bell_str rest) {
-    int high = rest.len > 2 ? hex_of(rest.p[1]) : -1, low = rest.len > 2 ? hex_of(rest.p[2]) : -1;
+    int byte = bell_hex_escape(rest);
 
-    if (high < 0 || low < 0) {
+    if (byte < 0) {
         return FORBIDDEN;
     }
-    switch (high * 16 + low) {
+    switch (byte) {
     case '\\':
         return SEPARATOR;
     case '#':
     case '%':
         return PLAIN;
     default:
-        return classes[high * 16 + low];
+        return classes[byte];
     }
 }
 

@@ -1,6 +1,7 @@
 #include "bell_signed_key.h"
 
 #include "bell_base64.h"
+#include "bell_hex.h"
 #include "bell_jwk.h"
 
 #include <openssl/bio.h>
@@ -208,29 +209,9 @@ bell_signed_key *bell_signed_key_public(bell_str id, bell_str material, const ch
 
 /* ---- secrets */
 
-static int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* -1: malformed, or too long. */
 static long read_hex(bell_str text, unsigned char out[BELL_SIGNED_SECRET_MAX]) {
-    if (text.len % 2 != 0 || text.len / 2 > BELL_SIGNED_SECRET_MAX) {
-        return -1;
-    }
-    for (size_t i = 0; i < text.len / 2; i++) {
-        int high = digit_of(text.p[2 * i]), low = digit_of(text.p[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return -1;
-        }
-        out[i] = (unsigned char)(high * 16 + low);
-    }
-    return (long)(text.len / 2);
+    return text.len <= 2 * BELL_SIGNED_SECRET_MAX && bell_hex_decode(text, BELL_HEX_ANY, out) ? (long)(text.len / 2) : -1;
 }
 
 static long read_secret(bell_str text, bool hex, unsigned char out[BELL_SIGNED_SECRET_MAX]) {

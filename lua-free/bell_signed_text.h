@@ -1,13 +1,10 @@
-/* Small parts of the verifiers whose tokens are lists of fields: digits, values that are shown to others, and text made of pieces. */
+/* Small parts of the verifiers whose tokens are lists of fields: values that are shown to others, and text made of pieces. */
 #ifndef BELL_SIGNED_TEXT_H
 #define BELL_SIGNED_TEXT_H
 
 #include "bell_str.h"
 
 #pragma GCC visibility push(hidden)
-
-/* Pairs of hexadecimal digits in lower case, the one form that signers write: half as many bytes to out. False for anything else. */
-bool bell_signed_unhex(bell_str digits, unsigned char *out);
 
 /* Whether a value may be shown in a log or sent in a field: UTF-8 without control bytes. */
 bool bell_signed_is_text(bell_str value);

@@ -1,6 +1,7 @@
 #include "bell_uri_claims.h"
 
 #include "bell_base64.h"
+#include "bell_hex.h"
 #include "bell_jwe.h"
 #include "bell_jws.h"
 #include "bell_jwt.h"
@@ -159,16 +160,6 @@ static bell_signed_reason check_address(const bell_signed_call *call, const bell
 
 /* ---- which URI */
 
-static int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Base64url as in RFC 6920; as drafts of the RFC and some issuers write it, also padded, in the other alphabet, or in 64 hexadecimal digits. */
 static bool read_hash(bell_str text, unsigned char out[HASH_BYTES]) {
     char plain[BELL_BASE64URL_LEN(HASH_BYTES)];
@@ -180,14 +171,7 @@ static bool read_hash(bell_str text, unsigned char out[HASH_BYTES]) {
         }
         return bell_base64url_decode((bell_str){plain, sizeof(plain)}, out) == HASH_BYTES;
     }
-    for (size_t i = 0; text.len == 2 * HASH_BYTES && i < HASH_BYTES; i++) {
-        int high = digit_of(text.p[2 * i]), low = digit_of(text.p[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        out[i] = (unsigned char)(high * 16 + low);
-    }
-    return text.len == 2 * HASH_BYTES;
+    return text.len == 2 * HASH_BYTES && bell_hex_decode(text, BELL_HEX_ANY, out);
 }
 
 /* The name of an algorithm that stands in front, if any: there is but one. */

@@ -1,21 +1,12 @@
 #include "bell_url.h"
 
-#define PLAIN_PATH_MAX_BYTES 255
+#include "bell_hex.h"
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#define PLAIN_PATH_MAX_BYTES 255
 
 /* The byte that begins at s->p, which moves past it; -1 for a bad escape or a NUL. */
 static int next_byte(bell_str *s, bool form) {
     char c = s->p[0];
-    int high, low;
 
     if (c != '%') {
         s->p++;
@@ -28,11 +19,10 @@ static int next_byte(bell_str *s, bool form) {
     if (s->len < 3) {
         return -1;
     }
-    high = hex_value(s->p[1]);
-    low = hex_value(s->p[2]);
+    int byte = bell_hex_escape(*s);
     s->p += 3;
     s->len -= 3;
-    return high < 0 || low < 0 || (high | low) == 0 ? -1 : high << 4 | low;
+    return byte == 0 ? -1 : byte;
 }
 
 long bell_url_decode(bell_str s, bool form, char *out) {

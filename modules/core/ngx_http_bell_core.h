@@ -72,9 +72,9 @@ typedef struct {
 
     /*
      * Since version 5.  Of the module that takes signed addresses: whom the
-     * token is for that let the request in, which kind of issuer has made it,
-     * and that one's name; empty: there was none, or it names nobody.  They
-     * live as long as the request.
+     * token is for that let the request in, empty when it names nobody; which
+     * kind of issuer has made it, and that one's name, empty when there was
+     * none.  They live as long as the request.
      */
 
     ngx_str_t      token_subject;

@@ -17,6 +17,9 @@
 
 #define NGX_HTTP_BELL_SIGNED_FILE_MAX  16384
 
+/* behind its end, for a clock that is set back */
+#define NGX_HTTP_BELL_SIGNED_ENDED_S   3600
+
 
 static ngx_int_t ngx_http_bell_signed_file(ngx_conf_t *cf, ngx_str_t *path,
     ngx_uint_t secret, ngx_str_t *text);
@@ -411,6 +414,14 @@ ngx_http_bell_signed_read(ngx_http_bell_signed_issuer_t *issuer,
         }
 
         t->has_keys = 1;
+
+        /* it stays in the directory, and takes no place of one that counts */
+
+        if (key.until_s
+            && ngx_time() - key.until_s >= NGX_HTTP_BELL_SIGNED_ENDED_S)
+        {
+            continue;
+        }
 
         why = "the issuer has 32 keys already";
         made = keys->nkeys < BELL_SIGNED_KEYS_MAX

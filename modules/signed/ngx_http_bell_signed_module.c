@@ -412,7 +412,7 @@ ngx_http_bell_signed_tell(ngx_http_request_t *r,
     ngx_str_null(&bctx->token_kind);
     ngx_str_null(&bctx->token_issuer);
 
-    if (ctx->reason == BELL_SIGNED_OK && ctx->subject.len) {
+    if (ctx->reason == BELL_SIGNED_OK) {
         bctx->token_subject = ctx->subject;
         bctx->token_kind.data = (u_char *) ctx->issuer->kind->name;
         bctx->token_kind.len = ngx_strlen(ctx->issuer->kind->name);

@@ -84,6 +84,7 @@ ngx_http_bell_signed_used(ngx_http_bell_signed_verify_t *verify,
 {
     ngx_uint_t                         i;
     bell_seen_name                     name;
+    bell_seen_thing                    thing;
     ngx_http_bell_signed_ctx_t        *ctx;
     ngx_http_bell_signed_used_t       *used;
     ngx_http_bell_signed_main_conf_t  *smcf;
@@ -114,9 +115,16 @@ ngx_http_bell_signed_used(ngx_http_bell_signed_verify_t *verify,
         return NULL;
     }
 
+    /* without a directory nobody shares the memory */
+
+    thing.name = name;
+    thing.group = verify->tenant_id;
+    thing.expires_s = use->expires_s;
+    thing.yields = !use->once;
+
     used->name = name;
-    used->answer = bell_seen_use(smcf->replay->memory, ngx_pid, name,
-                                 use->expires_s, !use->once, ngx_time());
+    used->answer = bell_seen_use(smcf->replay->memory, ngx_pid, &thing,
+                                 ngx_time());
 
     if (used->answer == BELL_SEEN_FULL) {
         smcf->core->count(smcf->forgotten, 1);

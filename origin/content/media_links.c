@@ -7,7 +7,8 @@
 #include "origin/server/log.h"
 #include "origin/server/worker.h"
 
-#define QUIET_S 10 /* between two lines of the log about keys */
+#define QUIET_S 10 /* between two lines of the log about a tenant's keys */
+#define SAYING  64 /* lines in that time at most: tenants share them */
 
 /* $1 tenant, $2 seconds until every edge has a key, $3 seconds that a token is for. Those that do not count come too: a tenant that has any wants its
  * addresses signed. from_at lets an operator say when a key begins; added_at is what nobody has to think of. */
@@ -32,12 +33,12 @@ void fb_media_links_ask(fb_job *job) {
                 fb_text_i64(job, s->media_link_lifetime_s));
 }
 
-/* As edges read it (modules/signed). NULL: *why is half a sentence. */
-static bell_signed_key *key_of(const PGresult *keys, int row, const char **why) {
+/* As edges read it (modules/signed). NULL: *why is half a sentence. PostgreSQL says what counts by its clock; by ours it may have ended. */
+static bell_signed_key *key_of(const PGresult *keys, int row, bool lasts, const char **why) {
     bell_str kid = fb_col(keys, row, KID), alg = fb_col(keys, row, ALG);
     bool hex = bell_str_eq(alg, BELL_STR("hex"));
 
-    if (PQgetvalue(keys, row, COUNTS)[0] != 't') {
+    if (PQgetvalue(keys, row, COUNTS)[0] != 't' || !lasts) {
         *why = "its time is over, or has not begun";
         return NULL;
     }
@@ -54,10 +55,11 @@ static bell_signed_key *key_of(const PGresult *keys, int row, const char **why) 
 
 /* At the bell a whole district asks. */
 static void tell(const fb_job *job, int64_t now_s, const char *kid, const char *why) {
-    static int64_t said_s;
+    static int64_t said[SAYING];
+    int64_t *said_s = &said[(uint32_t)job->tenant_id % SAYING];
 
-    if (said_s == 0 || now_s < said_s || now_s - said_s >= QUIET_S) {
-        said_s = now_s;
+    if (*said_s == 0 || now_s < *said_s || now_s - *said_s >= QUIET_S) {
+        *said_s = now_s;
         fb_log(
             FB_LOG_ERROR,
             "request %s: no key of tenant %d can sign addresses of media; \"%s\": %s; `firstbell tenant key list` shows them, `tenant key add --use "
@@ -72,8 +74,8 @@ bool fb_media_links_open(fb_media_links *l, fb_job *job, const PGresult *keys) {
     memset(l, 0, sizeof(*l));
     l->now_s = (int64_t)time(NULL);
     for (int row = 0; l->key == NULL && row < PQntuples(keys); row++) {
-        l->key = key_of(keys, row, &why);
         l->token.until_s = bell_hls_until(l->now_s, job->worker->settings->media_link_lifetime_s, fb_col_i64(keys, row, UNTIL));
+        l->key = key_of(keys, row, l->token.until_s > l->now_s, &why);
     }
     if (l->key == NULL) {
         if (PQntuples(keys) > 0) {

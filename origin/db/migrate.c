@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bell_str.h"
+#include "bell_hex.h"
 #include "origin/db/pg.h"
 #include "origin/server/commands.h"
 
@@ -44,9 +44,8 @@ static bool hash_text(migration *f) {
     if (!EVP_Digest(f->text, f->len, digest, &len, EVP_sha256(), NULL) || len * 2 != SHA256_HEX) {
         return false;
     }
-    for (unsigned i = 0; i < len; i++) {
-        snprintf(f->sha256 + 2 * i, 3, "%02x", digest[i]);
-    }
+    bell_hex_encode(digest, len, f->sha256);
+    f->sha256[SHA256_HEX] = '\0';
     return true;
 }
 

@@ -102,7 +102,12 @@ static bool is_connected(fb_directory_publisher *p) {
     snprintf(text, sizeof text, "SET statement_timeout = '%lds'", p->settings->jobs_statement_timeout_s);
     bool ok = run(p, text, 0, NULL) && run(p, "SET lock_timeout = '20s'", 0, NULL) && run(p, "LISTEN firstbell_directory", 0, NULL);
     snprintf(text, sizeof text, "%ld", p->settings->session_ttl_s);
-    return ok && run(p, "SELECT directory_session_ttl_is($1::integer)", 1, (const char *const[]){text});
+    if (!ok || !run(p, "SELECT directory_session_ttl_is($1::integer)", 1, (const char *const[]){text})) {
+        PQfinish(p->c); /* one that does not listen would be waited for without an end */
+        p->c = NULL;
+        return false;
+    }
+    return true;
 }
 
 /* 1 taken, 0 somebody else's, -1 failed. */

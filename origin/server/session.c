@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "bell_hex.h"
 #include "origin/server/log.h"
 #include "origin/server/reply.h"
 #include "origin/server/worker.h"
@@ -50,16 +51,12 @@ void fb_session_read(fb_job *job) {
 }
 
 bool fb_session_new_sid(char sid[BELL_TOKEN_SID_BYTES + 1]) {
-    static const char hex[] = "0123456789abcdef";
     unsigned char random[BELL_TOKEN_SID_BYTES / 2];
 
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return false;
     }
-    for (size_t i = 0; i < sizeof(random); i++) {
-        sid[2 * i] = hex[random[i] >> 4];
-        sid[2 * i + 1] = hex[random[i] & 15];
-    }
+    bell_hex_encode(random, sizeof(random), sid);
     sid[BELL_TOKEN_SID_BYTES] = '\0';
     return true;
 }

@@ -9,7 +9,7 @@ import { Client } from '../lib/client.mjs';
 import { newPlace } from '../lib/place.mjs';
 import { mustFirstbell } from '../lib/server-firstbell.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { checkPage, open, openBrowser, openPage, shown, signIn, until } from './browser.mjs';
+import { CHROMEBOOK, checkPage, open, openBrowser, openPage, PHONE, shown, signIn, until } from './browser.mjs';
 import { openStack, password } from './stack.mjs';
 
 const PATIENTLY = { seconds: 60 };
@@ -44,6 +44,17 @@ const ended = () => document.querySelector('video').ended;
 const newClient = () => new Client({ port: stack.port, ca: stack.ca });
 const bare = (path) => path.replace(/bell-token=[^/]*\//, '');
 const mediaState = (state) => page.locator(`.media-state[data-media-state=${state}]`);
+
+/** The page as it is now on a phone and a Chromebook, light and dark. */
+async function checkLooks(name) {
+    for (const viewport of [PHONE, CHROMEBOOK]) {
+        await page.setViewportSize(viewport);
+        for (const colorScheme of ['dark', 'light']) {
+            await page.emulateMedia({ colorScheme });
+            await checkPage(page, name, colorScheme);
+        }
+    }
+}
 
 async function startToPlay() {
     asked.length = 0;
@@ -131,7 +142,7 @@ test('Firstbell away when the address has ended: the page says so, and goes on b
     await page.evaluate(() => void document.querySelector('video').play().catch(() => {}));
     await mediaState('waiting').waitFor({ timeout: 120_000 });
     assert.match(await mediaState('waiting').textContent(), /It goes on by itself as soon as Firstbell answers again\./);
-    await checkPage(page, 'lesson-media-waiting');
+    await checkLooks('lesson-media-waiting');
     await stack.startApi();
     await page.locator('.media-state').waitFor({ state: 'hidden', timeout: 180_000 });
     await page.evaluate(() => (document.querySelector('video').playbackRate = 3));
@@ -146,7 +157,7 @@ test('whoever has been signed out is told, and goes on after signing in again', 
     await mediaState('signed-out').waitFor({ timeout: 120_000 });
     assert.match(await mediaState('signed-out').textContent(), /You have been signed out\. Sign in again, and the video goes on where you were\./);
     assert.equal(await mediaState('signed-out').locator('a').getAttribute('href'), `/sign-in?next=${encodeURIComponent(`/lessons/${stack.ids.lesson}`)}`);
-    await checkPage(page, 'lesson-media-signed-out');
+    await checkLooks('lesson-media-signed-out');
 
     const other = await page.context().newPage(); // another tab
     await other.goto('/sign-in');

@@ -119,6 +119,16 @@ test('keys of a tenant that open: its own alone, and they change without a reloa
     });
     assert.deepEqual(await ask('theirs', { cdniip: await of(next, 'o2') }), [200, 'ok', undefined]);
     assert.deepEqual(await ask('theirs', { cdniip: await of(own, 'o1') }), [403, 'key', undefined]);
+    const [first, second] = [randomBytes(16), randomBytes(16)];
+    publish(place, directory([opening('o4', first), opening('o5', second)]));
+    seen.clear();
+    await waitFor('every worker to have the next ones', async () => {
+        const { headers } = await edge.ask('north.example', '/open');
+        if (headers.version === String(version)) seen.add(headers.worker);
+        return seen.size === 2;
+    });
+    for (const key of [first, second]) assert.deepEqual(await ask('theirs', { cdniip: await of(key) }), [200, 'ok', undefined], 'no key is named, and one follows the other');
+    assert.deepEqual(await ask('theirs', { cdniip: await of(own) }), [403, 'malformed', undefined]);
     assert.match(edge.log(), /key "short" of tenant "north" for "opening" cannot be used: expected 16, 24 or 32 bytes/);
     assert.doesNotMatch(edge.log(), /URISigningPackage=/);
 });

@@ -290,6 +290,9 @@ test('when there is no room, what counts once is refused, counted and told; what
     assert.ok(told.length > 0 && told.every((line) => !/CAT=|request:/.test(line)), told[0]);
     const noticed = await until([[REPLAY, NOTICED]], ({ headers }) => headers.use !== 'first');
     assert.deepEqual([verdict(noticed.answer), noticed.answer.headers.use], [GOOD, 'unknown']);
+    // of one district there is more than all the room, and others find some
+    for (let i = 0; i < 2 * places; i += 32) await Promise.all(Array.from({ length: 32 }, () => use([])));
+    for (let i = 0; i < 3; i++) assert.deepEqual(verdict(await ask(`/a?CAT=${token()}`, { host: 'south.example' })), GOOD);
     assert.doesNotMatch(edge.log(), /CAT=/);
 });
 

@@ -267,6 +267,15 @@ test('keyless=pass: a tenant that has no key of the use is asked for nothing; on
     await publishAll();
 });
 
+test('keys that have ended take no place of one that counts, however many have gone before it', async () => {
+    const ended = Array.from({ length: 40 }, (_, i) => pathKey(`a${i}`, HEX, { until: nowSeconds() - 86400 }));
+    await publishAll({ keys: [...ended, pathKey('z1', OTHER_HEX)] });
+    const target = (kid, hex) => `/several/${pathToken('/several/', { kid, hex })}/a`;
+    assert.deepEqual(verdict(await ask(target('z1', OTHER_HEX))), [200, 'ok']);
+    assert.deepEqual(verdict(await ask(target('a1', HEX))), [403, 'key']);
+    await publishAll();
+});
+
 test('a request without a host is nobody\'s, whatever it carries', async () => {
     for (const address of [cloudfront(filed, 'f1', '/filed'), `/several/${pathToken('/several/')}/a`, '/several/a?URISigningPackage=a.b.c&CAT=x&Signature=y']) {
         const text = await raw({ socketPath: place.path('sock/names.sock') }, `GET ${address} HTTP/1.0\r\nReferer: https://north.example${address}\r\n\r\n`);

@@ -24,7 +24,7 @@ let items;
 let me;
 
 before(async () => {
-    school = await openSchool(place, { settings: { media_link_lifetime_s: LIFETIME, media_key_settle_s: SETTLE } });
+    school = await openSchool(place, { settings: { media_link_lifetime_s: LIFETIME, media_key_settle_s: SETTLE, workers: 1 } });
     await addSchool(place, 'other', 'other.localhost');
     student = await school.signIn('student.demo');
     items = await itemsByTitle(student, school.courseId);
@@ -185,6 +185,13 @@ test('where there are keys and none can sign, that is said, and the lesson is re
     assert.match(lesson.items[0].content.hls, /^\/media\/\d+\/master\.m3u8$/);
     await waitFor('the line in the log', () => /no key of tenant 1 can sign addresses of media; "m7": its time is over, or has not begun/.test(place.read('log/error.log')));
     assert.ok(!place.read('log/error.log').includes(secrets.m7.toString('hex')));
+    // what is wrong with one district's is not hidden by another's
+    await mustFirstbell(place, ['tenant', 'key', 'add', '--tenant', 'other', '--use', 'path', '--alg', 'hex', '--file', place.path('keys/m7.key'), '--until', '2026-01-01T00:00:00Z', 'm8']);
+    const other = await school.signIn('student.demo', 2);
+    const theirs = await sql("SELECT min(id) FROM items WHERE tenant_id = 2 AND kind = 1");
+    assert.equal((await media(student)).status, 503);
+    assert.equal((await other.get(`/api/v1/items/${theirs}/media`)).status, 503);
+    await waitFor('the line about the other one', () => /no key of tenant 2 can sign addresses of media; "m8"/.test(place.read('log/error.log')));
     await removeKeys();
 });
 

@@ -207,6 +207,21 @@ static void when_the_origin_fails(void **state) {
     }
 }
 
+/* status-503-stale: what was a failure itself is of no use when it is stale. */
+static void when_what_is_stored_failed(void **state) {
+    static const unsigned statuses[] = {500, 502, 503, 504};
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(statuses); i++) {
+        bell_response_meta m = response(statuses[i], "Cache-Control: max-age=2, stale-if-error=60");
+        bell_freshness_times t = bell_freshness_compute(&m, &generous);
+
+        assert_true(bell_freshness_on_error(&t, NULL, statuses[i], NOW_S + 1, false)); /* it is still fresh */
+        assert_false(bell_freshness_on_error(&t, NULL, statuses[i], NOW_S + 5, false));
+        assert_false(bell_freshness_on_error(&t, NULL, 0, NOW_S + 5, false));
+    }
+}
+
 static void purged(void **state) {
     bell_freshness_times t = stored("Cache-Control: max-age=100, stale-while-revalidate=5", &generous), kept = t;
 
@@ -355,9 +370,16 @@ static void early_refresh_grows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_the_response), cmocka_unit_test(by_the_request),        cmocka_unit_test(nothing_stored),
-        cmocka_unit_test(pragma),          cmocka_unit_test(when_the_origin_fails), cmocka_unit_test(purged),
-        cmocka_unit_test(promises),        cmocka_unit_test(early_refresh),         cmocka_unit_test(early_refresh_grows),
+        cmocka_unit_test(by_the_response),
+        cmocka_unit_test(by_the_request),
+        cmocka_unit_test(nothing_stored),
+        cmocka_unit_test(pragma),
+        cmocka_unit_test(when_the_origin_fails),
+        cmocka_unit_test(when_what_is_stored_failed),
+        cmocka_unit_test(purged),
+        cmocka_unit_test(promises),
+        cmocka_unit_test(early_refresh),
+        cmocka_unit_test(early_refresh_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

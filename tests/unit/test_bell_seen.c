@@ -46,7 +46,9 @@ static int tear_down(void **state) {
 }
 
 static bell_seen_answer use_until(const char *what, int64_t expires_s, bool yields, int64_t now_s) {
-    return bell_seen_use(memory, (uint32_t)getpid(), bell_seen_name_of(memory, bell_str_of(what)), expires_s, yields, now_s);
+    bell_seen_thing thing = {.name = bell_seen_name_of(memory, bell_str_of(what)), .expires_s = expires_s, .yields = yields};
+
+    return bell_seen_use(memory, (uint32_t)getpid(), &thing, now_s);
 }
 
 static bell_seen_answer use(const char *what) {
@@ -61,7 +63,15 @@ static bell_seen_name number(const char *what, unsigned i) {
 }
 
 static bell_seen_answer use_number(const char *what, unsigned i, int64_t expires_s, bool yields, int64_t now_s) {
-    return bell_seen_use(memory, (uint32_t)getpid(), number(what, i), expires_s, yields, now_s);
+    bell_seen_thing thing = {.name = number(what, i), .expires_s = expires_s, .yields = yields};
+
+    return bell_seen_use(memory, (uint32_t)getpid(), &thing, now_s);
+}
+
+static bell_seen_answer use_name(bell_seen_name name) {
+    bell_seen_thing thing = {.name = name, .expires_s = NOW + 100};
+
+    return bell_seen_use(memory, (uint32_t)getpid(), &thing, NOW);
 }
 
 static void layout(void **state) {
@@ -89,12 +99,12 @@ static void names(void **state) {
     for (unsigned i = 0; i < 64; i += 13) {
         bell_seen_name near = a;
         near.words[0] ^= (uint64_t)1 << i;
-        assert_int_equal(bell_seen_use(memory, 1, near, NOW + 100, false, NOW), BELL_SEEN_FIRST);
+        assert_int_equal(use_name(near), BELL_SEEN_FIRST);
         near = a;
         near.words[1] ^= (uint64_t)1 << i;
-        assert_int_equal(bell_seen_use(memory, 1, near, NOW + 100, false, NOW), BELL_SEEN_FIRST);
+        assert_int_equal(use_name(near), BELL_SEEN_FIRST);
     }
-    assert_int_equal(bell_seen_use(memory, 1, a, NOW + 100, false, NOW), BELL_SEEN_FIRST);
+    assert_int_equal(use_name(a), BELL_SEEN_FIRST);
 }
 
 static void once(void **state) {
@@ -143,6 +153,44 @@ static void what_yields_makes_room(void **state) {
     assert_int_equal(use_until("thrice", NOW + 2000, false, NOW), BELL_SEEN_FIRST);
     assert_int_equal(use_until("no more", NOW + 2000, false, NOW), BELL_SEEN_FULL);
     assert_int_equal(use_until("once", NOW + 2000, false, NOW), BELL_SEEN_AGAIN);
+}
+
+static bell_seen_answer use_of(uint32_t group, unsigned i, bool yields, int64_t now_s) {
+    char text[32];
+
+    snprintf(text, sizeof(text), "of %u", group);
+    bell_seen_thing thing = {.name = number(text, i), .group = group, .expires_s = now_s + 100, .yields = yields};
+    return bell_seen_use(memory, (uint32_t)getpid(), &thing, now_s);
+}
+
+/* How many in a row find room. */
+static unsigned fill(uint32_t group, unsigned from, bool yields, int64_t now_s) {
+    unsigned n = 0;
+
+    while (n <= BELL_SEEN_WAYS && use_of(group, from + n, yields, now_s) == BELL_SEEN_FIRST) {
+        n++;
+    }
+    return n;
+}
+
+/* Whoever uses as many things as there are takes no more of a set than leaves room for others. */
+static void nobody_has_all_the_room(void **state) {
+    int64_t later = NOW + 100 + BELL_SEEN_MARGIN_S;
+
+    (void)state;
+    lay_out(ONE_SET);
+    assert_int_equal(fill(7, 0, false, NOW), 28);
+    assert_int_equal(use_of(7, 27, false, NOW), BELL_SEEN_AGAIN);
+    assert_int_equal(fill(7, 50, false, NOW), 0);
+    assert_int_equal(fill(8, 0, false, NOW), 3);
+    assert_int_equal(fill(9, 0, false, NOW), 0);
+    assert_int_equal(use_of(8, 1, false, NOW), BELL_SEEN_AGAIN);
+    assert_int_equal(fill(8, 100, false, later), 28); /* what is over is nobody's share */
+    lay_out(ONE_SET);
+    assert_int_equal(fill(7, 0, true, NOW), 28);
+    assert_int_equal(fill(8, 0, false, NOW), 28); /* nor is what yields */
+    lay_out(ONE_SET);
+    assert_int_equal(fill(0, 0, false, NOW), BELL_SEEN_WAYS); /* nobody else is there */
 }
 
 static void never_over(void **state) {
@@ -276,9 +324,9 @@ static void use_in_rounds(unsigned self, void *data) {
     (void)self;
     for (unsigned i = 0; i < ROUNDS; i++) {
         int64_t now_s = NOW + (int64_t)i * 100;
-        bell_seen_name name = number("token", i);
+        bell_seen_thing thing = {.name = number("token", i), .expires_s = now_s + 99, .yields = i % 3 == 0};
         meet(&t->met, i + 1);
-        note(t, i, bell_seen_use(memory, id, name, now_s + 99, i % 3 == 0, now_s));
+        note(t, i, bell_seen_use(memory, id, &thing, now_s));
     }
 }
 
@@ -344,6 +392,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_over_makes_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_yields_makes_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_has_all_the_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(left_by_dead_processes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(held_by_living_processes, set_up, tear_down),

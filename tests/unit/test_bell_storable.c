@@ -57,6 +57,7 @@ static const struct {
     {200, 0, "Cache-Control: max-age=3600, no-store, must-understand=1", "no-store"},
     /* Vary: * (4.1) */
     {200, 0, "Cache-Control: max-age=60\nVary: *", "vary-any"},
+    {200, 0, "Cache-Control: max-age=60\nVary: *, Foo, Bar", "vary-any"}, /* it is read to its end */
     {200, 0, "Cache-Control: max-age=60\nVary: Foo, *", "vary-any"},
     {200, 0, "Cache-Control: max-age=60\nVary: , *", "vary-any"},
     {200, 0, "Cache-Control: max-age=60\nVary: Foo\nVary: *", "vary-any"},

@@ -134,6 +134,8 @@ static void keys_that_sign(void **state) {
         {"an id that no token can have", {"a.b", "hex", SECRET, "0", "t", "b", "hex", SECRET, "0", "t"}, 2, "b", true},
         {"another algorithm", {"a", "public", SECRET, "0", "t", "b", "hex", SECRET, "0", "t"}, 2, "b", true},
         {"no digits", {"a", "hex", "zz", "0", "t"}, 1, "", false},
+        {"one that has ended by our clock", {"a", "hex", SECRET, "1700000000", "t", "b", "hex", SECRET, "0", "t"}, 2, "b", true},
+        {"nothing else", {"a", "hex", SECRET, "1700000000", "t"}, 1, "", false},
     };
 
     (void)state;

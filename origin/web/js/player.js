@@ -5,6 +5,7 @@ import { ProgressSaver, SAVE_EVERY_S } from "./progress.js";
 import { Watched } from "./watched.js";
 
 const NEAR_END_S = 3;
+const SAME_PLACE_S = 10;
 const STATE_WORDS = {
   saving: () => "Saving…",
   saved: () => `Saved at ${timeNow()}`,
@@ -22,23 +23,46 @@ const MEDIA_WORDS = {
 /** The player's code comes while the page is read; nothing of the video does: a class that opens a page at once would load it at once. */
 const library = () => import("/web/vendor/hls.mjs").then((module) => module.default);
 
+/** While it is at work, whoever calls it again gets what is under way. */
+function oneAtATime(work) {
+  let going = null;
+  return () => {
+    going ??= work().finally(() => { going = null; });
+    return going;
+  };
+}
+
+/** Whoever presses "play" where the player stands still does not wait for the next try. */
+function goOnWhenAsked(video, media, goOn) {
+  video.addEventListener("play", () => {
+    if (media.state === "ready") return;
+    media.hurry();
+    goOn();
+  });
+}
+
 /** A browser that plays HLS itself says only that it failed: its address may have ended, so it gets another one, and goes on where it was. */
 function attachItself(video, content, startS, media) {
-  let tries = 0;
-  const load = (seconds) => {
+  let tries = 0; // at one place: what breaks there again and again is not the address
+  let placeS = startS;
+  const load = () => {
     video.src = media.address(content.hls);
-    video.addEventListener("loadedmetadata", () => { video.currentTime = seconds; }, { once: true });
+    video.addEventListener("loadedmetadata", () => { video.currentTime = placeS; }, { once: true });
     video.play()?.catch(() => {}); // a new source pauses what was told to play
   };
-  video.addEventListener("playing", () => { tries = 0; });
-  video.addEventListener("error", async () => {
-    const seconds = video.currentTime || startS;
-    if (tries++ > 2) return void video.dispatchEvent(new CustomEvent("broken"));
-    media.refused();
-    if (!(await media.wait())) return;
-    load(seconds);
+  const goOn = oneAtATime(async () => {
+    if (await media.wait()) load();
   });
-  load(startS);
+  video.addEventListener("error", () => {
+    const seconds = video.currentTime || placeS;
+    if (Math.abs(seconds - placeS) > SAME_PLACE_S) tries = 0;
+    placeS = seconds;
+    if (tries++ > 2) return void video.dispatchEvent(new CustomEvent("broken"));
+    media.refused(false);
+    goOn();
+  });
+  goOnWhenAsked(video, media, goOn);
+  load();
 }
 
 async function attach(video, content, startS, media) {
@@ -55,11 +79,11 @@ async function attach(video, content, startS, media) {
     xhr.open("GET", media.address(url), true);
   };
   const hls = new Hls({ startPosition: startS, enableWorker: false, capLevelToPlayerSize: true, maxBufferLength: 20, maxMaxBufferLength: 30, backBufferLength: 30, xhrSetup });
-  const goOn = async () => {
+  const goOn = oneAtATime(async () => {
     if (!(await media.wait())) return;
     if (hls.levels.length) hls.startLoad();
     else hls.loadSource(media.address(content.hls));
-  };
+  });
   hls.on(Hls.Events.MANIFEST_PARSED, () => video.play()?.catch(() => {})); // a new source pauses what was told to play
   let recoveries = 0;
   let failures = 0; // since something was loaded
@@ -72,7 +96,7 @@ async function attach(video, content, startS, media) {
     else if (isMedia) hls.recoverMediaError();
     else setTimeout(goOn, 1000 * 2 ** failures);
   });
-  video.addEventListener("play", () => { if (media.state !== "ready") goOn(); });
+  goOnWhenAsked(video, media, goOn);
   hls.loadSource(media.address(content.hls));
   hls.attachMedia(video);
 }
@@ -171,9 +195,10 @@ function saveState(video, item) {
 }
 
 /** Why nothing more of the video comes, and what to do, while that is so. */
-function mediaState(media) {
+function mediaState(media, video) {
   const line = el("p", { class: "notice notice-info media-state", hidden: true });
   media.onState = (state) => {
+    if (line.contains(document.activeElement)) video.focus(); // what has it goes away
     line.hidden = state === "ready";
     line.dataset.mediaState = state;
     if (line.hidden) return void line.replaceChildren();
@@ -207,7 +232,7 @@ export function player(item, me, onSaved) {
     notice.hidden = false;
   };
   video.addEventListener("broken", broken);
-  const stopped = mediaState(media);
+  const stopped = mediaState(media, video);
 
   const words = resumeS ? `Continue at ${clock(resumeS)}` : "Play";
   const big = el("button", { class: "play-button", type: "button", "aria-label": `${words}: ${item.title}, ${spokenClock(content.duration_s)}` }, icon("play"), el("span", { "aria-hidden": "true" }, words));
