@@ -8,6 +8,7 @@
 #include "origin/courses/courses.h"
 #include "origin/district/district.h"
 #include "origin/progress/progress.h"
+#include "origin/purges/purges.h"
 #include "origin/server/pages.h"
 
 #define GET    BELL_HTTP_GET
@@ -75,6 +76,9 @@ const fb_route fb_routes[] = {
     ROUTE(POST,   "/api/v1/people/search",        FB_SCOPE_PEOPLE,    FB_SHED_DASHBOARD,      fb_people_search),
     ROUTE(POST,   "/api/v1/people/{id}/reset",    FB_SCOPE_PEOPLE,    FB_SHED_SIGN_IN,        fb_people_reset),
 
+    ROUTE(POST,   "/api/v1/purges",               FB_SCOPE_PURGES,    FB_SHED_SIGN_IN,        fb_purge_ask),
+    ROUTE(GET,    "/api/v1/purges",               FB_SCOPE_PURGES,    FB_SHED_DASHBOARD,      fb_purges_list),
+
     ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
     ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
     PAGE("/account",                         FB_SCOPE_SELF,      "account.html"),
@@ -106,6 +110,7 @@ const fb_stmt *const fb_statements[] = {
     &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,
     &fb_sql_classes_mine, &fb_sql_class_head, &fb_sql_class_items, &fb_sql_class_progress,
     &fb_sql_district_counts, &fb_sql_district_imports, &fb_sql_district_queue,
+    &fb_sql_purge_ask, &fb_sql_purges_list,
     NULL,
 };
 /* clang-format on */

@@ -84,3 +84,15 @@ bool fb_outbox_trim(fb_queue_job *j) {
                         2, params, &full) &&
            put_next(j, full);
 }
+
+/* One that waits for its number stays, however old. */
+bool fb_purges_trim(fb_queue_job *j) {
+    char days[16];
+    snprintf(days, sizeof days, "%ld", j->settings->purges_keep_days);
+    bool full = false;
+    return delete_batch(j,
+                        "DELETE FROM purges WHERE tenant_id = $1::int AND id IN (SELECT id FROM purges WHERE tenant_id = $1::int"
+                        " AND sequence IS NOT NULL AND asked_at < now() - make_interval(days => $2::int) ORDER BY asked_at LIMIT " BATCH_TEXT ")",
+                        2, (const char *const[]){j->tenant, days}, &full) &&
+           put_next(j, full);
+}

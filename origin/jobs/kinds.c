@@ -13,6 +13,7 @@ const fb_kind fb_kinds[] = {
     {"throttle.sweep", fb_throttle_sweep, 5, true},
     {"outbox.trim", fb_outbox_trim, 5, true},
     {"codes.sweep", fb_codes_sweep, 5, true},
+    {"purges.trim", fb_purges_trim, 5, true},
     {"mail.reset", fb_mail_reset, 12, false}, /* for about an hour; who still wants it asks again */
 };
 const size_t fb_kinds_count = sizeof fb_kinds / sizeof *fb_kinds;

@@ -46,6 +46,7 @@ bool fb_sessions_sweep(fb_queue_job *j);
 bool fb_throttle_sweep(fb_queue_job *j);
 bool fb_outbox_trim(fb_queue_job *j);
 bool fb_codes_sweep(fb_queue_job *j);
+bool fb_purges_trim(fb_queue_job *j);
 bool fb_mail_reset(fb_queue_job *j);
 
 #endif

@@ -30,6 +30,7 @@ static const problem_row problems[FB_PROBLEM_COUNT] = {
     [FB_PROBLEM_RANGE] = {416, 0, "range", "The part that was asked for lies outside of the file."},
     [FB_PROBLEM_EXPECTATION] = {417, 0, "expectation", "What the request expects cannot be met here."},
     [FB_PROBLEM_TOO_MANY_TRIES] = {429, 0, "too-many-tries", "There were too many wrong tries. Please wait a little and try again."},
+    [FB_PROBLEM_TOO_MANY] = {429, 0, "too-many", "There were too many of these requests. Please wait a little and try again."},
     [FB_PROBLEM_HEADERS_TOO_LARGE] = {431, 0, "headers-too-large", "The request's headers are too large."},
     [FB_PROBLEM_INTERNAL] = {500, 0, "internal", "Something went wrong on our side. It has been noted."},
     [FB_PROBLEM_NOT_IMPLEMENTED] = {501, 0, "not-implemented", "This kind of request is not known here."},

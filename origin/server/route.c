@@ -16,8 +16,8 @@ const fb_role fb_roles[] = {
     {6, FB_SCOPE_SELF, "/courses"}, /* relative */
     {7, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_PROGRESS, "/courses"},
     {8, FB_SCOPE_SELF | FB_SCOPE_CONTENT | FB_SCOPE_CLASSES | FB_SCOPE_CODES, "/classes"},
-    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PEOPLE, "/district"},
-    {21, FB_SCOPE_SELF | FB_SCOPE_DISTRICT, "/district"},
+    {20, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PEOPLE | FB_SCOPE_PURGES, "/district"},
+    {21, FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PURGES, "/district"},
     {.home = NULL},
 };
 
@@ -35,7 +35,7 @@ const char *fb_scope_name(unsigned scope) {
         unsigned scope;
         const char *name;
     } names[] = {{FB_SCOPE_SELF, "self"},         {FB_SCOPE_CONTENT, "content"}, {FB_SCOPE_PROGRESS, "progress"}, {FB_SCOPE_CLASSES, "classes"},
-                 {FB_SCOPE_DISTRICT, "district"}, {FB_SCOPE_CODES, "codes"},     {FB_SCOPE_PEOPLE, "people"}};
+                 {FB_SCOPE_DISTRICT, "district"}, {FB_SCOPE_CODES, "codes"},     {FB_SCOPE_PEOPLE, "people"},     {FB_SCOPE_PURGES, "purges"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (names[i].scope == scope) {
             return names[i].name;

@@ -14,6 +14,7 @@ enum {
     FB_SCOPE_DISTRICT = 16, /* the district's figures */
     FB_SCOPE_CODES = 32,    /* codes and resets for students of classes one teaches */
     FB_SCOPE_PEOPLE = 64,   /* finding people and resetting them */
+    FB_SCOPE_PURGES = 128,  /* taking answers back from the caches of the edges */
 };
 
 /* The order of shedding: the lowest goes first. */

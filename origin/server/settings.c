@@ -115,6 +115,10 @@ static const setting settings[] = {
      "percent of a video that, once fetched, complete it for a student; 0: fetching completes nothing"},
     {NUMBER_AT(access_prefetch_s, 60, 0, 3600),
      "seconds that a player may be ahead: what else of these percent is fetched faster than at double speed completes nothing"},
+    {NUMBER_AT(purges_a_minute_max, 120, 1, 100000), "purges that a district may ask for within a minute"},
+    {NUMBER_AT(purges_stream_max, 10000, 100, 1000000),
+     "purges that stay in Redis, about, for edges that were away; one that missed more takes all it has for stale"},
+    {NUMBER_AT(purges_keep_days, 90, 1, 3650), "days that it stays on record who asked for which purge"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 

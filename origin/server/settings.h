@@ -81,6 +81,9 @@ typedef struct {
     long access_interval_ms;
     long access_completion_percent; /* of a video; 0: never */
     long access_prefetch_s;
+    long purges_a_minute_max; /* of a tenant */
+    long purges_stream_max;   /* in Redis */
+    long purges_keep_days;
 } fb_settings;
 
 /* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */

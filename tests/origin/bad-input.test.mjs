@@ -137,6 +137,7 @@ describe('a body that is no good', () => {
         'POST /api/v1/activation': ['student', () => '/api/v1/activation'],
         'POST /api/v1/reset-links': ['student', () => '/api/v1/reset-links'],
         'POST /api/v1/people/search': ['operator', () => '/api/v1/people/search'],
+        'POST /api/v1/purges': ['operator', () => '/api/v1/purges'],
         'PUT /api/v1/me/password': ['student', () => '/api/v1/me/password'],
         'PUT /api/v1/items/{id}/progress': ['student', async () => `/api/v1/items/${await anItem()}/progress`],
         'POST /api/v1/items/{id}/attempts': ['student', async () => `/api/v1/items/${await anItem()}/attempts`],

@@ -272,10 +272,10 @@ describe('the worker', () => {
     test('keeps the hourly work of every district scheduled, once', async () => {
         await addTenant('two');
         await Promise.all([listening(startWorker()), listening(startWorker())]);
-        await waitFor('the schedule', async () => (await queue()).length === 8);
+        await waitFor('the schedule', async () => (await queue()).length === 10);
         assert.deepEqual(
             (await queue()).map(({ tenant_id: tenant, kind, dedupe_key: key }) => [tenant, kind, key]).sort(),
-            [1, 2].flatMap((tenant) => ['codes.sweep', 'outbox.trim', 'sessions.sweep', 'throttle.sweep'].map((kind) => [tenant, kind, 'hourly'])),
+            [1, 2].flatMap((tenant) => ['codes.sweep', 'outbox.trim', 'purges.trim', 'sessions.sweep', 'throttle.sweep'].map((kind) => [tenant, kind, 'hourly'])),
         );
         assert.equal(await postgres.sql('postgres', "SELECT bool_and(run_at BETWEEN now() AND now() + interval '1 hour') FROM queue"), 't');
     });

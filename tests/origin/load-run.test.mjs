@@ -73,6 +73,19 @@ test('at a rate, requests are due whether or not the server answers, and wait fo
     assert.ok(out.p95_us > 20_000, `p95 ${out.p95_us} us counts from when the requests were due`);
 });
 
+test('a herd: each connection asks once, all in the same moment', async () => {
+    let most = 0;
+    const waiting = [];
+    const server = await serve((request, response) => {
+        most = Math.max(most, waiting.push(response));
+        if (waiting.length === 7) for (const each of waiting) each.end('at last');
+    });
+    const requests = place.write('requests', 'GET /\n');
+    const out = await httpLoad(['--to', server.to, '--connections', '7', '--total', '7', '--seconds', '60', '--requests', requests]);
+    server.close();
+    assert.deepEqual([out.good, out.answered, out.errors, out.unanswered, most], [7, 7, 0, 0, 7]);
+});
+
 test('http_load says what is wrong with its arguments', () => {
     const run = (...args) => spawnSync(path.join(checkout, process.env.FB_TEST_BUILD ?? 'build', 'http_load'), args, { encoding: 'utf8' });
     assert.match(run('--rate', 'x').stderr, /--rate "x" is not understood/);

@@ -42,8 +42,8 @@ const ROLES = {
     6: { word: 'relative', name: 'guardian', scopes: ['self'] },
     7: { word: 'student', name: 'student', scopes: ['self', 'content', 'progress'] },
     8: { word: 'teacher', name: 'teacher', scopes: ['self', 'content', 'classes', 'codes'] },
-    20: { word: 'operator', name: 'operator', scopes: ['self', 'district', 'people'] },
-    21: { word: 'district-admin', name: 'district_admin', scopes: ['self', 'district'] },
+    20: { word: 'operator', name: 'operator', scopes: ['self', 'district', 'people', 'purges'] },
+    21: { word: 'district-admin', name: 'district_admin', scopes: ['self', 'district', 'purges'] },
 };
 
 const NOBODY = '987654321'; // an id that nothing has

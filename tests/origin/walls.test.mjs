@@ -68,7 +68,7 @@ const functionsAcross = [
     'directory_mark_pool()', 'directory_mark_revocation()', 'directory_mark_tenant()', 'directory_next(bigint)',
     'directory_put(bigint,bigint,bytea,integer,integer)', 'directory_read(integer[],text[],integer[],text[])', 'directory_rows()',
     'directory_session_ttl()', 'directory_session_ttl_is(integer)', 'directory_standing()', 'directory_take()',
-    'queue_claim(integer,integer)', 'queue_next_run()', 'roster_analyze()',
+    'purges_after(bigint,integer)', 'purges_number(bigint,integer)', 'queue_claim(integer,integer)', 'queue_next_run()', 'roster_analyze()',
 ];
 const definerFunctions = `
     SELECT p.oid::regprocedure::text AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -181,6 +181,7 @@ const fixtures = {
     directory_revocations: (t) => ({ subject: `'${id(t)}'`, before_at: 'now()', until_at: "now() + interval '1 hour'" }),
     directory_dirty: (t) => ({ id: id(t), what: 1 }),
     queue: (t) => ({ id: id(t), kind: "'k'" }),
+    purges: (t) => ({ id: id(t), kind: 3, hard: true, value: "'tag'" }),
     outbox: (t) => ({ id: id(t), topic: "'t'", payload: "'{}'" }),
 };
 /** Rows that others need and that are no fixture of their own. */

@@ -154,6 +154,11 @@ static void what_was_put_is_there(void **state) {
     assert_int_not_equal(put(2, 7, CAPACITY), 0); /* all others go */
     assert_true(has(2) && !has(1 + ENTRIES));
     check_whole();
+    assert_true(bell_cache_index_evict(index_, &evicted)); /* one at a time, of whoever holds most */
+    assert_false(has(2));
+    assert_false(bell_cache_index_evict(index_, &evicted));
+    assert_int_equal(bell_cache_index_bytes(index_), 0);
+    check_whole();
 }
 
 /* A walk over many objects, each once, leaves those that are asked for again. */

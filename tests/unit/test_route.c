@@ -110,7 +110,7 @@ static void every_scope_has_a_role_and_unknown_roles_have_none(void **state) {
     assert_int_equal(fb_role_scopes(22), FB_SCOPE_NONE);
     assert_int_equal(fb_role_scopes(1), FB_SCOPE_SELF); /* school admin */
     assert_int_equal(fb_role_scopes(3), FB_SCOPE_SELF); /* guardian */
-    assert_int_equal(fb_role_scopes(21), FB_SCOPE_SELF | FB_SCOPE_DISTRICT);
+    assert_int_equal(fb_role_scopes(21), FB_SCOPE_SELF | FB_SCOPE_DISTRICT | FB_SCOPE_PURGES);
     for (unsigned scope = 1; scope <= all; scope <<= 1) {
         assert_non_null(fb_scope_name(scope));
     }
