@@ -1,6 +1,8 @@
 /* `http_load`: sends HTTP/1.1 requests over kept connections for some seconds and prints one line of JSON about what came back.
  *
- *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R] [--seed N] [--context-key FILE --tenant ID]
+ *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--seed N] [--context-key FILE --tenant ID]
+ *
+ * With --total it ends when so many were answered: as many as there are connections are a herd that asks in the same moment.
  *
  * With --context-key it speaks to an origin in an edge's place: every request has a Bell-Context of that key and tenant.
  *
@@ -39,7 +41,7 @@
 
 typedef struct {
     const char *to, *requests, *context_key;
-    uint64_t connections, seconds, rate, seed, tenant;
+    uint64_t connections, seconds, rate, total, seed, tenant;
 } options;
 
 typedef struct {
@@ -71,7 +73,7 @@ typedef struct {
     client **idle;
     size_t nidle;
     int epoll;
-    uint64_t end_us, next_due_us, random;
+    uint64_t end_us, next_due_us, random, begun;
     uint64_t *waiting; /* due moments that no connection was free for: a ring */
     size_t waiting_first, nwaiting, waiting_max;
     size_t under_way;
@@ -193,6 +195,7 @@ static void begin_request(run *r, client *c, uint64_t due_us) {
     c->due_us = due_us;
     c->sent = 0;
     r->under_way++;
+    r->begun++;
     send_more(r, c);
 }
 
@@ -223,6 +226,9 @@ static void send_due(run *r, uint64_t now) {
     come_due(r, now);
     while (r->nidle > 0) {
         uint64_t due = now;
+        if (r->opt->total > 0 && r->begun == r->opt->total && now < r->end_us) {
+            r->end_us = now; /* what is under way is waited for */
+        }
         if (r->opt->rate == 0 && now >= r->end_us) {
             return;
         }
@@ -406,6 +412,8 @@ static bool read_option(const char *name, const char *value, options *opt) {
         return read_number(value, 1, SECONDS_MAX, &opt->seconds);
     } else if (strcmp(name, "--rate") == 0) {
         return read_number(value, 1, RATE_MAX, &opt->rate);
+    } else if (strcmp(name, "--total") == 0) {
+        return read_number(value, 1, UINT32_MAX, &opt->total);
     } else {
         return strcmp(name, "--seed") == 0 && read_number(value, 0, UINT64_MAX, &opt->seed);
     }
@@ -421,7 +429,7 @@ static bool read_options(int argc, char **argv, options *opt) {
         }
     }
     bool both = (opt->context_key != NULL) == (opt->tenant > 0);
-    return opt->to != NULL && opt->requests != NULL && opt->connections > 0 && opt->seconds > 0 && both;
+    return opt->to != NULL && opt->requests != NULL && opt->connections > 0 && opt->seconds > 0 && both && (opt->rate == 0 || opt->total == 0);
 }
 
 int main(int argc, char **argv) {
@@ -429,7 +437,7 @@ int main(int argc, char **argv) {
     options opt = {.seed = 1};
 
     if (!read_options(argc, argv, &opt)) {
-        fprintf(stderr, "usage: http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R] [--seed N] "
+        fprintf(stderr, "usage: http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--seed N] "
                         "[--context-key FILE --tenant ID]\n");
         return 2;
     }

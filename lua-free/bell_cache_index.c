@@ -410,6 +410,16 @@ uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t
     return number_of(h, e);
 }
 
+bool bell_cache_index_evict(void *index, const bell_cache_evicted *evicted) {
+    head *h = head_of(index);
+
+    if (h->count == 0) {
+        return false;
+    }
+    evict(h, evicted);
+    return true;
+}
+
 bool bell_cache_index_set(void *index, const bell_cache_hash *hash, const void *payload, size_t len) {
     head *h = head_of(index);
     bell_cache_entry *e = find(h, hash);

@@ -63,6 +63,8 @@ const bell_cache_entry *bell_cache_index_find(const void *index, const bell_cach
  * rest of which is zeros. */
 uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len,
                               const bell_cache_evicted *evicted);
+/* The one that has to go next goes, for who needs room of another kind than bytes. false: there is nothing. */
+bool bell_cache_index_evict(void *index, const bell_cache_evicted *evicted);
 /* Another payload for the entry with that hash. false: there is none. */
 bool bell_cache_index_set(void *index, const bell_cache_hash *hash, const void *payload, size_t len);
 /* false: there is none. */

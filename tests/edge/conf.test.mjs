@@ -314,8 +314,8 @@ test('files of lessons: where the district has a key for their addresses, by a t
         assertPage(await client.get(path, { host }), 403, 'This address is not good, or no longer');
     }
     const signed = `/media/7/${pathToken('/media/7/', { id: 5 })}/360p/a.m4s`;
-    const told = async (headers) => {
-        const { status, json } = await client.get(signed, { host, headers });
+    const told = async (headers, address = signed) => {
+        const { status, json } = await client.get(address, { host, headers });
         assert.deepEqual([status, json.url], [200, '/media/7/360p/a.m4s']);
         return readContext(json.headers['bell-context'], { target: '/media/7/360p/a.m4s' });
     };
@@ -323,7 +323,19 @@ test('files of lessons: where the district has a key for their addresses, by a t
     assert.deepEqual([alone.tenant, alone.subject, alone.role, alone.scopes], [5, '', '', 'by-token']);
     const signedIn = await told({ cookie: `__Host-bell_session=${session(sessionKey, { aud: '5', role: 8 })}` });
     assert.deepEqual([signedIn.tenant, signedIn.role, signedIn.scopes], [5, 'teacher', ''], 'who is known is who asks');
+    const nobody = await told({}, `/media/7/${pathToken('/media/7/', { id: 5, subject: '' })}/360p/a.m4s`);
+    assert.deepEqual([nobody.subject, nobody.scopes], ['', 'by-token'], 'also by a token that names nobody');
     assert.ok(!place.read('log/edge-access.log').includes('bell-token=v1.m1.5'), 'a token that counts is in no log');
+});
+
+test('a token is in no log either where a request is refused before anybody looks for it', async () => {
+    for (const [host, front] of [['closed.localhost', '/media/7'], ['nobody.localhost', '/media/7'], ['signing.localhost', '/elsewhere'], ['signing.localhost', '']]) {
+        const { headers } = await client.get(`${front}/${pathToken('/media/7/', { id: 5 })}/gone/a.m4s?b=/${pathToken('/', { id: 5 })}/`, { host });
+        const line = await waitFor('the line', () => place.read('log/edge-access.log').split('\n').find((text) => text.includes(headers['x-request-id']) && text.endsWith('}')));
+        assert.equal(JSON.parse(line).path, `${front}/bell-token=...`, host);
+    }
+    assert.doesNotMatch(place.read('log/edge-access.log'), /bell-token=v1/);
+    assert.doesNotMatch(place.read('log/edge-error.log'), /bell-token=v1/);
 });
 
 test('and where it has none, as ever', async () => {

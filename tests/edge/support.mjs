@@ -58,12 +58,12 @@ export const replyWithReport = `default_type application/json; return 200 '${rep
 
 /** A whole configuration: one server, whose body is `server`. The bell_directory line is a parameter, because tests of start-up change it; so are the
  *  load_module lines (`load`) and the build that the modules come from (`modules`). */
-export function nginxConf(place, port, { server = `location / { ${replyWithReport} }`, workers = 2, main = '', http: httpLines = '', directory, load, modules } = {}) {
+export function nginxConf(place, port, { server = `location / { ${replyWithReport} }`, workers = 2, main = '', connections = 128, http: httpLines = '', directory, load, modules } = {}) {
     directory ??= `bell_directory zone=tenants:256k file=${place.path('directory.snapshot')} interval=50ms;`;
     return `${load ?? `load_module ${modulePath(undefined, modules)};`}
 worker_processes ${workers};
 ${main}
-events { worker_connections 128; }
+events { worker_connections ${connections}; }
 http {
     ${tempPaths(place)}
     access_log off;
@@ -129,12 +129,18 @@ export async function askEveryWorker(port, host, count = 2) {
  *  another worker, after a connection was lost, is an error. */
 export async function pinToWorkers(port, count, host) {
     const pinned = new Map();
-    for (let i = 0; i < 2000 && pinned.size < count; i++) {
-        const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-        const worker = (await ask(port, host, '/', { agent })).headers.worker;
-        if (pinned.has(worker)) agent.destroy();
-        else pinned.set(worker, agent);
+    const others = [];
+    for (let i = 0; i < 250 && pinned.size < count; i++) {
+        // side by side, and those that are not kept stay until the end: whoever has got many leaves the next to another one
+        const agents = Array.from({ length: 8 }, () => new http.Agent({ keepAlive: true, maxSockets: 1 }));
+        const replies = await Promise.all(agents.map((agent) => ask(port, host, '/', { agent })));
+        replies.forEach(({ headers: { worker } }, n) => {
+            if (pinned.has(worker)) others.push(agents[n]);
+            else pinned.set(worker, agents[n]);
+        });
+        if (others.length > 48) others.splice(0, 24).forEach((agent) => agent.destroy());
     }
+    for (const agent of others) agent.destroy();
     if (pinned.size < count) throw new Error(`only ${pinned.size} of ${count} workers took a connection`);
     return [...pinned].map(([worker, agent]) => ({ worker: Number(worker), ask: askPinned(port, worker, agent), close: () => agent.destroy() }));
 }

@@ -1,0 +1,82 @@
+
+/*
+ * A load, as its own files know it (see ngx_http_bell_cache_load.c).
+ */
+
+#ifndef _NGX_HTTP_BELL_CACHE_LOAD_H_INCLUDED_
+#define _NGX_HTTP_BELL_CACHE_LOAD_H_INCLUDED_
+
+
+#include "bell_fields.h"
+
+#include "ngx_http_bell_cache.h"
+
+
+#pragma GCC visibility push(hidden)
+
+
+typedef struct {
+    bell_str                      name;
+    bell_str                      value;
+} ngx_http_bell_cache_line_t;
+
+
+struct ngx_http_bell_cache_load_s {
+    ngx_http_bell_cache_fetch_t   fetch;
+    ngx_pool_t                   *pool;
+
+    ngx_http_bell_cache_ctx_t     ctx;      /* what is asked, of its own */
+    ngx_http_bell_cache_ctx_t    *reader;   /* who has begun it, or NULL */
+    ngx_http_bell_cache_ref_t     flight;
+    ngx_http_bell_cache_found_t   stale;    /* entry.kind 0: nothing */
+
+    uint64_t                      checked;  /* purges, when it began */
+    ngx_msec_t                    begun_ms;
+
+    bell_response_meta            meta;
+    ngx_array_t                   lines;    /* of its fields */
+
+    int64_t                       length;   /* of the body, -1: not known */
+    uint64_t                      written;
+    uint64_t                      ignored;
+    ngx_buf_t                    *piece;    /* for its reader */
+
+    unsigned                      authorized:1;
+    unsigned                      validates:1;
+    unsigned                      stores:1; /* in the flight's chains */
+    unsigned                      feeds:1;  /* its reader, and nobody else */
+    unsigned                      ended:1;  /* the flight is told */
+    unsigned                      full:1;   /* the zone had no room */
+};
+
+
+/* ---- ngx_http_bell_cache_store.c */
+
+/* Its fields, as they are judged and as they are kept. */
+ngx_int_t ngx_http_bell_cache_gather(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r);
+/* NGX_DECLINED: it is not stored, for that reason. */
+ngx_int_t ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r, bell_store_verdict *verdict);
+/* A 304: what is stored is true. */
+ngx_int_t ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load);
+/* That answers to this are not stored, for so many seconds. */
+void ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
+    bell_store_verdict verdict, time_t seconds);
+
+
+/* ---- ngx_http_bell_cache_load.c */
+
+void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,
+    const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref,
+    ngx_http_bell_cache_state_e state, ngx_uint_t status);
+void ngx_http_bell_cache_load_failed(ngx_http_bell_cache_load_t *load,
+    ngx_uint_t status);
+ngx_int_t ngx_http_bell_cache_load_apart(ngx_http_bell_cache_load_t *load,
+    bell_store_verdict verdict);
+
+
+#pragma GCC visibility pop
+
+
+#endif /* _NGX_HTTP_BELL_CACHE_LOAD_H_INCLUDED_ */

@@ -1,0 +1,124 @@
+
+/*
+ * What this module counts.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_cache.h"
+
+
+static void ngx_http_bell_cache_collect(ngx_cycle_t *cycle,
+    ngx_http_bell_sink_t *sink, void *data);
+
+
+/* in the order of ngx_http_bell_cache_metric_e */
+
+static const char  *ngx_http_bell_cache_words[] = {
+    "hit",
+    "stale",
+    "miss",
+    "collapsed",
+    "revalidated",
+    "bypass",
+    "method",
+    "uncacheable",
+    "full",
+    "error"
+};
+
+
+const char *
+ngx_http_bell_cache_word(ngx_http_bell_cache_metric_e metric)
+{
+    return ngx_http_bell_cache_words[metric];
+}
+
+
+ngx_int_t
+ngx_http_bell_cache_add_metrics(ngx_conf_t *cf,
+    ngx_http_bell_cache_main_conf_t *bmcf)
+{
+    ngx_uint_t                  i;
+    ngx_http_bell_metric_def_t  def;
+
+    for (i = 0; i < NGX_HTTP_BELL_CACHE_METRICS; i++) {
+        def.name = "firstbell_cache_requests_total";
+        def.label = "result";
+        def.value = ngx_http_bell_cache_words[i];
+        def.type = NGX_HTTP_BELL_COUNTER;
+        def.help = i ? NULL : "Requests where bell_cache is on, by what the "
+                              "cache did with them.";
+
+        bmcf->requests[i] = bmcf->core->add_metric(cf, &def);
+        if (bmcf->requests[i] == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    def.name = "firstbell_cache_fetches_total";
+    def.label = NULL;
+    def.value = NULL;
+    def.help = "Requests of the edge's own that fetched for the cache.";
+
+    bmcf->fetches = bmcf->core->add_metric(cf, &def);
+
+    return bmcf->fetches
+           && bmcf->core->add_collector(cf, ngx_http_bell_cache_collect, bmcf)
+              == NGX_OK
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+/* What zones hold; each figure is right for itself. */
+
+static void
+ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
+    void *data)
+{
+    static const char  *names[] = {
+        "firstbell_cache_objects",
+        "firstbell_cache_bytes",
+        "firstbell_cache_fetches_now",
+        "firstbell_cache_begun_anew"
+    };
+
+    static const char  *helps[] = {
+        "Entries that a zone holds.",
+        "Bytes of a zone's chunks that its entries have.",
+        "Fetches that others can join now.",
+        "Times that a zone was laid out."
+    };
+
+    int64_t                           values[4];
+    ngx_uint_t                        i, j;
+    ngx_http_bell_label_t             label;
+    ngx_http_bell_cache_zone_t      **zones;
+    ngx_http_bell_cache_shared_t     *sh;
+    ngx_http_bell_cache_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_bell_cache_module);
+    zones = bmcf->zones.elts;
+
+    for (j = 0; bmcf->zones.nelts && j < 4; j++) {
+        sink->family(sink, names[j], NGX_HTTP_BELL_GAUGE, helps[j]);
+
+        for (i = 0; i < bmcf->zones.nelts; i++) {
+            sh = zones[i]->sh;
+
+            values[0] = bell_cache_index_count(sh->index);
+            values[1] = bell_cache_index_bytes(sh->index);
+            values[2] = sh->flying;
+            values[3] = sh->layouts;
+
+            label.name = "zone";
+            label.value = zones[i]->shm_zone->shm.name;
+
+            sink->sample(sink, &label, 1, values[j], 0);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+
+/*
+ * What a request asks for: the bytes of keys, and who shares an answer.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_cache.h"
+
+
+static ngx_int_t ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx);
+static ngx_int_t ngx_http_bell_cache_target(ngx_http_bell_cache_ctx_t *ctx);
+static ngx_int_t ngx_http_bell_cache_raw_target(ngx_http_request_t *r,
+    bell_str *target);
+static void ngx_http_bell_cache_control_in(ngx_http_bell_cache_ctx_t *ctx);
+
+
+/* targets are in their one spelling when keys are made of them */
+
+static const bell_cache_query_rules  ngx_http_bell_cache_no_query_rules;
+
+
+/*
+ * The key of what is for everybody.  What it is made of lives as long as the
+ * request.
+ */
+
+ngx_int_t
+ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx)
+{
+    long                  n;
+    u_char               *p;
+    ngx_int_t             rc;
+    const bell_tenant    *tenant;
+    ngx_http_request_t   *r;
+    ngx_http_bell_ctx_t  *who;
+
+    r = ctx->request;
+
+    tenant = ctx->bmcf->core->tenant(r);
+    who = ctx->bmcf->core->context(r);
+
+    if (who == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->role = ngx_http_bell_cache_str(&who->role);
+    ctx->subject = ngx_http_bell_cache_str(&who->subject);
+
+    ctx->asked.tenant_id = tenant ? tenant->id : 0;
+    ctx->exam = tenant && tenant->status == BELL_TENANT_EXAM;
+    ctx->asked.method = BELL_CACHE_READ;
+    ctx->asked.scope = BELL_CACHE_PUBLIC;
+#if (NGX_HTTP_SSL)
+    ctx->asked.scheme = r->connection->ssl ? BELL_STR("https")
+                                           : BELL_STR("http");
+#else
+    ctx->asked.scheme = BELL_STR("http");
+#endif
+
+    rc = ngx_http_bell_cache_host(ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_bell_cache_target(ctx);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    p = ngx_pnalloc(r->pool, ctx->asked.host.len + ctx->asked.target.len + 64);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = bell_cache_key_write(&ctx->asked, &ngx_http_bell_cache_no_query_rules,
+                             (char *) p,
+                             ctx->asked.host.len + ctx->asked.target.len + 64);
+
+    if (n < 0
+        || !bell_cache_url_hash(ctx->zone->sh->key, ctx->asked.tenant_id,
+                                ctx->asked.host, ctx->asked.target, &ctx->url))
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->key = (bell_str) { (char *) p, n };
+    ctx->hash = ngx_http_bell_cache_hash_of(ctx->zone, ctx->key);
+
+    if (ctx->blcf->client_control) {
+        ngx_http_bell_cache_control_in(ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The name that nginx has checked, and the port where it is an unusual one.
+ * Of a request that has another name in its line than in its field nobody
+ * knows which one the origin goes by.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx)
+{
+    u_char              *p;
+    bell_str             port;
+    ngx_str_t           *server, *host;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    server = &r->headers_in.server;
+
+    if (r->headers_in.host == NULL) {
+        ctx->asked.host = (bell_str) { NULL, 0 };
+        return NGX_OK;
+    }
+
+    host = &r->headers_in.host->value;
+
+    if (host->len < server->len
+        || ngx_strncasecmp(host->data, server->data, server->len) != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    port.p = (char *) host->data + server->len;
+    port.len = host->len - server->len;
+
+    /* a name with the root's dot behind it is the same name */
+
+    if (port.len && port.p[0] == '.') {
+        port.p++;
+        port.len--;
+    }
+
+    if (port.len && port.p[0] != ':') {
+        return NGX_DECLINED;
+    }
+
+    if (port.len == 1
+        || bell_str_eq(port, ctx->asked.scheme.len == 4 ? BELL_STR(":80")
+                                                        : BELL_STR(":443")))
+    {
+        port.len = 0;
+    }
+
+    p = ngx_pnalloc(r->pool, server->len + port.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(p, server->data, server->len);
+
+    if (port.len) {
+        ngx_memcpy(p + server->len, port.p, port.len);
+    }
+
+    ctx->asked.host = (bell_str) { (char *) p, server->len + port.len };
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_bell_cache_target(ngx_http_bell_cache_ctx_t *ctx)
+{
+    long       n;
+    char      *p;
+    bell_str   raw;
+
+    if (ngx_http_bell_cache_raw_target(ctx->request, &raw) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(ctx->request->pool, raw.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = bell_cache_target_write(raw, &ctx->blcf->query, p, raw.len + 1);
+
+    if (n < 0) {
+        return NGX_DECLINED;
+    }
+
+    ctx->asked.target = (bell_str) { p, n };
+
+    return NGX_OK;
+}
+
+
+/*
+ * As it was received and, where tokens were in it, cut; where it was rewritten,
+ * what it is by now, as proxy_pass sends it.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_raw_target(ngx_http_request_t *r, bell_str *target)
+{
+    u_char     *p, *s;
+    size_t      len;
+    uintptr_t   escapes;
+
+    if (r->valid_unparsed_uri && r == r->main) {
+        target->p = (char *) r->unparsed_uri.data;
+        target->len = r->unparsed_uri.len;
+
+        /* absolute form: nginx has taken scheme and host off its own copy */
+
+        if (target->len == 0 || target->p[0] == '/') {
+            return NGX_OK;
+        }
+    }
+
+    escapes = 2 * ngx_escape_uri(NULL, r->uri.data, r->uri.len,
+                                 NGX_ESCAPE_URI);
+    len = r->uri.len + escapes + 1 + r->args.len;
+
+    s = ngx_pnalloc(r->pool, len);
+    if (s == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (escapes) {
+        p = (u_char *) ngx_escape_uri(s, r->uri.data, r->uri.len,
+                                      NGX_ESCAPE_URI);
+    } else {
+        p = ngx_cpymem(s, r->uri.data, r->uri.len);
+    }
+
+    if (r->args.len) {
+        *p++ = '?';
+        p = ngx_cpymem(p, r->args.data, r->args.len);
+    }
+
+    target->p = (char *) s;
+    target->len = p - s;
+
+    return NGX_OK;
+}
+
+
+/* ---- variants */
+
+ngx_int_t
+ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
+    bell_cache_scope scope, bell_str names)
+{
+    long                  n, m;
+    u_char               *p;
+    size_t                room;
+    bell_fields           fields;
+    ngx_list_part_t      *part;
+    ngx_table_elt_t      *h;
+    ngx_uint_t            i;
+    bell_vary_rules       rules;
+    ngx_http_request_t   *r;
+
+    r = ctx->request;
+
+    ctx->variant = ctx->asked;
+    ctx->variant.scope = scope;
+
+    if (scope == BELL_CACHE_ROLE) {
+        ctx->variant.who = ctx->role;
+
+    } else if (scope == BELL_CACHE_SUBJECT) {
+        ctx->variant.who = ctx->subject;
+    }
+
+    /* a key of variants has at most what the request has, and separators */
+
+    room = ctx->key.len + ctx->variant.who.len + names.len + 1024;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            room += h[i].value.len + 8;
+        }
+    }
+
+    if (room > NGX_HTTP_BELL_CACHE_KEY_BYTES) {
+        room = NGX_HTTP_BELL_CACHE_KEY_BYTES;
+    }
+
+    p = ngx_pnalloc(r->pool, room);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = bell_cache_key_write(&ctx->variant,
+                             &ngx_http_bell_cache_no_query_rules, (char *) p,
+                             room);
+    if (n < 0) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(&rules, sizeof(rules));
+    fields = ngx_http_bell_cache_fields_in(r);
+
+    m = bell_vary_key(names, &rules, &fields, (char *) p + n, room - n);
+    if (m < 0) {
+        return NGX_DECLINED;
+    }
+
+    ctx->variant_key = (bell_str) { (char *) p, n + m };
+
+    /* cookies and tokens are nobody else's business: their hash will do */
+
+    if (bell_vary_has_secrets(names)) {
+        bell_cache_hash  hash;
+
+        hash = ngx_http_bell_cache_hash_of(ctx->zone, ctx->variant_key);
+
+        ngx_memcpy(p + n, &hash, sizeof(hash));
+        ctx->variant_key.len = n + sizeof(hash);
+    }
+
+    ctx->variant_hash = ngx_http_bell_cache_hash_of(ctx->zone,
+                                                    ctx->variant_key);
+
+    return NGX_OK;
+}
+
+
+/* ---- fields */
+
+bool
+ngx_http_bell_cache_list_field(void *data, bell_str name, unsigned nth,
+    bell_str *value)
+{
+    ngx_list_t *list = data;
+
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &list->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash == 0 || h[i].key.len != name.len
+                || ngx_strncasecmp(h[i].key.data, (u_char *) name.p, name.len)
+                   != 0
+                || nth-- != 0)
+            {
+                continue;
+            }
+
+            *value = bell_str_trim(ngx_http_bell_cache_str(&h[i].value));
+
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+bell_fields
+ngx_http_bell_cache_fields_in(ngx_http_request_t *r)
+{
+    bell_fields  fields;
+
+    fields.field = ngx_http_bell_cache_list_field;
+    fields.data = &r->headers_in.headers;
+
+    return fields;
+}
+
+
+static void
+ngx_http_bell_cache_control_in(ngx_http_bell_cache_ctx_t *ctx)
+{
+    unsigned            i;
+    bell_str            value;
+    bell_fields         fields;
+
+    fields = ngx_http_bell_cache_fields_in(ctx->request);
+
+    for (i = 0; fields.field(fields.data, BELL_STR("cache-control"), i,
+                             &value);
+         i++)
+    {
+        bell_cache_request_add(&ctx->control, value);
+    }
+
+    for (i = 0; fields.field(fields.data, BELL_STR("pragma"), i, &value); i++)
+    {
+        bell_cache_request_add_pragma(&ctx->control, value);
+    }
+}
+
+
+/* Whether one of them is neither empty nor "0", as nginx has it elsewhere. */
+
+ngx_uint_t
+ngx_http_bell_cache_is_set(ngx_http_request_t *r, ngx_array_t *values)
+{
+    return values && ngx_http_test_predicates(r, values) == NGX_DECLINED;
+}

@@ -1,0 +1,778 @@
+
+/*
+ * What becomes of an answer's head: stored, with what must be known to answer
+ * from it later; or worked into what is stored already.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "bell_conditional.h"
+
+#include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_load.h"
+#include "ngx_http_bell_cache_purge.h"
+
+
+static ngx_uint_t ngx_http_bell_cache_is_origins(ngx_table_elt_t *h);
+static ngx_int_t ngx_http_bell_cache_add_line(
+    ngx_http_bell_cache_load_t *load, ngx_str_t *name, ngx_str_t *value);
+static bool ngx_http_bell_cache_line_at(void *data, unsigned i, bell_str *name,
+    bell_str *value);
+static bool ngx_http_bell_cache_line_of(void *data, bell_str name,
+    unsigned nth, bell_str *value);
+static void ngx_http_bell_cache_rules(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_stored_rules *rules);
+static bell_cache_scope ngx_http_bell_cache_scope_of(bell_response_scope scope);
+static ngx_uint_t ngx_http_bell_cache_varies(bell_fields *fields,
+    bell_vary *vary);
+static ngx_int_t ngx_http_bell_cache_store_as(
+    ngx_http_bell_cache_load_t *load, bell_str names,
+    const bell_cache_tags *tags, bell_str fields);
+static ngx_int_t ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load,
+    bell_str key, bell_str names, bell_cache_scope scope,
+    const bell_cache_tags *tags, bell_str fields, bell_str *out);
+static ngx_int_t ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
+    bell_cache_hash *hash, bell_str head);
+static void ngx_http_bell_cache_fork(ngx_http_bell_cache_load_t *load,
+    bell_cache_scope scope, bell_str names);
+static ngx_int_t ngx_http_bell_cache_put_small(
+    ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
+    uint32_t tenant_id, ngx_http_bell_cache_entry_t *entry, bell_str head);
+static ngx_int_t ngx_http_bell_cache_renew(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_str head);
+static ngx_int_t ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_str *head);
+
+
+/* what is hidden is so whatever is kept */
+
+static const bell_stored_rules  ngx_http_bell_cache_no_rules;
+
+
+/* ---- what has come */
+
+ngx_int_t
+ngx_http_bell_cache_gather(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r)
+{
+    static ngx_str_t  type = ngx_string("Content-Type");
+
+    ngx_uint_t            i;
+    ngx_list_part_t      *part;
+    ngx_table_elt_t      *h;
+    bell_response_meta   *meta;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+    meta = &load->meta;
+
+    meta->status = (unsigned) u->headers_in.status_n;
+    meta->get = true;
+    meta->authorization = load->authorized;
+    meta->authenticated = load->ctx.subject.len != 0;
+    meta->request_no_store = (load->ctx.control.set & BELL_CC_NO_STORE) != 0;
+    meta->response_time_s = ngx_time();
+
+    /* whole seconds of its own: a fetch of 200 ms has taken none */
+
+    meta->request_time_s = meta->response_time_s
+                           - (ngx_current_msec - load->begun_ms) / 1000;
+
+    if (ngx_array_init(&load->lines, load->pool, 24,
+                       sizeof(ngx_http_bell_cache_line_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* as the origin sent it: some of it is not passed on, and counts */
+
+    for (part = &u->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            bell_response_meta_add(meta, ngx_http_bell_cache_str(&h[i].key),
+                                   ngx_http_bell_cache_str(&h[i].value));
+
+            if (ngx_http_bell_cache_is_origins(&h[i])
+                && ngx_http_bell_cache_add_line(load, &h[i].key, &h[i].value)
+                   != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    /* and what nginx would send of it, by the rules of the location */
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash && !ngx_http_bell_cache_is_origins(&h[i])
+                && ngx_http_bell_cache_add_line(load, &h[i].key, &h[i].value)
+                   != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    if (u->headers_in.content_type) {
+        return ngx_http_bell_cache_add_line(load, &type,
+                                           &u->headers_in.content_type->value);
+    }
+
+    return NGX_OK;
+}
+
+
+/* What is taken as the origin sent it, whatever nginx makes of it. */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_origins(ngx_table_elt_t *h)
+{
+    bell_str  name;
+
+    name = ngx_http_bell_cache_str(&h->key);
+
+    return bell_str_ieq(name, BELL_STR("date"))
+           || bell_str_ieq(name, BELL_STR("connection"))
+           || bell_stored_class_of(&ngx_http_bell_cache_no_rules, name)
+              == BELL_STORED_HIDDEN;
+}
+
+
+static ngx_int_t
+ngx_http_bell_cache_add_line(ngx_http_bell_cache_load_t *load, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_http_bell_cache_line_t  *line;
+
+    line = ngx_array_push(&load->lines);
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    line->name = ngx_http_bell_cache_str(name);
+    line->value = ngx_http_bell_cache_str(value);
+
+    return NGX_OK;
+}
+
+
+static bool
+ngx_http_bell_cache_line_at(void *data, unsigned i, bell_str *name,
+    bell_str *value)
+{
+    ngx_array_t *lines = data;
+
+    ngx_http_bell_cache_line_t  *line;
+
+    if (i >= lines->nelts) {
+        return false;
+    }
+
+    line = lines->elts;
+
+    *name = line[i].name;
+    *value = line[i].value;
+
+    return true;
+}
+
+
+static bool
+ngx_http_bell_cache_line_of(void *data, bell_str name, unsigned nth,
+    bell_str *value)
+{
+    ngx_array_t *lines = data;
+
+    ngx_uint_t                   i;
+    ngx_http_bell_cache_line_t  *line;
+
+    line = lines->elts;
+
+    for (i = 0; i < lines->nelts; i++) {
+        if (bell_str_ieq(line[i].name, name) && nth-- == 0) {
+            *value = bell_str_trim(line[i].value);
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static void
+ngx_http_bell_cache_rules(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_stored_rules *rules)
+{
+    const bell_cache_control  *control;
+
+    control = bell_response_meta_control(meta);
+
+    rules->set_cookie = load->ctx.blcf->policy.store_set_cookie;
+    rules->named = control->names;
+    rules->nnamed = control->nnames;
+}
+
+
+static bell_cache_scope
+ngx_http_bell_cache_scope_of(bell_response_scope scope)
+{
+    switch (scope) {
+
+    case BELL_SCOPE_ROLE:
+        return BELL_CACHE_ROLE;
+
+    case BELL_SCOPE_PRIVATE:
+        return BELL_CACHE_SUBJECT;
+
+    default:
+        return BELL_CACHE_PUBLIC;
+    }
+}
+
+
+/* ---- a new one */
+
+ngx_int_t
+ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r, bell_store_verdict *verdict)
+{
+    long                n;
+    char               *p;
+    bell_vary           vary;
+    bell_fields         fields;
+    bell_cache_tags     tags;
+    bell_field_list     list;
+    bell_stored_rules   rules;
+
+    *verdict = bell_storable(&load->meta, &load->ctx.blcf->policy);
+
+    if (*verdict != BELL_STORE) {
+        return NGX_DECLINED;
+    }
+
+    fields.field = ngx_http_bell_cache_line_of;
+    fields.data = &load->lines;
+
+    *verdict = BELL_STORE_NOT_VARY;
+
+    if (!ngx_http_bell_cache_varies(&fields, &vary)) {
+        return NGX_DECLINED;
+    }
+
+    /* what stands in the way from here on is its size, or that of the zone */
+
+    *verdict = BELL_STORE_NOT_USABLE;
+
+    load->length = load->meta.status == NGX_HTTP_NO_CONTENT
+                   ? 0 : r->headers_out.content_length_n;
+
+    if (load->length > (int64_t) load->ctx.zone->largest
+        || bell_cache_tags_read(&fields, load->ctx.zone->sh->key,
+                                load->ctx.asked.tenant_id, &tags)
+           != BELL_CACHE_TAGS_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_palloc(load->pool, NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    list.at = ngx_http_bell_cache_line_at;
+    list.data = &load->lines;
+
+    ngx_http_bell_cache_rules(load, &load->meta, &rules);
+
+    n = bell_stored_write(&list, &rules, p,
+                          NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
+
+    return n < 0 ? NGX_DECLINED
+                 : ngx_http_bell_cache_store_as(load, bell_vary_names(&vary),
+                                                &tags, (bell_str) { p, n });
+}
+
+
+/* Whether it can be told which requests the answer is for. */
+
+static ngx_uint_t
+ngx_http_bell_cache_varies(bell_fields *fields, bell_vary *vary)
+{
+    bell_str         coding;
+    bell_vary_rules  rules;
+
+    ngx_memzero(&rules, sizeof(rules));
+
+    if (bell_vary_read(fields, vary) != BELL_VARY_OK) {
+        return 0;
+    }
+
+    if (!fields->field(fields->data, BELL_STR("content-encoding"), 0, &coding))
+    {
+        coding = BELL_STR("");
+    }
+
+    return !bell_field_is_named(bell_vary_names(vary),
+                                BELL_STR("accept-encoding"))
+           || bell_vary_is_coding_known(&rules, coding);
+}
+
+
+/* Under the key of all, or under that of those who are to share it. */
+
+static ngx_int_t
+ngx_http_bell_cache_store_as(ngx_http_bell_cache_load_t *load, bell_str names,
+    const bell_cache_tags *tags, bell_str fields)
+{
+    bell_str                    head;
+    ngx_int_t                   rc;
+    bell_cache_scope            scope;
+    ngx_http_bell_cache_ctx_t  *own;
+
+    own = &load->ctx;
+    scope = ngx_http_bell_cache_scope_of(load->meta.scope);
+
+    if (scope == BELL_CACHE_PUBLIC && names.len == 0) {
+        rc = ngx_http_bell_cache_compose(load, own->key, names, scope, tags,
+                                         fields, &head);
+
+        return rc == NGX_OK
+               ? ngx_http_bell_cache_publish(load, &own->hash, head) : rc;
+    }
+
+    rc = ngx_http_bell_cache_ask_variant(own, scope, names);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_bell_cache_compose(load, own->variant_key, names, scope,
+                                         tags, fields, &head);
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_bell_cache_fork(load, scope, names);
+        rc = ngx_http_bell_cache_publish(load, &own->variant_hash, head);
+    }
+
+    return rc;
+}
+
+
+/* NGX_DECLINED: it is longer than a head may be. */
+
+static ngx_int_t
+ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load, bell_str key,
+    bell_str names, bell_cache_scope scope, const bell_cache_tags *tags,
+    bell_str fields, bell_str *out)
+{
+    u_char                      *p;
+    size_t                       len;
+    ngx_http_bell_cache_head_t  *head;
+
+    len = sizeof(*head) + (tags ? tags->count * sizeof(uint64_t) : 0)
+          + key.len + names.len + fields.len;
+
+    if (len > NGX_HTTP_BELL_CACHE_HEAD_BYTES) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_palloc(load->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    out->p = (char *) p;
+    out->len = len;
+
+    head = (ngx_http_bell_cache_head_t *) p;
+    ngx_memzero(head, sizeof(*head));
+
+    head->key_bytes = (uint32_t) key.len;
+    head->names_bytes = (uint32_t) names.len;
+    head->ntags = tags ? tags->count : 0;
+    head->fields_bytes = (uint32_t) fields.len;
+    head->scope = scope;
+    head->authorized = load->authorized;
+
+    p += sizeof(*head);
+
+    if (head->ntags) {
+        p = ngx_cpymem(p, tags->hashes, tags->count * sizeof(uint64_t));
+    }
+
+    p = ngx_cpymem(p, key.p, key.len);
+    p = ngx_cpymem(p, names.p, names.len);
+
+    if (fields.len) {
+        ngx_memcpy(p, fields.p, fields.len);
+    }
+
+    return NGX_OK;
+}
+
+
+/* The flight has a head: who waits for it may begin. */
+
+static ngx_int_t
+ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
+    bell_cache_hash *hash, bell_str head)
+{
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_entry_t   *entry;
+    ngx_http_bell_cache_flight_t  *flight;
+
+    zone = load->ctx.zone;
+
+    ngx_http_bell_cache_lock(zone);
+
+    flight = ngx_http_bell_cache_flight(zone, &load->flight);
+
+    if (flight == NULL) {
+        ngx_http_bell_cache_unlock(zone);
+        return NGX_ERROR;
+    }
+
+    entry = &flight->entry;
+
+    if (ngx_http_bell_cache_flight_take(zone, flight, head.len,
+                                        load->length > 0 ? load->length : 0)
+        != NGX_OK)
+    {
+        ngx_http_bell_cache_unlock(zone);
+        load->ctx.bmcf->core->count(
+                  load->ctx.bmcf->requests[NGX_HTTP_BELL_CACHE_METRIC_FULL],
+                  1);
+        load->full = 1;
+        return NGX_DECLINED;
+    }
+
+    (void) bell_chunks_write(zone->sh->chunks, entry->head, 0, head);
+
+    entry->kind = NGX_HTTP_BELL_CACHE_OBJECT;
+    entry->head_bytes = (uint32_t) head.len;
+    entry->id = ++zone->sh->ids;
+    entry->url = load->ctx.url;
+    entry->body_bytes = load->length > 0 ? load->length : 0;
+    entry->checked = load->checked;
+    entry->times = bell_freshness_compute(&load->meta,
+                                          &load->ctx.blcf->policy);
+
+    flight->stored_as = *hash;
+    flight->length = load->length;
+
+    __atomic_store_n(&flight->state, NGX_HTTP_BELL_CACHE_COMING,
+                     __ATOMIC_SEQ_CST);
+
+    ngx_http_bell_cache_unlock(zone);
+
+    load->stores = 1;
+
+    ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
+
+    return NGX_OK;
+}
+
+
+/* That answers to this question are under keys that say more. */
+
+static void
+ngx_http_bell_cache_fork(ngx_http_bell_cache_load_t *load,
+    bell_cache_scope scope, bell_str names)
+{
+    bell_str                      head;
+    ngx_http_bell_cache_entry_t   entry;
+    ngx_http_bell_cache_found_t   found;
+    ngx_http_bell_cache_ctx_t    *own;
+
+    own = &load->ctx;
+
+    if (ngx_http_bell_cache_find(own->zone, load->pool, &own->hash, own->key,
+                                 &found)
+        == NGX_OK
+        && found.entry.kind == NGX_HTTP_BELL_CACHE_FORK
+        && found.head->scope == scope && bell_str_eq(found.names, names))
+    {
+        return;
+    }
+
+    if (ngx_http_bell_cache_compose(load, own->key, names, scope, NULL,
+                                    BELL_STR(""), &head)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_memzero(&entry, sizeof(entry));
+    entry.kind = NGX_HTTP_BELL_CACHE_FORK;
+
+    (void) ngx_http_bell_cache_put_small(own->zone, &own->hash,
+                                         own->asked.tenant_id, &entry, head);
+}
+
+
+void
+ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
+    bell_store_verdict verdict, time_t seconds)
+{
+    bool                          guessed;
+    bell_str                      head, key;
+    bell_cache_hash              *hash;
+    ngx_http_bell_cache_ctx_t    *own;
+    ngx_http_bell_cache_entry_t   entry;
+
+    own = &load->ctx;
+
+    /* what has a lifetime, and was too old this once, may be younger next */
+
+    if (verdict == BELL_STORE_NOT_USABLE
+        && bell_freshness_lifetime_s(&load->meta, &own->blcf->policy, &guessed)
+           > 0)
+    {
+        seconds = ngx_min(seconds, 1);
+    }
+
+    /* an object that is there is worth more than a failure */
+
+    if (seconds == 0 || verdict == BELL_STORE_NOT_REQUEST
+        || (load->meta.status >= 500
+            && load->stale.entry.kind == NGX_HTTP_BELL_CACHE_OBJECT))
+    {
+        return;
+    }
+
+    key = own->variant_key.len ? own->variant_key : own->key;
+    hash = own->variant_key.len ? &own->variant_hash : &own->hash;
+
+    if (ngx_http_bell_cache_compose(load, key, BELL_STR(""),
+                                    BELL_CACHE_PUBLIC, NULL, BELL_STR(""),
+                                    &head)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_memzero(&entry, sizeof(entry));
+    entry.kind = NGX_HTTP_BELL_CACHE_PASS;
+    entry.reason = (uint16_t) verdict;
+    entry.times.born_s = ngx_time();
+    entry.times.fresh_s = (uint32_t) seconds;
+
+    (void) ngx_http_bell_cache_put_small(own->zone, hash,
+                                         own->asked.tenant_id, &entry, head);
+}
+
+
+/* What has no body; takes the lock. */
+
+static ngx_int_t
+ngx_http_bell_cache_put_small(ngx_http_bell_cache_zone_t *zone,
+    bell_cache_hash *hash, uint32_t tenant_id,
+    ngx_http_bell_cache_entry_t *entry, bell_str head)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_ERROR;
+
+    ngx_http_bell_cache_lock(zone);
+
+    entry->id = ++zone->sh->ids;
+    entry->head_bytes = (uint32_t) head.len;
+    entry->head = ngx_http_bell_cache_take(zone, head.len);
+
+    if (entry->head) {
+        (void) bell_chunks_write(zone->sh->chunks, entry->head, 0, head);
+        rc = ngx_http_bell_cache_put(zone, hash, tenant_id, entry);
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+
+    return rc;
+}
+
+
+/* ---- one that is true again */
+
+ngx_int_t
+ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load)
+{
+    bell_str                       head;
+    ngx_int_t                      rc;
+    bell_response_meta             meta;
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_flight_t  *flight;
+
+    zone = load->ctx.zone;
+
+    rc = ngx_http_bell_cache_merge(load, &meta, &head);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_bell_cache_lock(zone);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_bell_cache_renew(load, &meta, head);
+
+    } else {
+        ngx_http_bell_cache_remove(zone, &load->stale.hash);
+    }
+
+    flight = ngx_http_bell_cache_flight(zone, &load->flight);
+
+    if (flight) {
+        flight->confirmed = rc == NGX_OK ? load->stale.entry.id : 0;
+        ngx_http_bell_cache_flight_ends(zone, flight,
+                                        NGX_HTTP_BELL_CACHE_AGAIN);
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+
+    load->ended = 1;
+
+    if (flight) {
+        ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The fields as they are from now on.  NGX_DECLINED: what is stored is not to
+ * be kept, or not under this key.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_str *head)
+{
+    long                          n;
+    char                         *p;
+    bell_str                      block, rest;
+    bell_vary                     vary;
+    bell_fields                   fields;
+    bell_cache_tags               tags;
+    bell_field_list               list;
+    bell_stored_field             field;
+    bell_stored_rules             rules;
+    ngx_http_bell_cache_found_t  *stale;
+
+    stale = &load->stale;
+
+    p = ngx_palloc(load->pool, NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    list.at = ngx_http_bell_cache_line_at;
+    list.data = &load->lines;
+
+    ngx_http_bell_cache_rules(load, &load->meta, &rules);
+
+    n = bell_stored_update(stale->fields, &list, &rules, p,
+                           NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
+    if (n < 0) {
+        return NGX_DECLINED;
+    }
+
+    block = (bell_str) { p, n };
+
+    /* Age and Date are those of the 304, all else as merged */
+
+    *meta = load->meta;
+
+    meta->etag = false;
+    meta->last_modified = BELL_FIELD_ABSENT;
+    meta->expires = BELL_FIELD_ABSENT;
+    meta->set_cookie = false;
+    meta->vary_any = false;
+    meta->targeted_bad = false;
+    meta->targeted_good = false;
+    meta->scope = BELL_SCOPE_NONE;
+    ngx_memzero(&meta->control, sizeof(meta->control));
+    ngx_memzero(&meta->targeted, sizeof(meta->targeted));
+
+    meta->status = stale->entry.times.status;
+    meta->authorization = stale->head->authorized;
+
+    for (rest = block; bell_stored_next(&rest, &field); /* void */ ) {
+        if (!bell_str_ieq(field.name, BELL_STR("date"))
+            && !bell_str_ieq(field.name, BELL_STR("age")))
+        {
+            bell_response_meta_add(meta, field.name, field.value);
+        }
+    }
+
+    fields.field = bell_stored_field_of;
+    fields.data = &block;
+
+    if (bell_storable(meta, &load->ctx.blcf->policy) != BELL_STORE
+        || bell_vary_read(&fields, &vary) != BELL_VARY_OK
+        || !bell_str_eq(bell_vary_names(&vary), stale->names)
+        || ngx_http_bell_cache_scope_of(meta->scope)
+           != (bell_cache_scope) stale->head->scope
+        || bell_cache_tags_read(&fields, load->ctx.zone->sh->key,
+                                load->ctx.asked.tenant_id, &tags)
+           != BELL_CACHE_TAGS_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_bell_cache_compose(load, stale->key, stale->names,
+                                       (bell_cache_scope) stale->head->scope,
+                                       &tags, block, head);
+}
+
+
+/* Under the lock: another head for the same body. */
+
+static ngx_int_t
+ngx_http_bell_cache_renew(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_str head)
+{
+    const bell_cache_entry       *entry;
+    ngx_http_bell_cache_zone_t   *zone;
+    ngx_http_bell_cache_entry_t   e;
+
+    zone = load->ctx.zone;
+
+    entry = bell_cache_index_find(zone->sh->index, &load->stale.hash);
+
+    if (entry == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(&e, entry->payload, sizeof(e));
+
+    if (e.id != load->stale.entry.id) {
+        return NGX_DECLINED;
+    }
+
+    /* it stays while room for the head is made */
+
+    ngx_http_bell_cache_hold(zone, e.body);
+
+    e.head = ngx_http_bell_cache_take(zone, head.len);
+
+    if (e.head == 0) {
+        ngx_http_bell_cache_drop(zone, e.body);
+        return NGX_DECLINED;
+    }
+
+    (void) bell_chunks_write(zone->sh->chunks, e.head, 0, head);
+
+    e.head_bytes = (uint32_t) head.len;
+    e.checked = load->checked;
+    e.times = bell_freshness_compute(meta, &load->ctx.blcf->policy);
+    e.times.fetch_ms = (uint32_t) (ngx_current_msec - load->begun_ms);
+
+    return ngx_http_bell_cache_put(zone, &load->stale.hash,
+                                   load->ctx.asked.tenant_id, &e);
+}

@@ -1,0 +1,202 @@
+// Purges from Redis: each reaches all workers and zones once, whoever dies or was away, and what was missed takes everything for stale.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { freePort, newPlace } from '../lib/place.mjs';
+import { modulePath, testNginx } from '../lib/server-nginx.mjs';
+import { startRedis } from '../lib/server-redis.mjs';
+import { children } from '../lib/run.mjs';
+import { waitFor } from '../lib/wait.mjs';
+import { lines, nginxConf, startEdge, startOrigin } from './support.mjs';
+
+const load = ['core', 'cache'].map((name) => `load_module ${modulePath(`ngx_http_bell_${name}_module`)};`).join('\n');
+const [NORTH, SOUTH] = [1, 2];
+
+/** The least that an edge needs, as modules/cache/README.md says it. */
+const leastUser = 'user cache on >s3cret resetkeys ~bell:purges resetchannels -@all +xinfo +xread';
+
+/** A test with a Redis and an edge of two workers and two zones; each answer of the origin has another number. */
+function purgeTest(name, body, { before = async () => {} } = {}) {
+    test(name, async () => {
+        const place = newPlace();
+        try {
+            const redis = await startRedis(place, { settings: leastUser });
+            await before(redis);
+            let served = 0;
+            const origin = await startOrigin(place.path('sock/origin.sock'), (request, response) => {
+                response.setHeader('Cache-Control', 'public, max-age=3600');
+                response.setHeader('Cache-Scope', 'public');
+                response.setHeader('Cache-Tag', `all, tag${new URL(request.url, 'http://x').pathname.replaceAll('/', '-')}`);
+                response.end(String(++served));
+                return true;
+            });
+            const password = place.write('conf/cache.password', 's3cret\n', 0o600);
+            const http = `bell_cache_zone zone=one:4m; bell_cache_zone zone=two:4m;
+                bell_cache_purges 127.0.0.1:${redis.port} user=cache password_file=${password} connect_timeout=10s timeout=10s;`;
+            const location = (path, zone) => `location ${path} { bell_cache ${zone}; proxy_pass http://unix:${place.path('sock/origin.sock')}; }`;
+            const edge = await startEdge(place, { load, http, server: location('/', 'one') + location('/two/', 'two') });
+            const get = async (path, host = 'north.example') => {
+                const { status, text } = await edge.ask(host, path);
+                assert.equal(status, 200);
+                return Number(text);
+            };
+            let number = 0;
+            const add = (what, { at = ++number, tenant = NORTH, how = 'hard' } = {}) => {
+                number = at;
+                return redis.ask(['XADD', 'bell:purges', `${at}-0`, 'p', `1 ${at} ${Date.now()} ${tenant} ${how} ${what}`]);
+            };
+            const renewed = async (path, than, host) => {
+                let now;
+                await waitFor(`another answer for ${path}`, async () => (now = await get(path, host)) !== than);
+                return now;
+            };
+            await body({ place, redis, edge, get, add, renewed });
+            origin.close();
+        } finally {
+            await place.stop();
+        }
+    });
+}
+
+const readsNow = (edge) => lines(edge.log(), /this worker reads purges now/).length;
+const reading = (edge) => waitFor('a worker to read', () => readsNow(edge) > 0);
+
+/** The first purge has been read, in both zones: from here on what is said of one purge is said of that alone. */
+const firstRead = async (edge, add) => {
+    await reading(edge);
+    await add('tag none');
+    await waitFor('the first purge to be read', () => lines(edge.log(), /it has read none before; .* behind number 1\b|purge of tenant 1: tag/).length >= 2);
+};
+const lostItsPlace = (edge) => lines(edge.log(), /\[(warn|error)\].*all that it has is stale now/);
+
+purgeTest('by URL, prefix, tag and all: what is meant is fetched again, in both zones, and nothing else', async ({ edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const paths = ['/a', '/a?b', '/b/1', '/b/2', '/c', '/two/a'];
+    const seen = {};
+    const look = async () => Object.fromEntries(await Promise.all([...paths.map(async (path) => [path, await get(path)]), get('/a', 'south.example').then((n) => ['south', n])]));
+    Object.assign(seen, await look());
+    assert.deepEqual(await look(), seen, 'all is stored');
+    const cases = [
+        ['url north.example /a', ['/a']],
+        ['prefix north.example /b/', ['/b/1', '/b/2']],
+        ['tag tag-c', ['/c']],
+        ['prefix north.example /two/', ['/two/a']],
+        ['tag all', paths],
+        ['all', paths],
+    ];
+    for (const [what, meant] of cases) {
+        await add(what);
+        await renewed(meant[0], seen[meant[0]]);
+        const now = await look();
+        for (const path of [...paths, 'south']) assert.equal(now[path] !== seen[path], meant.includes(path), `${what}: ${path}`);
+        Object.assign(seen, now);
+    }
+    await add('all', { tenant: SOUTH });
+    await renewed('/a', seen.south, 'south.example');
+    assert.equal(await get('/a'), seen['/a']);
+});
+
+purgeTest('what came while it was away is read when it is back, in its order', async ({ redis, edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const first = await get('/a');
+    await redis.ask(['ACL', 'SETUSER', 'cache', '-xread']);
+    await redis.ask(['CLIENT', 'KILL', 'USER', 'cache']);
+    await waitFor('the line', () => lines(edge.log(), /cannot be used: .*NOPERM/).length > 0);
+    await add('tag none');
+    await add('url north.example /a');
+    await add('tag none');
+    assert.equal(await get('/a'), first);
+    await redis.ask(['ACL', 'SETUSER', 'cache', '+xread']);
+    await renewed('/a', first);
+    assert.deepEqual(lostItsPlace(edge), []);
+});
+
+purgeTest('a gap: everything is stale, and it goes on behind it', async ({ edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const [first, second] = [await get('/a'), await get('/two/a')];
+    await add('tag none', { at: 7 });
+    await renewed('/a', first);
+    await renewed('/two/a', second);
+    assert.equal(lines(edge.log(), /some were gone before they were read; .* behind number 7/).length, 2);
+    const now = await get('/a');
+    await add('url north.example /a');
+    await renewed('/a', now);
+});
+
+purgeTest('an edge that begins behind many purges begins at their end', async ({ redis, edge, get, add, renewed }) => {
+    await waitFor('both zones', () => lines(edge.log(), /it has read none before; .* behind number 500/).length === 2);
+    const first = await get('/a');
+    await add('url north.example /a', { at: 501 });
+    await renewed('/a', first);
+}, { before: (redis) => redis.ask(['EVAL', "for i = 1, 500 do redis.call('XADD', 'bell:purges', i .. '-0', 'p', '1 ' .. i .. ' 5 1 hard all') end", '0']) });
+
+purgeTest('a line that nobody understands: everything is stale', async ({ redis, edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const first = await get('/a');
+    await redis.ask(['XADD', 'bell:purges', '2-0', 'p', 'nonsense']);
+    await renewed('/a', first);
+    assert.ok(lines(edge.log(), /\[error\].*one could not be understood/).length > 0);
+});
+
+purgeTest('a stream whose numbers have begun anew', async ({ redis, edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    await add('tag none', { at: 900 });
+    await waitFor('the gap', () => lines(edge.log(), /behind number 900/).length === 2);
+    const first = await get('/a');
+    await redis.ask(['DEL', 'bell:purges']);
+    await add('tag none', { at: 1 });
+    await renewed('/a', first);
+    assert.ok(lines(edge.log(), /their numbers have begun anew; .* behind number 1/).length > 0);
+    const now = await get('/a');
+    await add('url north.example /a', { at: 2 });
+    await renewed('/a', now);
+});
+
+purgeTest('a worker that is killed while it reads: another one goes on', async ({ place, edge, get, add, renewed }) => {
+    place.expect(/exited on signal 9/);
+    await firstRead(edge, add);
+    for (let i = 0; i < 4; i++) {
+        const first = await get('/a');
+        const reader = Number(/ (\d+)#\d+: bell_cache_purges: this worker reads/.exec(lines(edge.log(), /this worker reads purges now/).at(-1))[1]);
+        const before = readsNow(edge);
+        process.kill(reader, 'SIGKILL');
+        await add('url north.example /a');
+        await renewed('/a', first);
+        await waitFor('another reader', () => readsNow(edge) > before);
+        await waitFor('both workers', () => children(edge.program.child.pid).length === 2);
+    }
+});
+
+purgeTest('a reload keeps what was seen', async ({ edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const first = await get('/a');
+    await add('url north.example /a');
+    const second = await renewed('/a', first);
+    const before = readsNow(edge);
+    edge.reload();
+    await waitFor('a new reader', () => readsNow(edge) > before);
+    assert.equal(await get('/a'), second);
+    await add('url north.example /a');
+    await renewed('/a', second);
+    assert.deepEqual(lostItsPlace(edge), []);
+});
+
+test('what cannot be meant is refused at the start', async () => {
+    const place = newPlace();
+    place.expect(/\[emerg\] .*(is duplicate|invalid address)/);
+    try {
+        const conf = async (http) => nginxConf(place, await freePort(), { load, http, server: 'location / { return 200; }' });
+        const cases = [
+            ['bell_cache_purges 127.0.0.1:1; bell_cache_purges 127.0.0.1:2;', /"bell_cache_purges" directive is duplicate/],
+            ['bell_cache_purges nowhere;', /invalid address "nowhere"/],
+        ];
+        for (const [http, pattern] of cases) {
+            const { code, stderr } = await testNginx(place, { conf: await conf(http) });
+            assert.notEqual(code, 0);
+            assert.match(stderr, pattern);
+        }
+    } finally {
+        await place.stop();
+    }
+});
