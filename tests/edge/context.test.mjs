@@ -10,7 +10,7 @@ import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { testNginx } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { ask, lines, loadProbe, nginxConf, publish, snapshot, startEdge, startOrigin, twoTenants } from './support.mjs';
+import { ask, lines, loadProbe, nginxConf, publish, reloadEdge, snapshot, startEdge, startOrigin, twoTenants } from './support.mjs';
 
 const place = newPlace();
 const key = newKey('edge-1');
@@ -131,8 +131,7 @@ test('the file is read when the configuration is: workers that come later do wit
 
 test('a reload takes a key that was changed', async () => {
     putEdgeKey(place, key, { tenants: [1, 2] });
-    edge.reload();
-    await waitFor('the list of the key', async () => (await edge.ask('south.example', '/')).json?.headers['bell-context'] !== undefined);
+    await reloadEdge(edge);
     assert.equal(told((await edge.ask('south.example', '/')).json).tenant, 2);
 });
 

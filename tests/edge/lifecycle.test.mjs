@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { askEveryWorker, lines, nginxConf, publish, replyWithReport, snapshot, startEdge, startOrigin, tenant, twoTenants } from './support.mjs';
+import { askEveryWorker, lines, nginxConf, publish, reloadEdge, replyWithReport, snapshot, startEdge, startOrigin, tenant, twoTenants } from './support.mjs';
 
 /** A test with a place and an edge of its own. */
 function edgeTest(name, options, body) {
@@ -29,10 +29,8 @@ async function changeIsSeen(place, edge, version, tenants = twoTenants) {
 
 /** Writes a configuration in the place of the running one and reloads: resolves when other workers serve. */
 async function reload(place, edge, options = {}) {
-    const before = children(edge.program.child.pid);
     writeConf(place, edge, options);
-    edge.reload();
-    await waitFor('the old workers to go', () => before.every((pid) => !existsSync(`/proc/${pid}`)));
+    await reloadEdge(edge);
 }
 
 function writeConf(place, edge, options) {

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { loadProbe, pinToWorkers, startEdge } from './support.mjs';
+import { loadProbe, pinToWorkers, reloadEdge, startEdge } from './support.mjs';
 
 const place = newPlace();
 place.expect(/exited on signal 9/);
@@ -26,12 +26,6 @@ before(async () => {
 after(() => place.stop());
 
 const workers = () => children(edge.program.child.pid);
-
-async function reload() {
-    const before = workers();
-    edge.reload();
-    await waitFor('the old workers to go', () => workers().length === 2 && !workers().some((pid) => before.includes(pid)));
-}
 
 /** What a worker says of itself, and of another process. */
 async function about(worker, of = { slot: 0, epoch: 0 }, path = '/') {
@@ -94,7 +88,7 @@ test('workers of a former configuration keep their slots while they live, and gi
         for (const pin of pins) pin.close(); // they would keep the old workers
         return before;
     });
-    for (let round = 0; round < 35; round++) await reload(); // were slots not given back, all would be used up
+    for (let round = 0; round < 35; round++) await reloadEdge(edge); // were slots not given back, all would be used up
     await pinned(async (pins) => {
         for (const pin of pins) {
             for (const former of old) assert.equal((await about(pin, former)).other, 'dead');

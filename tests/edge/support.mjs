@@ -7,7 +7,9 @@ import path from 'node:path';
 
 import { checkout, nginxBuild } from '../lib/app.mjs';
 import { freePort } from '../lib/place.mjs';
+import { children } from '../lib/run.mjs';
 import { modulePath, startNginx, tempPaths } from '../lib/server-nginx.mjs';
+import { waitFor } from '../lib/wait.mjs';
 
 /** A tenant of a snapshot; `over` replaces members. */
 export function tenant(id, name, hosts, over = {}) {
@@ -96,6 +98,16 @@ export async function startEdge(place, { tenants = twoTenants, version = 1, defa
     const port = await freePort();
     const nginx = await startNginx(place, { conf: nginxConf(place, port, options), port, modules: options.modules, under });
     return { ...nginx, port, ask: (host, path, options) => ask(port, host, path, options) };
+}
+
+/** Has an edge read its configuration again; resolves when the former workers are gone: until then these take requests as well. */
+export async function reloadEdge(edge) {
+    const former = children(edge.program.child.pid);
+    edge.reload();
+    await waitFor('other workers alone', () => {
+        const workers = children(edge.program.child.pid);
+        return workers.length >= former.length && !workers.some((pid) => former.includes(pid));
+    });
 }
 
 /** One request, on a connection of its own unless there is an `agent`: {status, headers, text, json}. host null: a request without Host (HTTP/1.0). */

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { newPlace } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { lines } from './support.mjs';
+import { lines, reloadEdge } from './support.mjs';
 import { answers, change, hold, of, pool, startPools, startServer } from './upstream.mjs';
 
 const check = 'zone=u:64k check=/ready interval=20ms timeout=20s fall=2 rise=2';
@@ -156,9 +156,7 @@ test('what checks found stays through a reload, and a check in flight holds no w
     await edge.ask('north.example');
     await waitUntilTold(edge, a.address, 'is down');
     await waitFor('a check in flight', () => b.checks === 1);
-    const old = children(edge.program.child.pid);
-    edge.reload();
-    await waitFor('the old workers to end', () => children(edge.program.child.pid).every((pid) => !old.includes(pid)));
+    await reloadEdge(edge);
     a.health = 200;
     assert.deepEqual(await answers(edge, 'north.example', 20), { b: 20 });
     assert.equal(a.checks, 1);
