@@ -10,7 +10,7 @@ import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { Visitor, all, askAll, leaveAll, over, tally, visitors, visitorsByWorker } from './cache-visitors.mjs';
-import { askUntil, atWork, fresh, isHit, outcome, stale, startCacheEdge, store } from './cache.mjs';
+import { askUntil, atWork, fresh, isHit, nothingFlies, outcome, stale, startCacheEdge, store } from './cache.mjs';
 
 const EACH = 10; // visitors of each worker
 
@@ -153,6 +153,64 @@ killTest('workers that die in the middle of a body leave nothing in shared memor
         await waitFor('the edge to answer', () => edge.ask('north.example', '/worker').then(({ status }) => status === 204, () => false));
         visitor.leave();
     }
+    for (let n = 0; n < 3; n++) await store(edge, origin, `/kept/${n}`, { headers: fresh, body: large });
+});
+
+/** An answer that a change overtakes while it is on its way: held, in two pieces; the change; and one that is fetched behind it, held, too. */
+const overtaken = (first) => (asked) => {
+    if (asked.method !== 'GET') return { status: 204 };
+    return asked.isBehind ? { headers: fresh, body: 'new', held: true } : { headers: fresh, pieces: [first, 'rest'], held: true };
+};
+
+for (const [state, sent] of [['before there is anything', 0], ['in the middle of the body', 2]]) {
+    killTest(`a fetch is overtaken by a change, and its worker is killed ${state}: nobody hangs, and nothing is left of it`, {}, async (edge, origin) => {
+        let isChanged = false;
+        origin.script('/a', (asked) => overtaken('first ')(Object.assign(asked, { isBehind: isChanged })));
+        const { asked, fetcher, mine, others } = await bothWait(edge, origin, '/a');
+        for (let i = 0; i < sent; i++) asked.next();
+        if (sent) await all([...mine, ...others], 'the first piece', (reply) => reply.body === 'first ');
+        isChanged = true;
+        assert.equal((await edge.ask('north.example', '/a', { method: 'POST' })).status, 204);
+        const groups = await visitorsByWorker(edge.port, 1);
+        const late = askAll(groups.find(({ worker }) => worker !== fetcher).visitors, '/a');
+        const behind = await waitFor('the fetch behind the change', () => origin.asked('/a', 'GET')[1]);
+        assert.notEqual(Number(behind.headers.fetcher), fetcher);
+        await kill(edge, fetcher);
+        if (sent) await over(others);
+        behind.rest();
+        await over([...mine, ...others, ...late]);
+        assert.deepEqual(tally(mine, (reply) => `${reply.isCut} ${reply.body}`), { [sent ? 'true first ' : 'true ']: EACH });
+        assert.deepEqual(tally(others, (reply) => `${reply.isCut} ${reply.body}`), { [sent ? 'true first ' : 'false new']: EACH });
+        assert.equal(late[0].body, 'new');
+        assert.equal(origin.count('/a', 'GET'), 2);
+        leave([...mine, ...others, ...late]);
+        leaveAll(groups.flatMap(({ visitors: those }) => those));
+        await nothingFlies(edge);
+    });
+}
+
+killTest('fetches that were overtaken, and whose workers are killed, leave nothing in shared memory', { zone: 'zone=main:2m largest=512k' }, async (edge, origin) => {
+    const large = 'x'.repeat(300_000);
+    for (let round = 0; round < 10; round++) { // more than the zone has room for
+        const path = `/lost/${round}`;
+        let isChanged = false;
+        origin.script(path, (asked) => overtaken(large)(Object.assign(asked, { isBehind: isChanged })));
+        const those = await visitors(edge.port, 2);
+        const reply = those[0].ask(path);
+        const asked = await origin.arrived(path);
+        asked.next();
+        asked.next();
+        await all([reply], 'the first piece', () => reply.bytes === large.length);
+        isChanged = true;
+        await edge.ask('north.example', path, { method: 'POST' });
+        those[1].ask(path);
+        const behind = await waitFor('the fetch behind the change', () => origin.asked(path, 'GET')[1]);
+        behind.rest();
+        await kill(edge, Number(asked.headers.fetcher));
+        await waitFor('the edge to answer', () => edge.ask('north.example', '/worker').then(({ status }) => status === 204, () => false));
+        leaveAll(those);
+    }
+    await nothingFlies(edge);
     for (let n = 0; n < 3; n++) await store(edge, origin, `/kept/${n}`, { headers: fresh, body: large });
 });
 

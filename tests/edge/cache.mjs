@@ -29,7 +29,8 @@ const common = `
         proxy_set_header Fetcher $pid;
         add_header Worker $pid always;
         location = /worker { bell_cache off; return 204; }
-        location = /load { bell_cache off; stub_status; }`;
+        location = /load { bell_cache off; stub_status; }
+        location = /figures { bell_cache off; bell_status json; }`;
 
 /** The lines of the http block: a zone, and the origin, with kept connections and, as "bare", without: where one that was kept breaks, nginx asks again. */
 export function cacheHttp(origin, { zone = 'zone=main:16m' } = {}) {
@@ -76,6 +77,17 @@ export async function figures(edge) {
     const { text } = await edge.ask('north.example', '/load', { agent: edge.watcher });
     const [active, writing, idle] = [/Active connections: (\d+)/, /Writing: (\d+)/, /Waiting: (\d+)/].map((pattern) => Number(pattern.exec(text)[1]));
     return { active: active - 1, writing: writing - 1, idle };
+}
+
+/** What is counted of the zone "main": 'objects', 'fetches_now', … */
+export async function zoneFigure(edge, name) {
+    const { json } = await edge.ask('north.example', '/figures');
+    return json[`firstbell_cache_${name}`].samples.find(({ labels }) => labels.zone === 'main').value;
+}
+
+/** Nothing is being fetched, and nobody holds what was. */
+export function nothingFlies(edge) {
+    return waitFor('all fetches to be over', async () => (await zoneFigure(edge, 'fetches_now')) === 0);
 }
 
 /** Waits until the edge works at so many requests, and all who are connected have asked. */

@@ -20,7 +20,6 @@ let edge;
 const server = () => `
     access_log ${place.path('log/access.log')} words;
     location / { proxy_pass http://origin; }
-    location = /figures { bell_cache off; bell_status json; }
     location /off/ { bell_cache off; proxy_pass http://origin; }
     location /bypass/ { bell_cache_bypass $http_x_bypass $cookie_preview; proxy_pass http://origin; }
     location /query/ { bell_cache_query drop=utm_* drop=fbclid sort; proxy_pass http://origin; }
