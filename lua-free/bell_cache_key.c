@@ -239,5 +239,9 @@ long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_que
     put_text(&w, asked->who);
     put_text(&w, asked->scheme);
     put_text(&w, asked->host);
+    if (rules == NULL) {
+        bell_out_str(&w, asked->target);
+        return bell_out_len(&w);
+    }
     return put_target(&w, asked->target, rules) ? (long)w.len : -1;
 }

@@ -53,7 +53,8 @@ typedef struct {
 #define BELL_CACHE_SORTED_BYTES_MAX 4096
 
 /* Writes the bytes of a key: at most 24 more than the four texts have. Their number; -1: not to be stored or looked up, because there is no room, the
- * method is not BELL_CACHE_READ, `who` does not fit the scope, or bell_cache_target_write() refuses. */
+ * method is not BELL_CACHE_READ, `who` does not fit the scope, or bell_cache_target_write() refuses. Without rules the target is one that
+ * bell_cache_target_write() has written, and is taken as it is. */
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room)
     __attribute__((warn_unused_result));
 

@@ -26,6 +26,7 @@
 #include "bell_cache_status.h"
 #include "bell_cache_tags.h"
 #include "bell_chunks.h"
+#include "bell_conditional.h"
 #include "bell_freshness.h"
 #include "bell_storable.h"
 #include "bell_stored_fields.h"
@@ -47,6 +48,7 @@ extern ngx_module_t  ngx_http_bell_cache_filter_module;
 
 #define NGX_HTTP_BELL_CACHE_KEY_BYTES    9216   /* of a key, variants too */
 #define NGX_HTTP_BELL_CACHE_HEAD_BYTES   65536  /* what stands before a body */
+#define NGX_HTTP_BELL_CACHE_NAME_BYTES   512    /* "name;hit" in a field */
 #define NGX_HTTP_BELL_CACHE_PIECE_BYTES  65536  /* copied out at a time */
 #define NGX_HTTP_BELL_CACHE_TRIES        4      /* look-ups of one request */
 
@@ -85,6 +87,7 @@ typedef struct {
     uint32_t              fields_bytes; /* bell_stored_write() */
     uint32_t              scope;        /* bell_cache_scope */
     uint32_t              authorized;   /* the request had Authorization */
+    int64_t               modified_s;   /* Last-Modified, or BELL_NO_TIME */
 } ngx_http_bell_cache_head_t;
 
 
@@ -227,6 +230,7 @@ typedef struct {
     ngx_array_t                     *bypass;    /* complex values */
     ngx_array_t                     *exam;
     ngx_str_t                        name;
+    bell_str                         hit;       /* "name;hit;ttl=" */
     time_t                           default_ttl;
     time_t                           heuristic_max;
     time_t                           default_swr;
@@ -262,7 +266,7 @@ typedef struct {
     bell_cache_hash                   variant_hash;
     bell_str                          role;
     bell_str                          subject;
-    uint64_t                          url;
+    uint64_t                          url;      /* with "has_url" */
 
     ngx_http_bell_cache_found_t       found;    /* entry.kind 0: nothing */
 
@@ -292,6 +296,7 @@ typedef struct {
     unsigned                          passed:1; /* to the location's handler */
     unsigned                          unsafe:1; /* and changes something */
     unsigned                          told:1;   /* Cache-Status is written */
+    unsigned                          has_url:1;
 } ngx_http_bell_cache_ctx_t;
 
 
@@ -418,6 +423,7 @@ size_t ngx_http_bell_cache_flights_size(void);
 
 /* NGX_DECLINED: it has no key, and passes. */
 ngx_int_t ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx);
+void ngx_http_bell_cache_ask_url(ngx_http_bell_cache_ctx_t *ctx);
 /* The key of the variant that this request is to have. */
 ngx_int_t ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_scope scope, bell_str names);

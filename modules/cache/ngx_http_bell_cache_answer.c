@@ -18,13 +18,30 @@
 #define NGX_HTTP_BELL_CACHE_STATUS_BYTES  1024
 
 
+typedef enum {
+    NGX_HTTP_BELL_CACHE_FIELD_OTHER = 0,
+    NGX_HTTP_BELL_CACHE_FIELD_UNSENT,       /* nginx says it itself */
+    NGX_HTTP_BELL_CACHE_FIELD_CONTENT_TYPE,
+    NGX_HTTP_BELL_CACHE_FIELD_DATE,
+    NGX_HTTP_BELL_CACHE_FIELD_ETAG,
+    NGX_HTTP_BELL_CACHE_FIELD_SERVER,
+    NGX_HTTP_BELL_CACHE_FIELD_CONTENT_ENCODING,
+    NGX_HTTP_BELL_CACHE_FIELD_LAST_MODIFIED
+} ngx_http_bell_cache_field_e;
+
+
 static ngx_int_t ngx_http_bell_cache_add_field(ngx_http_request_t *r,
     bell_str name, bell_str value);
+static ngx_http_bell_cache_field_e ngx_http_bell_cache_field_of(
+    bell_str name);
 static void ngx_http_bell_cache_content_type(ngx_http_request_t *r,
     bell_str value);
 static void ngx_http_bell_cache_condition_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_found_t *found);
 static ngx_int_t ngx_http_bell_cache_is(bell_str name, const char *lowcase);
+static size_t ngx_http_bell_cache_number(u_char *out, int64_t n);
+static size_t ngx_http_bell_cache_tell_hit(ngx_http_bell_cache_ctx_t *ctx,
+    char *out);
 static void ngx_http_bell_cache_hide(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_upstream_status(ngx_http_request_t *r,
     bell_str *value);
@@ -52,12 +69,14 @@ ngx_http_bell_cache_answer(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_found_t *found, off_t length)
 {
     u_char                 age[NGX_INT64_LEN];
+    time_t                 now;
     bell_str               rest;
     bell_stored_field      field;
     ngx_http_request_t    *r;
     bell_freshness_times  *times;
 
     r = ctx->request;
+    now = ngx_time();
     times = &found->entry.times;
     rest = found->fields;
 
@@ -74,18 +93,26 @@ ngx_http_bell_cache_answer(ngx_http_bell_cache_ctx_t *ctx,
         }
     }
 
+    if (found->head->modified_s >= 0) {
+        r->headers_out.last_modified_time = found->head->modified_s;
+    }
+
     rest.p = (char *) age;
-    rest.len = ngx_sprintf(age, "%uD", bell_freshness_age_s(times, ngx_time()))
-               - age;
+    rest.len = ngx_http_bell_cache_number(age,
+                                          bell_freshness_age_s(times, now));
 
     if (ngx_http_bell_cache_push(r, BELL_STR("Age"), rest) != NGX_OK) {
         return NGX_ERROR;
     }
 
     ctx->status.has_ttl = true;
-    ctx->status.ttl_s = bell_freshness_ttl_s(times, ngx_time());
+    ctx->status.ttl_s = bell_freshness_ttl_s(times, now);
 
-    ngx_http_bell_cache_condition_of(ctx, found);
+    if (r->headers_in.if_none_match || r->headers_in.if_modified_since
+        || r->headers_in.range || r->headers_in.if_range)
+    {
+        ngx_http_bell_cache_condition_of(ctx, found);
+    }
 
     return NGX_OK;
 }
@@ -97,17 +124,17 @@ static ngx_int_t
 ngx_http_bell_cache_add_field(ngx_http_request_t *r, bell_str name,
     bell_str value)
 {
-    int64_t           time_s;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t              *h;
+    ngx_http_bell_cache_field_e   field;
 
-    if (ngx_http_bell_cache_is(name, "content-type")) {
-        ngx_http_bell_cache_content_type(r, value);
+    field = ngx_http_bell_cache_field_of(name);
+
+    if (field == NGX_HTTP_BELL_CACHE_FIELD_UNSENT) {
         return NGX_OK;
     }
 
-    if (ngx_http_bell_cache_is(name, "content-length")
-        || ngx_http_bell_cache_is(name, "accept-ranges"))
-    {
+    if (field == NGX_HTTP_BELL_CACHE_FIELD_CONTENT_TYPE) {
+        ngx_http_bell_cache_content_type(r, value);
         return NGX_OK;
     }
 
@@ -124,37 +151,101 @@ ngx_http_bell_cache_add_field(ngx_http_request_t *r, bell_str name,
     h->value.data = (u_char *) (uintptr_t) value.p;
     h->value.len = value.len;
 
-    if (ngx_http_bell_cache_is(name, "date")) {
+    switch (field) {
+
+    case NGX_HTTP_BELL_CACHE_FIELD_DATE:
         r->headers_out.date = h;
+        break;
 
-    } else if (ngx_http_bell_cache_is(name, "etag")) {
+    case NGX_HTTP_BELL_CACHE_FIELD_ETAG:
         r->headers_out.etag = h;
+        break;
 
-    } else if (ngx_http_bell_cache_is(name, "server")) {
+    case NGX_HTTP_BELL_CACHE_FIELD_SERVER:
         r->headers_out.server = h;
+        break;
 
-    } else if (ngx_http_bell_cache_is(name, "content-encoding")) {
+    case NGX_HTTP_BELL_CACHE_FIELD_CONTENT_ENCODING:
         r->headers_out.content_encoding = h;
+        break;
 
-    } else if (ngx_http_bell_cache_is(name, "last-modified")) {
+    case NGX_HTTP_BELL_CACHE_FIELD_LAST_MODIFIED:
         r->headers_out.last_modified = h;
+        break;
 
-        if (bell_http_date_parse(value, ngx_time(), &time_s) && time_s >= 0) {
-            r->headers_out.last_modified_time = time_s;
-        }
+    default:
+        break;
     }
 
     return NGX_OK;
 }
 
 
+/* By the length first: most names are compared with one or none. */
+
+static ngx_http_bell_cache_field_e
+ngx_http_bell_cache_field_of(bell_str name)
+{
+    switch (name.len) {
+
+    case sizeof("Date") - 1:
+        if (ngx_http_bell_cache_is(name, "date")) {
+            return NGX_HTTP_BELL_CACHE_FIELD_DATE;
+        }
+
+        return ngx_http_bell_cache_is(name, "etag")
+               ? NGX_HTTP_BELL_CACHE_FIELD_ETAG
+               : NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+
+    case sizeof("Server") - 1:
+        return ngx_http_bell_cache_is(name, "server")
+               ? NGX_HTTP_BELL_CACHE_FIELD_SERVER
+               : NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+
+    case sizeof("Content-Type") - 1:
+        return ngx_http_bell_cache_is(name, "content-type")
+               ? NGX_HTTP_BELL_CACHE_FIELD_CONTENT_TYPE
+               : NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+
+    case sizeof("Last-Modified") - 1:
+        if (ngx_http_bell_cache_is(name, "last-modified")) {
+            return NGX_HTTP_BELL_CACHE_FIELD_LAST_MODIFIED;
+        }
+
+        return ngx_http_bell_cache_is(name, "accept-ranges")
+               ? NGX_HTTP_BELL_CACHE_FIELD_UNSENT
+               : NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+
+    case sizeof("Content-Length") - 1:
+        return ngx_http_bell_cache_is(name, "content-length")
+               ? NGX_HTTP_BELL_CACHE_FIELD_UNSENT
+               : NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+
+    case sizeof("Content-Encoding") - 1:
+        return ngx_http_bell_cache_is(name, "content-encoding")
+               ? NGX_HTTP_BELL_CACHE_FIELD_CONTENT_ENCODING
+               : NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+
+    default:
+        return NGX_HTTP_BELL_CACHE_FIELD_OTHER;
+    }
+}
+
+
+/* "lowcase" has no bytes that differ from others in bit 0x20 alone but letters */
+
 static ngx_int_t
 ngx_http_bell_cache_is(bell_str name, const char *lowcase)
 {
-    return name.len == ngx_strlen(lowcase)
-           && ngx_strncasecmp((u_char *) (uintptr_t) name.p,
-                              (u_char *) (uintptr_t) lowcase, name.len)
-              == 0;
+    size_t  i;
+
+    for (i = 0; i < name.len; i++) {
+        if ((name.p[i] | 0x20) != lowcase[i]) {
+            return 0;
+        }
+    }
+
+    return lowcase[i] == '\0';
 }
 
 
@@ -226,16 +317,9 @@ ngx_http_bell_cache_condition_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_memzero(&stored, sizeof(stored));
 
     stored.status = found->entry.times.status;
-    stored.modified_s = BELL_NO_TIME;
-    stored.date_s = BELL_NO_TIME;
+    stored.modified_s = found->head->modified_s;
 
     (void) bell_stored_field_of(&block, BELL_STR("etag"), 0, &stored.etag);
-
-    if (bell_stored_field_of(&block, BELL_STR("last-modified"), 0, &value)
-        && !bell_http_date_parse(value, ngx_time(), &stored.modified_s))
-    {
-        stored.modified_s = BELL_NO_TIME;
-    }
 
     if (!bell_stored_field_of(&block, BELL_STR("date"), 0, &value)
         || !bell_http_date_parse(value, ngx_time(), &stored.date_s))
@@ -346,7 +430,7 @@ ngx_int_t
 ngx_http_bell_cache_tell(ngx_http_bell_cache_ctx_t *ctx)
 {
     size_t               n;
-    char                *p;
+    char                 out[NGX_HTTP_BELL_CACHE_STATUS_BYTES];
     bell_str             upstream;
     ngx_http_request_t  *r;
 
@@ -366,20 +450,64 @@ ngx_http_bell_cache_tell(ngx_http_bell_cache_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    p = ngx_pnalloc(r->pool, NGX_HTTP_BELL_CACHE_STATUS_BYTES);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
+    if (ctx->status.outcome == BELL_OUTCOME_HIT && ctx->status.has_ttl
+        && ctx->status.detail.p == NULL && upstream.len == 0)
+    {
+        n = ngx_http_bell_cache_tell_hit(ctx, out);
 
-    n = bell_cache_status_write(&ctx->status, upstream, p,
-                                NGX_HTTP_BELL_CACHE_STATUS_BYTES);
+    } else {
+        n = bell_cache_status_write(&ctx->status, upstream, out, sizeof(out));
+    }
 
     if (n == 0) {
         return NGX_OK;
     }
 
     return ngx_http_bell_cache_push(r, BELL_STR("Cache-Status"),
-                                    (bell_str) { p, n });
+                                    (bell_str) { out, n });
+}
+
+
+/* As bell_cache_status_write() has it; most answers are such. */
+
+static size_t
+ngx_http_bell_cache_tell_hit(ngx_http_bell_cache_ctx_t *ctx, char *out)
+{
+    bell_str  *hit;
+
+    hit = &ctx->blcf->hit;
+
+    ngx_memcpy(out, hit->p, hit->len);
+
+    return hit->len + ngx_http_bell_cache_number((u_char *) out + hit->len,
+                                                 ctx->status.ttl_s);
+}
+
+
+/* In decimal digits, NGX_INT64_LEN bytes at most. */
+
+static size_t
+ngx_http_bell_cache_number(u_char *out, int64_t n)
+{
+    u_char    digits[NGX_INT64_LEN], *p, *end;
+    uint64_t  left;
+
+    end = digits + sizeof(digits);
+    p = end;
+    left = n < 0 ? -(uint64_t) n : (uint64_t) n;
+
+    do {
+        *--p = (u_char) ('0' + left % 10);
+        left /= 10;
+    } while (left);
+
+    if (n < 0) {
+        *--p = '-';
+    }
+
+    ngx_memcpy(out, p, end - p);
+
+    return end - p;
 }
 
 

@@ -12,6 +12,8 @@
 
 
 static ngx_int_t ngx_http_bell_cache_beside(ngx_conf_t *cf);
+static ngx_int_t ngx_http_bell_cache_hit(ngx_conf_t *cf,
+    ngx_http_bell_cache_loc_conf_t *conf);
 static ngx_int_t ngx_http_bell_cache_add_name(ngx_conf_t *cf,
     const bell_str **names, size_t *n, u_char *p, size_t len);
 
@@ -97,7 +99,10 @@ ngx_http_bell_cache_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->query_set = prev->query_set;
     }
 
-    if (conf->zone && ngx_http_bell_cache_beside(cf) != NGX_OK) {
+    if (conf->zone
+        && (ngx_http_bell_cache_beside(cf) != NGX_OK
+            || ngx_http_bell_cache_hit(cf, conf) != NGX_OK))
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -112,6 +117,47 @@ ngx_http_bell_cache_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     policy->scope_optional = conf->scope_optional;
 
     return NGX_CONF_OK;
+}
+
+
+/* What Cache-Status says of a hit, but for the number at its end. */
+
+static ngx_int_t
+ngx_http_bell_cache_hit(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
+{
+    size_t             n;
+    char               out[NGX_HTTP_BELL_CACHE_NAME_BYTES];
+    u_char            *p;
+    bell_cache_status  hit;
+
+    ngx_memzero(&hit, sizeof(hit));
+
+    hit.cache = ngx_http_bell_cache_str(&conf->name);
+    hit.outcome = BELL_OUTCOME_HIT;
+
+    n = bell_cache_status_write(&hit, (bell_str) { NULL, 0 }, out,
+                                sizeof(out));
+    if (n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "bell_cache_name \"%V\" cannot be a name in "
+                           "Cache-Status: up to %d printable ASCII characters "
+                           "are expected", &conf->name,
+                           NGX_HTTP_BELL_CACHE_NAME_BYTES / 2 - 4);
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, n + sizeof(";ttl=") - 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->hit.p = (char *) p;
+    conf->hit.len = n + sizeof(";ttl=") - 1;
+
+    p = ngx_cpymem(p, out, n);
+    ngx_memcpy(p, ";ttl=", sizeof(";ttl=") - 1);
+
+    return NGX_OK;
 }
 
 

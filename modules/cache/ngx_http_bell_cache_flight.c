@@ -91,6 +91,8 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
         return NGX_HTTP_BELL_CACHE_NO_ROOM;
     }
 
+    ngx_http_bell_cache_ask_url(ctx);
+
     ngx_http_bell_cache_lock(zone);
     ngx_http_bell_cache_enter(zone, self);
 

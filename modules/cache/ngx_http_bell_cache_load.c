@@ -155,6 +155,7 @@ ngx_http_bell_cache_load_copy(ngx_http_bell_cache_load_t *load,
     own->key = ctx->key;
     own->hash = ctx->hash;
     own->url = ctx->url;
+    own->has_url = ctx->has_url;
     own->role = ctx->role;
     own->subject = ctx->subject;
     own->exam = ctx->exam;

@@ -18,11 +18,6 @@ static ngx_int_t ngx_http_bell_cache_raw_target(ngx_http_request_t *r,
 static void ngx_http_bell_cache_control_in(ngx_http_bell_cache_ctx_t *ctx);
 
 
-/* targets are in their one spelling when keys are made of them */
-
-static const bell_cache_query_rules  ngx_http_bell_cache_no_query_rules;
-
-
 /*
  * The key of what is for everybody.  What it is made of lives as long as the
  * request.
@@ -76,13 +71,12 @@ ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    n = bell_cache_key_write(&ctx->asked, &ngx_http_bell_cache_no_query_rules,
-                             (char *) p,
+    n = bell_cache_key_write(&ctx->asked, NULL, (char *) p,
                              ctx->asked.host.len + ctx->asked.target.len + 64);
 
     if (n < 0
-        || !bell_cache_url_hash(ctx->zone->sh->key, ctx->asked.tenant_id,
-                                ctx->asked.host, ctx->asked.target, &ctx->url))
+        || ctx->asked.host.len + ctx->asked.target.len
+           > BELL_CACHE_URL_BYTES_MAX)
     {
         return NGX_DECLINED;
     }
@@ -99,7 +93,8 @@ ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx)
 
 
 /*
- * The name that nginx has checked, and the port where it is an unusual one.
+ * The name that nginx has checked, in lower case, and the port where it is an
+ * unusual one.
  * Of a request that has another name in its line than in its field nobody
  * knows which one the origin goes by.
  */
@@ -123,7 +118,8 @@ ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx)
     host = &r->headers_in.host->value;
 
     if (host->len < server->len
-        || ngx_strncasecmp(host->data, server->data, server->len) != 0)
+        || (ngx_memcmp(host->data, server->data, server->len) != 0
+            && ngx_strncasecmp(host->data, server->data, server->len) != 0))
     {
         return NGX_DECLINED;
     }
@@ -149,16 +145,18 @@ ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx)
         port.len = 0;
     }
 
-    p = ngx_pnalloc(r->pool, server->len + port.len + 1);
+    if (port.len == 0) {
+        ctx->asked.host = ngx_http_bell_cache_str(server);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, server->len + port.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_strlow(p, server->data, server->len);
-
-    if (port.len) {
-        ngx_memcpy(p + server->len, port.p, port.len);
-    }
+    ngx_memcpy(p, server->data, server->len);
+    ngx_memcpy(p + server->len, port.p, port.len);
 
     ctx->asked.host = (bell_str) { (char *) p, server->len + port.len };
 
@@ -245,6 +243,23 @@ ngx_http_bell_cache_raw_target(ngx_http_request_t *r, bell_str *target)
 }
 
 
+/* What purges go by; who is served from the zone needs it not. */
+
+void
+ngx_http_bell_cache_ask_url(ngx_http_bell_cache_ctx_t *ctx)
+{
+    if (!ctx->has_url) {
+
+        /* true for every length that ngx_http_bell_cache_ask() lets pass */
+
+        ctx->has_url = bell_cache_url_hash(ctx->zone->sh->key,
+                                           ctx->asked.tenant_id,
+                                           ctx->asked.host, ctx->asked.target,
+                                           &ctx->url);
+    }
+}
+
+
 /* ---- variants */
 
 ngx_int_t
@@ -294,9 +309,7 @@ ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    n = bell_cache_key_write(&ctx->variant,
-                             &ngx_http_bell_cache_no_query_rules, (char *) p,
-                             room);
+    n = bell_cache_key_write(&ctx->variant, NULL, (char *) p, room);
     if (n < 0) {
         return NGX_DECLINED;
     }

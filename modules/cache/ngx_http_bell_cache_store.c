@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "bell_conditional.h"
+#include "bell_http_date.h"
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
@@ -31,6 +32,7 @@ static ngx_uint_t ngx_http_bell_cache_varies(bell_fields *fields,
 static ngx_int_t ngx_http_bell_cache_store_as(
     ngx_http_bell_cache_load_t *load, bell_str names,
     const bell_cache_tags *tags, bell_str fields);
+static int64_t ngx_http_bell_cache_modified(bell_str fields);
 static ngx_int_t ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load,
     bell_str key, bell_str names, bell_cache_scope scope,
     const bell_cache_tags *tags, bell_str fields, bell_str *out);
@@ -364,6 +366,20 @@ ngx_http_bell_cache_store_as(ngx_http_bell_cache_load_t *load, bell_str names,
 }
 
 
+/* Unix seconds; read once, and not with each hit. */
+
+static int64_t
+ngx_http_bell_cache_modified(bell_str fields)
+{
+    int64_t   time_s;
+    bell_str  value;
+
+    return bell_stored_field_of(&fields, BELL_STR("last-modified"), 0, &value)
+           && bell_http_date_parse(value, ngx_time(), &time_s)
+           ? time_s : BELL_NO_TIME;
+}
+
+
 /* NGX_DECLINED: it is longer than a head may be. */
 
 static ngx_int_t
@@ -399,6 +415,7 @@ ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load, bell_str key,
     head->fields_bytes = (uint32_t) fields.len;
     head->scope = scope;
     head->authorized = load->authorized;
+    head->modified_s = ngx_http_bell_cache_modified(fields);
 
     p += sizeof(*head);
 

@@ -460,6 +460,7 @@ const refused = [
     ['a scope that is none', 'bell_cache main; bell_cache_scope maybe;'],
     ['a rule for queries that is none', 'bell_cache main; bell_cache_query drop;'],
     ['a time that is none', 'bell_cache main; bell_cache_stale_max soon;'],
+    ['a name that no field can have', 'bell_cache main; bell_cache_name "Bibliothèque";'],
     ['a zone without a size', '', 'bell_cache_zone zone=small;'],
     ['a zone too small for anything', '', 'bell_cache_zone zone=small:1k;'],
     ['a zone with a word that is none', '', 'bell_cache_zone zone=small:1m speed=9;'],
