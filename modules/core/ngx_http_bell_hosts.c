@@ -21,6 +21,9 @@
 #define NGX_HTTP_BELL_HOSTS_SETS_MAX  8192
 #define NGX_HTTP_BELL_HOSTS_WAYS      4
 
+/* of so many names that are not the first of their set one is made it */
+#define NGX_HTTP_BELL_HOSTS_RARELY    8
+
 #define NGX_HTTP_BELL_HOSTS_SHARE     (128 * NGX_HTTP_BELL_HOSTS_WAYS)
 
 #define NGX_HTTP_BELL_HOSTS_PRIME     0x9e3779b97f4a7c15ULL
@@ -73,6 +76,8 @@ static ngx_http_bell_hosts_entry_t *ngx_http_bell_hosts_find(
     ngx_http_bell_hosts_t *hosts, uint64_t hash, ngx_str_t *host);
 static ngx_http_bell_hosts_entry_t *ngx_http_bell_hosts_place(
     ngx_http_bell_hosts_t *hosts, uint64_t hash);
+static void ngx_http_bell_hosts_to_front(ngx_http_bell_hosts_t *hosts,
+    ngx_uint_t set, ngx_uint_t way);
 static void ngx_http_bell_hosts_note(ngx_http_bell_hosts_t *hosts,
     ngx_http_bell_hosts_entry_t *e, bell_tenant *tenant,
     ngx_http_bell_directory_found_t *found);
@@ -375,14 +380,60 @@ ngx_http_bell_hosts_find(ngx_http_bell_hosts_t *hosts, uint64_t hash,
 
         e = &hosts->entries[set * NGX_HTTP_BELL_HOSTS_WAYS + i];
 
-        if (e->len == host->len
-            && ngx_memcmp(e->host, host->data, host->len) == 0)
+        if (e->len != host->len
+            || ngx_memcmp(e->host, host->data, host->len) != 0)
         {
-            return e;
+            continue;
         }
+
+        if (i > 0 && hosts->turn++ % NGX_HTTP_BELL_HOSTS_RARELY == 0) {
+            ngx_http_bell_hosts_to_front(hosts, set, i);
+            return &hosts->entries[set * NGX_HTTP_BELL_HOSTS_WAYS];
+        }
+
+        return e;
     }
 
     return NULL;
+}
+
+
+/*
+ * The first of a set is fetched before it is known to be the right one.  One
+ * in a few of the names that are found elsewhere changes places with it: who
+ * is asked for often is there soon, and those who are not cost little.
+ */
+
+static void
+ngx_http_bell_hosts_to_front(ngx_http_bell_hosts_t *hosts, ngx_uint_t set,
+    ngx_uint_t way)
+{
+    uint32_t                      tag;
+    ngx_uint_t                    first, i;
+    bell_tenant                   tenant;
+    bell_directory_trace          trace;
+    ngx_http_bell_hosts_entry_t   e;
+
+    first = set * NGX_HTTP_BELL_HOSTS_WAYS;
+    i = first + way;
+
+    tag = hosts->tags[set][0];
+    hosts->tags[set][0] = hosts->tags[set][way];
+    hosts->tags[set][way] = tag;
+
+    if (!hosts->entries[first].brief || !hosts->entries[i].brief) {
+        tenant = hosts->tenants[first];
+        hosts->tenants[first] = hosts->tenants[i];
+        hosts->tenants[i] = tenant;
+    }
+
+    e = hosts->entries[first];
+    hosts->entries[first] = hosts->entries[i];
+    hosts->entries[i] = e;
+
+    trace = hosts->traces[first];
+    hosts->traces[first] = hosts->traces[i];
+    hosts->traces[i] = trace;
 }
 
 

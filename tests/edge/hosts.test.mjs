@@ -77,6 +77,23 @@ hostsTest('names below a wildcard that come and go: exact ones, and longer wildc
     await assertAnswers(clients, 5, first);
 });
 
+const crowd = Array.from({ length: 40 }, (_, n) => tenant(n + 1, n % 3 === 0 ? `district-${n}-${'x'.repeat(30)}` : `d${n}`, [`d${n}.example`, `*.d${n}.example`]));
+
+hostsTest('more names than a worker has places for, asked for again and again: each is the one that was asked for', { tenants: [north, ...crowd.slice(1)] }, async ({ publisher, clients }) => {
+    const namesOf = (n) => [`d${n}.example`, ...Array.from({ length: 12 }, (_, i) => `class-${i}.d${n}.example`)];
+    const assertAll = (expected) => Promise.all(clients.map(async (client) => {
+        for (let round = 0; round < 4; round++) {
+            for (let n = 1; n < crowd.length; n++) {
+                for (const host of namesOf(n)) assert.equal((await client.ask(host)).json?.name, expected(n), host);
+            }
+        }
+    }));
+    await assertAll((n) => crowd[n].name);
+    await publisher.put([{ ...crowd[1], name: 'renamed' }]);
+    await Promise.all(clients.map((client) => waitFor('version 2', async () => (await client.ask('north.example')).headers.version === '2')));
+    await assertAll((n) => (n === 1 ? 'renamed' : crowd[n].name));
+});
+
 hostsTest('a second tenant ends the default tenant', { tenants: [north], defaultTenant: 1 }, async ({ publisher, clients }) => {
     await assertAnswers(clients, 1, { 'north.example': 'north', 'any.example': 'north', 'west.example': 'north', '10.0.0.1': 'north' });
     await publisher.put([west]);
