@@ -240,13 +240,13 @@ static round_result run_round(fb_directory_publisher *p) {
     bool ok = round_with_lock(p);
     char kept[FB_DIRECTORY_ERROR_BYTES];
     memcpy(kept, p->error, sizeof kept);
-    if (PQstatus(p->c) == CONNECTION_OK && !run(p, "SELECT pg_advisory_unlock(" LOCK_KEY ")", 0, NULL)) {
+    if (PQstatus(p->c) != CONNECTION_OK || !run(p, "SELECT pg_advisory_unlock(" LOCK_KEY ")", 0, NULL)) {
         PQfinish(p->c); /* the lock goes with it */
         p->c = NULL;
     }
     memcpy(p->error, kept, sizeof kept);
-    p->due = p->due || !ok;
-    return ok ? ROUND_DONE : p->c && PQstatus(p->c) == CONNECTION_OK ? ROUND_FAILED : ROUND_AWAY;
+    p->due = p->due || !ok || !p->c; /* without a connection nobody would say that something has changed */
+    return ok ? ROUND_DONE : p->c ? ROUND_FAILED : ROUND_AWAY;
 }
 
 /* One line when it begins to fail, one when it works again. PostgreSQL away is told late: it may be away for this one alone. */

@@ -101,7 +101,7 @@ static round_result run_round(fb_purge_relay *r) {
     r->due = false;
     bool ok = round_with_lock(r);
     fb_purge_rows_unlock(&r->rows);
-    r->due = r->due || !ok;
+    r->due = r->due || !ok || !r->rows.c; /* without a connection nobody would say that a purge was asked for */
     return ok ? ROUND_DONE : r->rows.c ? ROUND_FAILED : ROUND_AWAY;
 }
 

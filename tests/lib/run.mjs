@@ -61,7 +61,14 @@ export function run(argv, { cwd = '/', input = '', env = {}, seconds = 60 } = {}
     });
 }
 
-/** The same, but a failing command is an error that shows what the command said. Gives standard output. */
+/** Whether a program takes a signal itself: until it has come that far, it is ended by it. True also of one that has ended. */
+export function catches({ child, running }, signal) {
+    if (!running) return true;
+    const [, caught] = /^SigCgt:\s+(\w+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'));
+    return (BigInt(`0x${caught}`) >> BigInt(os.constants.signals[signal] - 1)) % 2n === 1n;
+}
+
+/** As run(), but a failing command is an error that shows what the command said. Gives standard output. */
 export async function mustRun(argv, options) {
     const result = await run(argv, options);
     if (result.code !== 0) {

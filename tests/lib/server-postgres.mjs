@@ -82,6 +82,20 @@ class Postgres {
         return run(psql, { input: text });
     }
 
+    /** The next session of that application_name loses its connection as it gives its advisory lock back, and none behind it; until restored() is called. */
+    async breakNextUnlock(application) {
+        const unlock = 'trap.pg_advisory_unlock(bigint)';
+        await this.sql('postgres', `CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO fb_app; CREATE SEQUENCE trap.times; GRANT USAGE ON trap.times TO fb_app;
+            CREATE FUNCTION ${unlock} RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                IF current_setting('application_name') = '${application}' AND nextval('trap.times') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+                RETURN pg_catalog.pg_advisory_unlock($1);
+            END $$;
+            ALTER ROLE fb_app SET search_path = trap, pg_catalog, public;`);
+        const isBroken = async () => (await this.sql('postgres', 'SELECT is_called FROM trap.times')) === 't';
+        const restored = () => this.sql('postgres', 'ALTER ROLE fb_app RESET search_path; DROP SCHEMA trap CASCADE');
+        return { isBroken, restored };
+    }
+
     /** The rows of one SELECT as objects. */
     async rows(role, select) {
         return JSON.parse(await this.sql(role, `SELECT coalesce(json_agg(r), '[]') FROM (${select.trim().replace(/;$/, '')}) r`));

@@ -9,6 +9,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 
 import { app } from '../lib/app.mjs';
 import { newPlace } from '../lib/place.mjs';
+import { catches } from '../lib/run.mjs';
 import { firstbell, mustFirstbell, writeSettings } from '../lib/server-firstbell.mjs';
 import { startPostgres } from '../lib/server-postgres.mjs';
 import { startRedis } from '../lib/server-redis.mjs';
@@ -163,8 +164,9 @@ function start(settings = {}) {
     workers.push(worker);
     return worker;
 }
-const stop = (worker, signal) => {
+const stop = async (worker, signal = 'SIGTERM') => {
     workers.splice(workers.indexOf(worker), 1);
+    if (signal === 'SIGTERM') await waitFor('the worker to have begun', () => catches(worker.program, signal));
     return place.stopProgram(worker.program, signal);
 };
 afterEach(async () => {
@@ -326,6 +328,19 @@ describe('what was not handed out is found missing', () => {
         await redis.cli('CONFIG', 'SET', 'maxmemory', '0');
         await converged();
         await waitFor('the line that it takes it', () => /takes what it had refused/.test(worker.log()));
+    });
+
+    test('a connection that is lost behind all that was to be done: the next change is heard of', async () => {
+        await add('one');
+        const trap = await postgres.breakNextUnlock('firstbell directory');
+        try {
+            start();
+            await waitFor('the connection to be lost', trap.isBroken);
+            await add('two');
+            await converged();
+        } finally {
+            await trap.restored();
+        }
     });
 
     test('a PostgreSQL that was restored from a backup: the version goes on above what edges have seen', async () => {

@@ -8,6 +8,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { app } from '../lib/app.mjs';
 import { Client } from '../lib/client.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
+import { catches } from '../lib/run.mjs';
 import { firstbell, mustFirstbell, originClient, startApi, writeSettings } from '../lib/server-firstbell.mjs';
 import { startPostgres } from '../lib/server-postgres.mjs';
 import { startRedis } from '../lib/server-redis.mjs';
@@ -105,8 +106,9 @@ function start(settings = {}) {
     workers.push(worker);
     return worker;
 }
-const stop = (worker, signal) => {
+const stop = async (worker, signal = 'SIGTERM') => {
     workers.splice(workers.indexOf(worker), 1);
+    if (signal === 'SIGTERM') await waitFor('the worker to have begun', () => catches(worker.program, signal));
     return place.stopProgram(worker.program, signal);
 };
 afterEach(async () => {
@@ -488,6 +490,18 @@ describe('what was not sent is found missing', () => {
         start();
         await put(NORTH, 'd');
         assert.deepEqual(tagsOf(await sent(4)), ['a', 'b', 'c', 'd']);
+    });
+
+    test('a connection that is lost behind all that was to be done: the next purge is heard of', async () => {
+        const trap = await postgres.breakNextUnlock('firstbell purges');
+        try {
+            start();
+            await waitFor('the connection to be lost', trap.isBroken);
+            await put(NORTH, 'a');
+            assert.deepEqual(tagsOf(await sent(1)), ['a']);
+        } finally {
+            await trap.restored();
+        }
     });
 
     test('a PostgreSQL that went away and came back', async () => {
