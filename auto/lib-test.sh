@@ -7,6 +7,8 @@ VALGRIND_BOUND_S=900
 FUZZ_RUNS=${FB_FUZZ_RUNS:-1000000}
 FUZZ_SECONDS=${FB_FUZZ_SECONDS:-90}
 FUZZ_LEAST=20000
+# How long the part "random" goes on.
+RANDOM_SECONDS=${FB_CACHE_SECONDS:-3600}
 
 passed=0
 failed=0
@@ -27,6 +29,7 @@ run_file() {
     valgrind*) FB_TEST_TRIES=10 CMOCKA_MESSAGE_OUTPUT=TAP "${bound[@]}" "${VALGRIND[@]}" "build/tests/$name" ;;
     fuzz-long*) run_search "$name" "$out.log" "${bound[@]}" ;;
     fuzz*.c) run_corpus "$name" "${bound[@]}" ;;
+    random*) FB_CACHE_SECONDS=$RANDOM_SECONDS FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;
     edge*) FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;
     *) FB_TEST_BUILD=build-asan "${bound[@]}" node --test-reporter=tap "$file" ;;
     esac >"$out.out" 2>&1 </dev/null
@@ -45,6 +48,7 @@ time_bound() {
     case $1 in
     valgrind) echo $VALGRIND_BOUND_S ;;
     fuzz-long) echo $((600 + (FUZZ_SECONDS > 0 ? FUZZ_SECONDS : FUZZ_RUNS / 1000))) ;;
+    random) echo $((600 + RANDOM_SECONDS)) ;;
     *)
         own=$(head -n 12 "$2" | sed -n 's/.*time bound: \([0-9]*\) s.*/\1/p' | head -n 1)
         echo "${own:-$TIME_BOUND_S}"
@@ -190,14 +194,14 @@ end_file() {
     bad_of[$part]=$((${bad_of[$part]:-0} + failed - ${before#* }))
     left[$part]=$((left[$part] - 1))
     [ ${left[$part]} = 0 ] || return 0
-    [ "$part" != edge ] || note_plain_nginx
+    case $part in edge | random) note_plain_nginx "$part" ;; esac
     printf '  %-9s %5d passed, %d failed %11d s\n' "$part" ${ok_of[$part]} ${bad_of[$part]} $((SECONDS - ${began[$part]}))
 }
 
 note_plain_nginx() {
     [ -f build-asan/no-nginx ] || return 0
     skipped=$((skipped + 1))
-    printf '  skipped: edge: nginx with sanitizers, its tests run on the plain one: %s\n' "$(cat build-asan/no-nginx)"
+    printf '  skipped: %s: nginx with sanitizers, its tests run on the plain one: %s\n' "$1" "$(cat build-asan/no-nginx)"
 }
 
 # When auto/test is interrupted: what runs is under timeout, which hands the signal on; every test ends its servers. Bounded, then nothing is spared.
