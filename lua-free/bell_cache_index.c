@@ -373,11 +373,37 @@ static void set_payload(bell_cache_entry *e, const void *payload, size_t len) {
     }
 }
 
+/* Where room is. */
+static uint32_t enter(head *h, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len, unsigned queue,
+                      uint8_t hits) {
+    bell_cache_entry *e = entry_at(h, h->free_entry);
+    bucket *b = bucket_of(h, hash);
+    uint32_t n = share_for(h, tenant_id);
+    share *s = share_at(h, n);
+    bool was_empty = is_empty(s);
+
+    h->free_entry = e->chain;
+    begin(b);
+    e->hash = *hash;
+    e->bytes = bytes;
+    e->tenant_id = tenant_id;
+    e->share = n;
+    set_hits(e, hits);
+    set_payload(e, payload, len);
+    e->chain = b->first;
+    b->first = number_of(h, e);
+    end(b);
+    push(h, s, e, queue);
+    settle(h, n, was_empty);
+    h->bytes += bytes;
+    h->count++;
+    return number_of(h, e);
+}
+
 uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, const void *payload, size_t len,
                               const bell_cache_evicted *evicted) {
     head *h = head_of(index);
     bell_cache_entry *e = find(h, hash);
-    bucket *b = bucket_of(h, hash);
 
     if (e != NULL) {
         drop(h, e, evicted);
@@ -388,26 +414,31 @@ uint32_t bell_cache_index_put(void *index, const bell_cache_hash *hash, uint32_t
     while (h->free_entry == 0 || bytes > h->capacity - h->bytes) {
         evict(h, evicted);
     }
-    e = entry_at(h, h->free_entry);
-    h->free_entry = e->chain;
-    uint32_t n = share_for(h, tenant_id);
-    share *s = share_at(h, n);
-    bool was_empty = is_empty(s);
-    begin(b);
-    e->hash = *hash;
-    e->bytes = bytes;
-    e->tenant_id = tenant_id;
-    e->share = n;
-    set_hits(e, 0);
-    set_payload(e, payload, len);
-    e->chain = b->first;
-    b->first = number_of(h, e);
-    end(b);
-    push(h, s, e, take_ghost(h, hash) ? MAIN : SMALL);
-    settle(h, n, was_empty);
-    h->bytes += bytes;
-    h->count++;
-    return number_of(h, e);
+    return enter(h, hash, tenant_id, bytes, payload, len, take_ghost(h, hash) ? MAIN : SMALL, 0);
+}
+
+uint32_t bell_cache_index_restore(void *index, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, unsigned queue, unsigned hits,
+                                  const void *payload, size_t len) {
+    head *h = head_of(index);
+
+    if (h->free_entry == 0 || bytes > h->capacity - h->bytes || find(h, hash) != NULL) {
+        return 0;
+    }
+    return enter(h, hash, tenant_id, bytes, payload, len, queue == MAIN ? MAIN : SMALL, (uint8_t)(hits < HITS_MAX ? hits : HITS_MAX));
+}
+
+uint32_t bell_cache_index_number(const void *index, const bell_cache_entry *entry) {
+    return number_of(head_of(index), entry);
+}
+
+const bell_cache_entry *bell_cache_index_at(const void *index, uint32_t number) {
+    head *h = head_of(index);
+
+    if (number == 0 || number > h->nentries) {
+        return NULL;
+    }
+    const bell_cache_entry *e = entry_at(h, number);
+    return find(h, &e->hash) == e ? e : NULL;
 }
 
 bool bell_cache_index_evict(void *index, const bell_cache_evicted *evicted) {

@@ -70,6 +70,14 @@ bool bell_cache_index_set(void *index, const bell_cache_hash *hash, const void *
 /* false: there is none. */
 bool bell_cache_index_remove(void *index, const bell_cache_hash *hash, const bell_cache_evicted *evicted);
 
+/* The place of an entry, from 1 on, which it has until it goes; and what is in a place, NULL: nothing. For who keeps something beside the index. */
+uint32_t bell_cache_index_number(const void *index, const bell_cache_entry *entry);
+const bell_cache_entry *bell_cache_index_at(const void *index, uint32_t number) __attribute__((warn_unused_result));
+/* The same as put(), for who fills an index that was emptied, oldest first, with what bell_cache_index_next() has told: nothing goes for it. queue
+ * and hits as they were. 0: there is no room, or that hash is there. */
+uint32_t bell_cache_index_restore(void *index, const bell_cache_hash *hash, uint32_t tenant_id, uint64_t bytes, unsigned queue, unsigned hits,
+                                  const void *payload, size_t len) __attribute__((warn_unused_result));
+
 uint32_t bell_cache_index_count(const void *index);
 uint64_t bell_cache_index_bytes(const void *index);
 /* Of a tenant; of all who share when there are more tenants than shares. */

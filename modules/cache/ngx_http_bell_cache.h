@@ -91,6 +91,9 @@ typedef struct {
 } ngx_http_bell_cache_head_t;
 
 
+typedef struct ngx_http_bell_cache_file_s  ngx_http_bell_cache_file_t;
+
+
 /* a copy in a process's own memory, with its texts */
 
 typedef struct {
@@ -102,6 +105,7 @@ typedef struct {
     bell_str                      names;
     uint64_t                     *tags;
     bell_str                      fields;
+    ngx_http_bell_cache_file_t   *file;     /* its body is there, or NULL */
 } ngx_http_bell_cache_found_t;
 
 
@@ -140,6 +144,8 @@ typedef struct {
     ngx_atomic_t                 published; /* bytes of the body */
     uint64_t                     held;      /* chunks that it has */
     uint64_t                     confirmed; /* AGAIN: this object is true */
+    uint32_t                     filed;     /* the body is in a file */
+    uint64_t                     promised;  /* bytes of files to it */
 } ngx_http_bell_cache_flight_t;
 
 
@@ -154,6 +160,9 @@ typedef struct {
 /* ---- a zone */
 
 typedef struct ngx_http_bell_cache_purges_s  ngx_http_bell_cache_purges_t;
+typedef struct ngx_http_bell_cache_shelf_s  ngx_http_bell_cache_shelf_t;
+typedef struct ngx_http_bell_cache_shelf_shared_s
+    ngx_http_bell_cache_shelf_shared_t;
 
 
 typedef struct {
@@ -173,6 +182,7 @@ typedef struct {
     uint32_t                      *buckets; /* of flights */
     ngx_http_bell_cache_flight_t  *flights; /* the first is number 1 */
     ngx_http_bell_cache_purges_t  *purges;
+    ngx_http_bell_cache_shelf_shared_t  *shelf;     /* NULL: no files */
     uint32_t                      *refs;    /* of chains, by first chunk */
     void                          *index;
     void                          *chunks;
@@ -190,6 +200,7 @@ typedef struct {
     size_t                         largest;     /* bytes of a body */
     ngx_queue_t                    readers;     /* that wait, of this process */
     ngx_uint_t                     layouts;     /* that these know of */
+    ngx_http_bell_cache_shelf_t   *shelf;       /* NULL: no files */
 } ngx_http_bell_cache_zone_t;
 
 
@@ -219,6 +230,7 @@ typedef struct {
     ngx_http_bell_metric_t          *fetches;
     ngx_http_bell_cache_feed_conf_t  feed;
     ngx_event_t                      watch;     /* of owners that may be dead */
+    ngx_event_t                      keep;      /* goes round the files */
     ngx_connection_t                 dummy;
 } ngx_http_bell_cache_main_conf_t;
 
@@ -277,6 +289,7 @@ typedef struct {
     ngx_buf_t                        *piece;    /* on its way to the client */
     ngx_buf_t                        *rest;     /* of a load that has ended */
     ngx_pool_t                       *rest_pool;
+    ngx_http_bell_cache_file_t       *file;     /* of a flight, to be read */
     uint64_t                          sent;     /* of the body */
     uint64_t                          confirmed;
     ngx_uint_t                        tries;
@@ -417,6 +430,7 @@ void ngx_http_bell_cache_sweep(ngx_http_bell_cache_zone_t *zone,
 /* All of a zone that begins anew, under the lock. */
 void ngx_http_bell_cache_flights_reset(ngx_http_bell_cache_shared_t *sh);
 size_t ngx_http_bell_cache_flights_size(void);
+ngx_uint_t ngx_http_bell_cache_flights_most(void);
 
 
 /* ---- ngx_http_bell_cache_question.c: what is asked, as keys and rules */

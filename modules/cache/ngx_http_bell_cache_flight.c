@@ -13,6 +13,7 @@
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_purge.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 #define NGX_HTTP_BELL_CACHE_FLIGHTS  1024   /* a power of two */
@@ -24,7 +25,7 @@ static ngx_http_bell_cache_flight_t *ngx_http_bell_cache_flight_new(
     ngx_http_bell_cache_shared_t *sh, bell_cache_hash *hash);
 static ngx_uint_t ngx_http_bell_cache_changed(
     ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
-    ngx_http_bell_cache_entry_t *found);
+    ngx_http_bell_cache_found_t *found);
 static void ngx_http_bell_cache_flight_unlink(ngx_http_bell_cache_shared_t *sh,
     ngx_http_bell_cache_flight_t *flight);
 static void ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
@@ -44,6 +45,13 @@ ngx_http_bell_cache_flights_size(void)
 {
     return NGX_HTTP_BELL_CACHE_FLIGHTS
            * (sizeof(ngx_http_bell_cache_flight_t) + sizeof(uint32_t));
+}
+
+
+ngx_uint_t
+ngx_http_bell_cache_flights_most(void)
+{
+    return NGX_HTTP_BELL_CACHE_FLIGHTS;
 }
 
 
@@ -120,7 +128,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
         ngx_http_bell_cache_refs(flight, self.slot,
                                  how == NGX_HTTP_BELL_CACHE_WAITS);
 
-    } else if (ngx_http_bell_cache_changed(zone, hash, &ctx->found.entry)) {
+    } else if (ngx_http_bell_cache_changed(zone, hash, &ctx->found)) {
         join = NGX_HTTP_BELL_CACHE_CHANGED;
 
     } else {
@@ -163,7 +171,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
 
 static ngx_uint_t
 ngx_http_bell_cache_changed(ngx_http_bell_cache_zone_t *zone,
-    bell_cache_hash *hash, ngx_http_bell_cache_entry_t *found)
+    bell_cache_hash *hash, ngx_http_bell_cache_found_t *found)
 {
     const bell_cache_entry       *entry;
     ngx_http_bell_cache_entry_t   e;
@@ -171,12 +179,12 @@ ngx_http_bell_cache_changed(ngx_http_bell_cache_zone_t *zone,
     entry = bell_cache_index_find(zone->sh->index, hash);
 
     if (entry == NULL) {
-        return 0;
+        return ngx_http_bell_cache_shelf_changed(zone, hash, found);
     }
 
     ngx_memcpy(&e, entry->payload, sizeof(e));
 
-    return e.id != found->id || e.head != found->head;
+    return e.id != found->entry.id || e.head != found->entry.head;
 }
 
 
@@ -346,6 +354,8 @@ ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
 
     ngx_http_bell_cache_drop(zone, flight->entry.head);
     ngx_http_bell_cache_drop(zone, flight->entry.body);
+
+    ngx_http_bell_cache_shelf_released(zone, flight);
 
     sh->held -= flight->held;
     sh->flying--;

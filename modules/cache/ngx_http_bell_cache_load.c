@@ -15,6 +15,7 @@
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
 #include "ngx_http_bell_cache_purge.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 #define NGX_HTTP_BELL_CACHE_IGNORED  65536  /* bytes of a body nobody wants */
@@ -41,15 +42,14 @@ static void ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
 
 static ssize_t ngx_http_bell_cache_load_store(
     ngx_http_bell_cache_load_t *load, u_char *p, size_t len);
+static ssize_t ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_flight_t *flight, size_t len);
 static ssize_t ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load,
     u_char *p, size_t len);
 static ngx_int_t ngx_http_bell_cache_load_too_large(
     ngx_http_bell_cache_load_t *load);
 static ngx_int_t ngx_http_bell_cache_load_stored(
     ngx_http_bell_cache_load_t *load);
-static ngx_uint_t ngx_http_bell_cache_is_newer(
-    ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
-    uint64_t checked);
 
 
 static const ngx_http_bell_cache_sink_t  ngx_http_bell_cache_load_sink = {
@@ -428,17 +428,28 @@ ngx_http_bell_cache_load_store(ngx_http_bell_cache_load_t *load, u_char *p,
     } else {
         rc = NGX_DECLINED;
 
-        if (load->written + len <= zone->largest) {
+        if (!flight->filed && load->written + len <= zone->largest) {
             ngx_http_bell_cache_lock(zone);
             rc = ngx_http_bell_cache_flight_grow(zone, flight,
                                                  load->written + len);
             ngx_http_bell_cache_unlock(zone);
         }
 
-        if (rc != NGX_OK) {
+        if (rc != NGX_OK && !flight->filed
+            && ngx_http_bell_cache_file_spill(load, flight) != NGX_OK)
+        {
             return ngx_http_bell_cache_load_too_large(load) == NGX_OK
                    ? ngx_http_bell_cache_load_feed(load, p, len) : NGX_ERROR;
         }
+    }
+
+    if (flight->filed) {
+        if (ngx_http_bell_cache_file_write(load, flight, p, len) != NGX_OK) {
+            return ngx_http_bell_cache_load_too_large(load) == NGX_OK
+                   ? ngx_http_bell_cache_load_feed(load, p, len) : NGX_ERROR;
+        }
+
+        return ngx_http_bell_cache_load_has(load, flight, len);
     }
 
     bytes.p = (char *) p;
@@ -451,6 +462,16 @@ ngx_http_bell_cache_load_store(ngx_http_bell_cache_load_t *load, u_char *p,
         return NGX_ERROR;
     }
 
+    return ngx_http_bell_cache_load_has(load, flight, len);
+}
+
+
+/* Those who wait are told. */
+
+static ssize_t
+ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_flight_t *flight, size_t len)
+{
     load->written += len;
 
     __atomic_store_n(&flight->published, load->written, __ATOMIC_SEQ_CST);
@@ -470,7 +491,8 @@ static ngx_int_t
 ngx_http_bell_cache_load_too_large(ngx_http_bell_cache_load_t *load)
 {
     ngx_http_bell_cache_remember(load, BELL_STORE_NOT_USABLE,
-                                 load->ctx.blcf->uncacheable);
+                                 load->full ? NGX_HTTP_BELL_CACHE_FAILED_S
+                                            : load->ctx.blcf->uncacheable);
 
     load->stores = 0;
     load->feeds = 1;
@@ -548,6 +570,8 @@ ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
         }
     }
 
+    ngx_http_bell_cache_file_abandon(load);
+
     reader = load->reader;
 
     if (reader) {
@@ -583,6 +607,10 @@ ngx_http_bell_cache_load_stored(ngx_http_bell_cache_load_t *load)
     ngx_http_bell_cache_zone_t    *zone;
     ngx_http_bell_cache_entry_t    entry;
     ngx_http_bell_cache_flight_t  *flight;
+
+    if (load->file_id) {
+        return ngx_http_bell_cache_file_stored(load);
+    }
 
     zone = load->ctx.zone;
 
@@ -625,7 +653,7 @@ ngx_http_bell_cache_load_stored(ngx_http_bell_cache_load_t *load)
 
 /* What is there was asked for behind a change that this one knows nothing of. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_bell_cache_is_newer(ngx_http_bell_cache_zone_t *zone,
     bell_cache_hash *hash, uint64_t checked)
 {

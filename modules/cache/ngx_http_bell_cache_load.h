@@ -41,6 +41,10 @@ struct ngx_http_bell_cache_load_s {
     uint64_t                      ignored;
     ngx_buf_t                    *piece;    /* for its reader */
 
+    uint64_t                      file_id;  /* 0: there is none */
+    ngx_fd_t                      file_fd;
+    uint32_t                      file_crc; /* of the body */
+
     unsigned                      authorized:1;
     unsigned                      validates:1;
     unsigned                      stores:1; /* in the flight's chains */
@@ -58,11 +62,27 @@ ngx_int_t ngx_http_bell_cache_gather(ngx_http_bell_cache_load_t *load,
 /* NGX_DECLINED: it is not stored, for that reason. */
 ngx_int_t ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     ngx_http_request_t *r, bell_store_verdict *verdict);
-/* A 304: what is stored is true. */
-ngx_int_t ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load);
 /* That answers to this are not stored, for so many seconds. */
 void ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
     bell_store_verdict verdict, time_t seconds);
+
+
+/* Parts of it, for who makes another head. */
+bool ngx_http_bell_cache_line_at(void *data, unsigned i, bell_str *name,
+    bell_str *value);
+void ngx_http_bell_cache_rules(ngx_http_bell_cache_load_t *load,
+    bell_response_meta *meta, bell_stored_rules *rules);
+bell_cache_scope ngx_http_bell_cache_scope_of(bell_response_scope scope);
+/* NGX_DECLINED: it is longer than a head may be. */
+ngx_int_t ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load,
+    bell_str key, bell_str names, bell_cache_scope scope,
+    const bell_cache_tags *tags, bell_str fields, bell_str *out);
+
+
+/* ---- ngx_http_bell_cache_confirm.c */
+
+/* A 304: what is stored is true. */
+ngx_int_t ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load);
 
 
 /* ---- ngx_http_bell_cache_load.c */
@@ -72,6 +92,9 @@ void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_state_e state, ngx_uint_t status);
 void ngx_http_bell_cache_load_failed(ngx_http_bell_cache_load_t *load,
     ngx_uint_t status);
+/* Under the lock: what is there was asked for behind a change. */
+ngx_uint_t ngx_http_bell_cache_is_newer(ngx_http_bell_cache_zone_t *zone,
+    bell_cache_hash *hash, uint64_t checked);
 ngx_int_t ngx_http_bell_cache_load_apart(ngx_http_bell_cache_load_t *load,
     bell_store_verdict verdict);
 

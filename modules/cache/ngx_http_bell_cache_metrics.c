@@ -8,11 +8,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 static void ngx_http_bell_cache_collect(ngx_cycle_t *cycle,
     ngx_http_bell_sink_t *sink, void *data);
+static void ngx_http_bell_cache_collect_files(
+    ngx_http_bell_cache_main_conf_t *bmcf, ngx_http_bell_sink_t *sink);
 
 
 /* in the order of ngx_http_bell_cache_metric_e */
@@ -117,6 +119,65 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
 
             label.name = "zone";
             label.value = zones[i]->shm_zone->shm.name;
+
+            sink->sample(sink, &label, 1, values[j], 0);
+        }
+    }
+
+    ngx_http_bell_cache_collect_files(bmcf, sink);
+}
+
+
+static void
+ngx_http_bell_cache_collect_files(ngx_http_bell_cache_main_conf_t *bmcf,
+    ngx_http_bell_sink_t *sink)
+{
+    static const char  *names[] = {
+        "firstbell_cache_files",
+        "firstbell_cache_file_bytes",
+        "firstbell_cache_files_evicted_total",
+        "firstbell_cache_file_failures_total"
+    };
+
+    static const char  *helps[] = {
+        "Objects that a zone has in files.",
+        "Bytes of a zone's files, and of those that are being written.",
+        "Files that went because others needed their room.",
+        "Files that could not be read or written, or were not what they "
+        "should be."
+    };
+
+    int64_t                               values[4];
+    ngx_uint_t                            i, j, told;
+    ngx_http_bell_label_t                 label;
+    ngx_http_bell_cache_zone_t          **zones;
+    ngx_http_bell_cache_shelf_shared_t   *sh;
+
+    zones = bmcf->zones.elts;
+
+    for (j = 0; j < 4; j++) {
+        told = 0;
+
+        for (i = 0; i < bmcf->zones.nelts; i++) {
+            sh = zones[i]->sh->shelf;
+
+            if (sh == NULL) {
+                continue;
+            }
+
+            values[0] = bell_cache_index_count(sh->index);
+            values[1] = bell_cache_index_bytes(sh->index) + sh->promised;
+            values[2] = sh->evicted;
+            values[3] = sh->failures;
+
+            label.name = "zone";
+            label.value = zones[i]->shm_zone->shm.name;
+
+            if (!told++) {
+                sink->family(sink, names[j],
+                             j < 2 ? NGX_HTTP_BELL_GAUGE
+                                   : NGX_HTTP_BELL_COUNTER, helps[j]);
+            }
 
             sink->sample(sink, &label, 1, values[j], 0);
         }

@@ -12,6 +12,7 @@
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_purge.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 static ngx_int_t ngx_http_bell_cache_header_filter(ngx_http_request_t *r);
@@ -531,6 +532,7 @@ ngx_http_bell_cache_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_bell_cache_feed_start(cycle, &bmcf->feed);
+    ngx_http_bell_cache_keep_start(bmcf);
 
     return NGX_OK;
 }

@@ -15,6 +15,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_cache_purge.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 #define NGX_HTTP_BELL_CACHE_WAYS      4
@@ -553,6 +554,8 @@ ngx_http_bell_cache_purged(ngx_http_bell_cache_zone_t *zone,
                                         sizeof(e));
         }
     }
+
+    ngx_http_bell_cache_shelf_set(zone, found);
 
     ngx_http_bell_cache_unlock(zone);
 }

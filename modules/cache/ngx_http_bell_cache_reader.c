@@ -13,6 +13,7 @@
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_reader.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 /* how long what was softly purged is served while it is refreshed, at least */
@@ -26,6 +27,8 @@ static void ngx_http_bell_cache_reader_cleanup(void *data);
 static void ngx_http_bell_cache_forget(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx);
+static ngx_int_t ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
+    bell_cache_hash *hash, bell_str key);
 static ngx_int_t ngx_http_bell_cache_judge(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx,
@@ -240,10 +243,7 @@ ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx)
 static ngx_int_t
 ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
 {
-    ngx_int_t            rc;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
+    ngx_int_t  rc;
 
     if (ctx->tries++ == NGX_HTTP_BELL_CACHE_TRIES) {
         ctx->passed = 1;
@@ -254,8 +254,7 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
 
     ctx->variant_key = (bell_str) { NULL, 0 };
 
-    rc = ngx_http_bell_cache_find(ctx->zone, r->pool, &ctx->hash, ctx->key,
-                                  &ctx->found);
+    rc = ngx_http_bell_cache_find_any(ctx, &ctx->hash, ctx->key);
 
     if (rc == NGX_OK && ctx->found.entry.kind == NGX_HTTP_BELL_CACHE_FORK) {
         rc = ngx_http_bell_cache_ask_variant(ctx,
@@ -275,9 +274,8 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
         }
 
         if (rc == NGX_OK) {
-            rc = ngx_http_bell_cache_find(ctx->zone, r->pool,
-                                          &ctx->variant_hash,
-                                          ctx->variant_key, &ctx->found);
+            rc = ngx_http_bell_cache_find_any(ctx, &ctx->variant_hash,
+                                              ctx->variant_key);
         }
     }
 
@@ -313,6 +311,25 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
     }
 
     return ngx_http_bell_cache_judge(ctx);
+}
+
+
+/* In memory, or in a file. */
+
+static ngx_int_t
+ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
+    bell_cache_hash *hash, bell_str key)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_bell_cache_find(ctx->zone, ctx->request->pool, hash, key,
+                                  &ctx->found);
+
+    if (rc == NGX_DECLINED && ctx->zone->shelf) {
+        rc = ngx_http_bell_cache_file_find(ctx, hash, key);
+    }
+
+    return rc;
 }
 
 
@@ -435,6 +452,10 @@ ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx, ngx_chain_t *out)
     size_t               len;
     ngx_buf_t           *b;
     ngx_http_request_t  *r;
+
+    if (ctx->found.file) {
+        return ngx_http_bell_cache_file_body(ctx, out);
+    }
 
     r = ctx->request;
     len = r->method == NGX_HTTP_HEAD ? 0 : ctx->found.entry.body_bytes;

@@ -15,27 +15,20 @@
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
 #include "ngx_http_bell_cache_purge.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 static ngx_uint_t ngx_http_bell_cache_is_origins(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_bell_cache_add_line(
     ngx_http_bell_cache_load_t *load, ngx_str_t *name, ngx_str_t *value);
-static bool ngx_http_bell_cache_line_at(void *data, unsigned i, bell_str *name,
-    bell_str *value);
 static bool ngx_http_bell_cache_line_of(void *data, bell_str name,
     unsigned nth, bell_str *value);
-static void ngx_http_bell_cache_rules(ngx_http_bell_cache_load_t *load,
-    bell_response_meta *meta, bell_stored_rules *rules);
-static bell_cache_scope ngx_http_bell_cache_scope_of(bell_response_scope scope);
 static ngx_uint_t ngx_http_bell_cache_varies(bell_fields *fields,
     bell_vary *vary);
 static ngx_int_t ngx_http_bell_cache_store_as(
     ngx_http_bell_cache_load_t *load, bell_str names,
     const bell_cache_tags *tags, bell_str fields);
 static int64_t ngx_http_bell_cache_modified(bell_str fields);
-static ngx_int_t ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load,
-    bell_str key, bell_str names, bell_cache_scope scope,
-    const bell_cache_tags *tags, bell_str fields, bell_str *out);
 static ngx_int_t ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
     bell_cache_hash *hash, bell_str head);
 static void ngx_http_bell_cache_fork(ngx_http_bell_cache_load_t *load,
@@ -43,10 +36,6 @@ static void ngx_http_bell_cache_fork(ngx_http_bell_cache_load_t *load,
 static ngx_int_t ngx_http_bell_cache_put_small(
     ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
     uint32_t tenant_id, ngx_http_bell_cache_entry_t *entry, bell_str head);
-static ngx_int_t ngx_http_bell_cache_renew(ngx_http_bell_cache_load_t *load,
-    bell_response_meta *meta, bell_str head);
-static ngx_int_t ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
-    bell_response_meta *meta, bell_str *head);
 
 
 /* what is hidden is so whatever is kept */
@@ -166,7 +155,7 @@ ngx_http_bell_cache_add_line(ngx_http_bell_cache_load_t *load, ngx_str_t *name,
 }
 
 
-static bool
+bool
 ngx_http_bell_cache_line_at(void *data, unsigned i, bell_str *name,
     bell_str *value)
 {
@@ -209,7 +198,7 @@ ngx_http_bell_cache_line_of(void *data, bell_str name, unsigned nth,
 }
 
 
-static void
+void
 ngx_http_bell_cache_rules(ngx_http_bell_cache_load_t *load,
     bell_response_meta *meta, bell_stored_rules *rules)
 {
@@ -223,7 +212,7 @@ ngx_http_bell_cache_rules(ngx_http_bell_cache_load_t *load,
 }
 
 
-static bell_cache_scope
+bell_cache_scope
 ngx_http_bell_cache_scope_of(bell_response_scope scope)
 {
     switch (scope) {
@@ -276,7 +265,8 @@ ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     load->length = load->meta.status == NGX_HTTP_NO_CONTENT
                    ? 0 : r->headers_out.content_length_n;
 
-    if (load->length > (int64_t) load->ctx.zone->largest
+    if ((load->length > (int64_t) load->ctx.zone->largest
+         && ngx_http_bell_cache_file_begin(load) != NGX_OK)
         || bell_cache_tags_read(&fields, load->ctx.zone->sh->key,
                                 load->ctx.asked.tenant_id, &tags)
            != BELL_CACHE_TAGS_OK)
@@ -382,7 +372,7 @@ ngx_http_bell_cache_modified(bell_str fields)
 
 /* NGX_DECLINED: it is longer than a head may be. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load, bell_str key,
     bell_str names, bell_cache_scope scope, const bell_cache_tags *tags,
     bell_str fields, bell_str *out)
@@ -457,9 +447,15 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
 
     entry = &flight->entry;
 
-    if (ngx_http_bell_cache_flight_take(zone, flight, head.len,
-                                        load->length > 0 ? load->length : 0)
-        != NGX_OK)
+    if ((load->file_id
+         && ngx_http_bell_cache_shelf_promise(zone, flight,
+                                              load->length + head.len
+                                              + BELL_SHELF_TRAILER_BYTES)
+            != NGX_OK)
+        || ngx_http_bell_cache_flight_take(zone, flight, head.len,
+                                           load->length > 0 && !load->file_id
+                                           ? load->length : 0)
+           != NGX_OK)
     {
         ngx_http_bell_cache_unlock(zone);
         load->ctx.bmcf->core->count(
@@ -473,7 +469,7 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
 
     entry->kind = NGX_HTTP_BELL_CACHE_OBJECT;
     entry->head_bytes = (uint32_t) head.len;
-    entry->id = ++zone->sh->ids;
+    entry->id = load->file_id ? load->file_id : ++zone->sh->ids;
     entry->url = load->ctx.url;
     entry->body_bytes = load->length > 0 ? load->length : 0;
     entry->checked = load->checked;
@@ -482,6 +478,7 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
 
     flight->stored_as = *hash;
     flight->length = load->length;
+    flight->filed = load->file_id != 0;
 
     __atomic_store_n(&flight->state, NGX_HTTP_BELL_CACHE_COMING,
                      __ATOMIC_SEQ_CST);
@@ -610,186 +607,4 @@ ngx_http_bell_cache_put_small(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_unlock(zone);
 
     return rc;
-}
-
-
-/* ---- one that is true again */
-
-ngx_int_t
-ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load)
-{
-    bell_str                       head;
-    ngx_int_t                      rc;
-    bell_response_meta             meta;
-    ngx_http_bell_cache_zone_t    *zone;
-    ngx_http_bell_cache_flight_t  *flight;
-
-    zone = load->ctx.zone;
-
-    rc = ngx_http_bell_cache_merge(load, &meta, &head);
-
-    if (rc == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_bell_cache_lock(zone);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_bell_cache_renew(load, &meta, head);
-
-    } else {
-        ngx_http_bell_cache_remove(zone, &load->stale.hash);
-    }
-
-    flight = ngx_http_bell_cache_flight(zone, &load->flight);
-
-    if (flight) {
-        flight->confirmed = rc == NGX_OK ? load->stale.entry.id : 0;
-        ngx_http_bell_cache_flight_ends(zone, flight,
-                                        NGX_HTTP_BELL_CACHE_AGAIN);
-    }
-
-    ngx_http_bell_cache_unlock(zone);
-
-    load->ended = 1;
-
-    if (flight) {
-        ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * The fields as they are from now on.  NGX_DECLINED: what is stored is not to
- * be kept, or not under this key.
- */
-
-static ngx_int_t
-ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
-    bell_response_meta *meta, bell_str *head)
-{
-    long                          n;
-    char                         *p;
-    bell_str                      block, rest;
-    bell_vary                     vary;
-    bell_fields                   fields;
-    bell_cache_tags               tags;
-    bell_field_list               list;
-    bell_stored_field             field;
-    bell_stored_rules             rules;
-    ngx_http_bell_cache_found_t  *stale;
-
-    stale = &load->stale;
-
-    p = ngx_palloc(load->pool, NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    list.at = ngx_http_bell_cache_line_at;
-    list.data = &load->lines;
-
-    ngx_http_bell_cache_rules(load, &load->meta, &rules);
-
-    n = bell_stored_update(stale->fields, &list, &rules, p,
-                           NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
-    if (n < 0) {
-        return NGX_DECLINED;
-    }
-
-    block = (bell_str) { p, n };
-
-    /* Age and Date are those of the 304, all else as merged */
-
-    *meta = load->meta;
-
-    meta->etag = false;
-    meta->last_modified = BELL_FIELD_ABSENT;
-    meta->expires = BELL_FIELD_ABSENT;
-    meta->set_cookie = false;
-    meta->vary_any = false;
-    meta->targeted_bad = false;
-    meta->targeted_good = false;
-    meta->scope = BELL_SCOPE_NONE;
-    ngx_memzero(&meta->control, sizeof(meta->control));
-    ngx_memzero(&meta->targeted, sizeof(meta->targeted));
-
-    meta->status = stale->entry.times.status;
-    meta->authorization = stale->head->authorized;
-
-    for (rest = block; bell_stored_next(&rest, &field); /* void */ ) {
-        if (!bell_str_ieq(field.name, BELL_STR("date"))
-            && !bell_str_ieq(field.name, BELL_STR("age")))
-        {
-            bell_response_meta_add(meta, field.name, field.value);
-        }
-    }
-
-    fields.field = bell_stored_field_of;
-    fields.data = &block;
-
-    if (bell_storable(meta, &load->ctx.blcf->policy) != BELL_STORE
-        || bell_vary_read(&fields, &vary) != BELL_VARY_OK
-        || !bell_str_eq(bell_vary_names(&vary), stale->names)
-        || ngx_http_bell_cache_scope_of(meta->scope)
-           != (bell_cache_scope) stale->head->scope
-        || bell_cache_tags_read(&fields, load->ctx.zone->sh->key,
-                                load->ctx.asked.tenant_id, &tags)
-           != BELL_CACHE_TAGS_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_bell_cache_compose(load, stale->key, stale->names,
-                                       (bell_cache_scope) stale->head->scope,
-                                       &tags, block, head);
-}
-
-
-/* Under the lock: another head for the same body. */
-
-static ngx_int_t
-ngx_http_bell_cache_renew(ngx_http_bell_cache_load_t *load,
-    bell_response_meta *meta, bell_str head)
-{
-    const bell_cache_entry       *entry;
-    ngx_http_bell_cache_zone_t   *zone;
-    ngx_http_bell_cache_entry_t   e;
-
-    zone = load->ctx.zone;
-
-    entry = bell_cache_index_find(zone->sh->index, &load->stale.hash);
-
-    if (entry == NULL) {
-        return NGX_DECLINED;
-    }
-
-    ngx_memcpy(&e, entry->payload, sizeof(e));
-
-    if (e.id != load->stale.entry.id) {
-        return NGX_DECLINED;
-    }
-
-    /* it stays while room for the head is made */
-
-    ngx_http_bell_cache_hold(zone, e.body);
-
-    e.head = ngx_http_bell_cache_take(zone, head.len);
-
-    if (e.head == 0) {
-        ngx_http_bell_cache_drop(zone, e.body);
-        return NGX_DECLINED;
-    }
-
-    (void) bell_chunks_write(zone->sh->chunks, e.head, 0, head);
-
-    e.head_bytes = (uint32_t) head.len;
-    e.checked = load->checked;
-    e.times = bell_freshness_compute(meta, &load->ctx.blcf->policy);
-    e.times.fetch_ms = (uint32_t) (ngx_current_msec - load->begun_ms);
-
-    return ngx_http_bell_cache_put(zone, &load->stale.hash,
-                                   load->ctx.asked.tenant_id, &e);
 }

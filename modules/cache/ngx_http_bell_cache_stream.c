@@ -13,6 +13,7 @@
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
 #include "ngx_http_bell_cache_reader.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 #define NGX_HTTP_BELL_CACHE_WATCH  1000     /* ms */
@@ -536,8 +537,10 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     b = ctx->piece;
 
     n = ngx_min((uint64_t) (b->end - b->start), published - ctx->sent);
-    n = bell_chunks_read(ctx->zone->sh->chunks, flight->entry.body, ctx->sent,
-                         b->start, n);
+    n = __atomic_load_n(&flight->filed, __ATOMIC_SEQ_CST)
+        ? ngx_http_bell_cache_file_read(ctx, flight, b->start, n)
+        : bell_chunks_read(ctx->zone->sh->chunks, flight->entry.body,
+                           ctx->sent, b->start, n);
 
     ngx_memory_barrier();
 

@@ -16,6 +16,7 @@
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_purge.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 #define NGX_HTTP_BELL_CACHE_CHUNK         1024
@@ -215,6 +216,8 @@ ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
         return NGX_ERROR;
     }
 
+    ngx_http_bell_cache_shelf_forget(zone, hash, entry->id);
+
     return NGX_OK;
 }
 
@@ -229,6 +232,8 @@ ngx_http_bell_cache_remove(ngx_http_bell_cache_zone_t *zone,
     evicted.data = zone;
 
     (void) bell_cache_index_remove(zone->sh->index, hash, &evicted);
+
+    ngx_http_bell_cache_shelf_forget(zone, hash, 0);
 }
 
 
@@ -424,7 +429,7 @@ ngx_http_bell_cache_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         }
 
         zone->sh = old->sh;
-        return NGX_OK;
+        return ngx_http_bell_cache_shelf_open(zone, old, shm_zone->shm.log);
     }
 
     if (shm_zone->shm.exists) {
@@ -447,7 +452,7 @@ ngx_http_bell_cache_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     zone->shpool->data = zone->sh;
 
-    return NGX_OK;
+    return ngx_http_bell_cache_shelf_open(zone, NULL, shm_zone->shm.log);
 }
 
 
@@ -455,6 +460,8 @@ static ngx_int_t
 ngx_http_bell_cache_lay_out(ngx_http_bell_cache_zone_t *zone, u_char *p,
     size_t size)
 {
+    size_t                         need;
+    u_char                        *files;
     ngx_uint_t                     objects;
     ngx_http_bell_cache_shared_t  *sh;
 
@@ -464,6 +471,19 @@ ngx_http_bell_cache_lay_out(ngx_http_bell_cache_zone_t *zone, u_char *p,
     }
 
     ngx_memzero(sh, sizeof(*sh));
+
+    zone->sh = sh;
+
+    if (zone->shelf) {
+        need = ngx_http_bell_cache_shelf_size(zone->shelf, zone->tenants);
+        files = ngx_http_bell_cache_cut(&p, &size, need);
+
+        if (files == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_bell_cache_shelf_lay_out(zone, files);
+    }
 
     objects = zone->objects ? zone->objects
                             : size / NGX_HTTP_BELL_CACHE_OBJECT_BYTES + 1;
@@ -498,8 +518,6 @@ ngx_http_bell_cache_lay_out(ngx_http_bell_cache_zone_t *zone, u_char *p,
     }
 
     ngx_http_bell_cache_purges_init(sh->purges, objects);
-
-    zone->sh = sh;
 
     return ngx_http_bell_cache_clear(zone);
 }
@@ -539,6 +557,10 @@ ngx_http_bell_cache_clear(ngx_http_bell_cache_zone_t *zone)
 
     ngx_memzero(sh->refs, (sh->nchunks + 1) * sizeof(uint32_t));
 
+    if (sh->shelf && ngx_http_bell_cache_shelf_clear(zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return bell_chunks_init(sh->chunks,
                             bell_chunks_size(sh->nchunks,
                                              NGX_HTTP_BELL_CACHE_CHUNK),
@@ -552,7 +574,7 @@ ngx_http_bell_cache_clear(ngx_http_bell_cache_zone_t *zone)
 }
 
 
-/* ---- bell_cache_zone zone=NAME:SIZE [objects=N] [tenants=N] [largest=SIZE] */
+/* ---- bell_cache_zone zone=NAME:SIZE [objects=N] [tenants=N] [largest=SIZE] … */
 
 char *
 ngx_http_bell_cache_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -615,6 +637,10 @@ ngx_http_bell_cache_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         rv = ngx_http_bell_cache_zone_option(cf, zone, &value[i]);
     }
 
+    if (rv == NGX_CONF_OK && zone->shelf) {
+        rv = ngx_http_bell_cache_shelf_add(cf, zone, size);
+    }
+
     if (rv != NGX_CONF_OK) {
         return rv;
     }
@@ -650,6 +676,12 @@ ngx_http_bell_cache_zone_option(ngx_conf_t *cf,
 {
     ssize_t    n;
     ngx_str_t  s;
+
+    n = ngx_http_bell_cache_shelf_option(cf, zone, word);
+
+    if (n != NGX_DECLINED) {
+        return n == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
 
     if (ngx_strncmp(word->data, "objects=", 8) == 0) {
         n = ngx_atoi(word->data + 8, word->len - 8);

@@ -364,6 +364,71 @@ static void never_torn(void **state) {
     munmap((void *)(uintptr_t)done, 4096);
 }
 
+static void places(void **state) {
+    bell_cache_hash h = hash_of(1), none = hash_of(2);
+    uint32_t n;
+
+    (void)state;
+    assert_null(bell_cache_index_at(index_, 0));
+    assert_null(bell_cache_index_at(index_, 1));
+    assert_null(bell_cache_index_at(index_, ENTRIES + 1));
+    n = bell_cache_index_put(index_, &h, 1, 10, "a", 1, &evicted);
+    assert_int_equal(bell_cache_index_number(index_, bell_cache_index_find(index_, &h)), n);
+    assert_ptr_equal(bell_cache_index_at(index_, n), bell_cache_index_find(index_, &h));
+    assert_false(bell_cache_index_remove(index_, &none, &evicted));
+    assert_true(bell_cache_index_remove(index_, &h, &evicted));
+    assert_null(bell_cache_index_at(index_, n));
+}
+
+/* What next() tells, put back into an empty index in that order, goes in the order in which it would have gone. */
+static void restored(void **state) {
+    static bell_cache_entry copies[ENTRIES];
+    static uint64_t first[ENTRIES];
+    size_t n = 0, ngone_first;
+    uint32_t at = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < 3 * ENTRIES; i++) {
+        bell_cache_hash h = hash_of(i);
+        uint32_t number = bell_cache_index_put(index_, &h, (uint32_t)(i % 3), 50 + i % 7, &i, sizeof(i), &evicted);
+        for (uint64_t hit = 0; hit < i % 5; hit++) {
+            bell_cache_index_touch(index_, number);
+        }
+    }
+    for (const bell_cache_entry *e; (e = bell_cache_index_next(index_, &at)) != NULL;) {
+        copies[n++] = *e;
+    }
+    assert_int_equal(n, bell_cache_index_count(index_));
+    ngone = 0;
+    while (bell_cache_index_evict(index_, &evicted)) {
+    }
+    ngone_first = ngone;
+    memcpy(first, gone, ngone * sizeof(*gone));
+    make(ENTRIES, TENANTS, CAPACITY);
+    for (size_t i = 0; i < n; i++) {
+        const bell_cache_entry *e = &copies[i];
+        uint32_t number = bell_cache_index_restore(index_, &e->hash, e->tenant_id, e->bytes, e->queue, e->hits, e->payload, sizeof(e->payload));
+        assert_int_equal(number, i + 1); /* in the order of places */
+        assert_memory_equal(bell_cache_index_at(index_, number)->payload, e->payload, sizeof(e->payload));
+        assert_int_equal(bell_cache_index_restore(index_, &e->hash, e->tenant_id, 1, 0, 0, NULL, 0), 0);
+    }
+    bell_cache_hash more = hash_of(1000);
+    assert_int_equal(bell_cache_index_restore(index_, &more, 1, CAPACITY, 0, 0, NULL, 0), 0);
+    while (bell_cache_index_evict(index_, &evicted)) {
+    }
+    assert_int_equal(ngone, ngone_first);
+    for (size_t i = 0; i < n; i++) { /* of each tenant; whose turn it is begins anew */
+        size_t rank = 0, other = 0;
+        for (size_t j = 0; j < n && first[j] != gone[i]; j++) {
+            rank += first[j] % 3 == gone[i] % 3;
+        }
+        for (size_t j = 0; j < i; j++) {
+            other += gone[j] % 3 == gone[i] % 3;
+        }
+        assert_int_equal(rank, other);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout),
@@ -376,6 +441,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(few_entries_for_many_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(beside_a_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_torn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(places, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(restored, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
