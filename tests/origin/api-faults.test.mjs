@@ -163,6 +163,7 @@ test('SIGTERM lets what is under way end, and takes nothing new', async () => {
         return Number(await school.postgres.sql('postgres', waiting)) > 0;
     });
     school.api.program.child.kill('SIGTERM');
+    await waitFor('the worker that has nothing to do to end, and so the other one to know', () => workers().length === 1);
     held.release();
     const reply = await under_way;
     assert.equal(reply.status, 200);
