@@ -10,8 +10,9 @@
  * Verification looks at the MAC first, in constant time, and reads the parts after it; then it compares the clocks (BELL_CONTEXT_WINDOW_S to both
  * sides) and asks whether the key may speak for that tenant. Each context has one spelling: no other form is taken.
  *
- * Without a SUBJECT, the SCOPES can be BELL_CONTEXT_BY_TOKEN: the edge has verified nobody, but a token of ours in the address (bell_path_token.h)
- * that is for this target; the token itself goes no further than the edge.
+ * Without a SUBJECT, the SCOPES can be BELL_CONTEXT_BY_TOKEN: a token of ours in the address (bell_path_token.h) is for this target, and the edge has
+ * let the request in by it. Nobody is named then, whoever asked: the answer is one for all who have such a token. The token itself goes no further
+ * than the edge.
  *
  * Within the window, a context counts again for the same request: the same method, target and tenant. It says nothing about headers and body. */
 #ifndef BELL_CONTEXT_H

@@ -23,8 +23,13 @@
         .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_HEAVY,  \
         .timeout_ms = FB_HEAVY_TIMEOUT_MS                                                                                                            \
     }
-#define BY_TOKEN(methods_, pattern_, scope_, shed_class_, handler_) /* open to a token that an edge has checked as well */                           \
-    { .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .by_token = true }
+#define SHARED(pattern_, scope_, shed_class_, handler_) /* the same for everybody of a district */                                                   \
+    { .methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .share = FB_SHARE_DISTRICT }
+#define BY_TOKEN(pattern_, scope_, shed_class_, handler_) /* open to a token that an edge has checked as well, and shared by those who have one */   \
+    {                                                                                                                                                \
+        .methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .by_token = true,              \
+        .share = FB_SHARE_TOKEN                                                                                                                      \
+    }
 #define OPEN(pattern_, handler_) /* answers without a tenant, under any load */                                                                      \
     { .methods = GET, .pattern = (pattern_), .shed_class = FB_SHED_NEVER, .handler = (handler_), .without_tenant = true }
 #define FORM(pattern_, scope_, shed_class_, handler_) /* posted by a page of ours, with its token */                                                 \
@@ -32,7 +37,7 @@
 #define PAGE(pattern_, scope_, file_)                                                                                                                \
     {                                                                                                                                                \
         .methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = FB_SHED_BROWSING, .handler = fb_page_file, .is_page = true,          \
-        .file = (file_)                                                                                                                              \
+        .file = (file_), .share = (scope_) == FB_SCOPE_NONE ? FB_SHARE_DISTRICT : FB_SHARE_NOBODY                                                    \
     }
 
 /* clang-format off */
@@ -54,7 +59,7 @@ const fb_route fb_routes[] = {
     ROUTE(PUT,    "/api/v1/me/password",          FB_SCOPE_SELF,      FB_SHED_SIGN_IN,        fb_password_change),
     ROUTE(GET,    "/api/v1/me",                   FB_SCOPE_SELF,      FB_SHED_BROWSING,       fb_me),
 
-    ROUTE(GET,    "/api/v1/account-rules",        FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_account_rules),
+    SHARED(       "/api/v1/account-rules",        FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_account_rules),
     ROUTE(POST,   "/api/v1/activation/person",    FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_activation_check),
     ROUTE(POST,   "/api/v1/activation",           FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_activation_set),
     ROUTE(POST,   "/api/v1/reset-links",          FB_SCOPE_NONE,      FB_SHED_SIGN_IN,        fb_reset_ask),
@@ -63,7 +68,7 @@ const fb_route fb_routes[] = {
     ROUTE(GET,    "/api/v1/courses/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_course_outline),
     ROUTE(GET,    "/api/v1/lessons/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_lesson),
     ROUTE(GET,    "/api/v1/items/{id}/media",     FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_item_media),
-    BY_TOKEN(GET, "/media/{id}/{path}",           FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_media),
+    BY_TOKEN(     "/media/{id}/{path}",           FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_media),
     ROUTE(PUT,    "/api/v1/items/{id}/progress",  FB_SCOPE_PROGRESS,  FB_SHED_PROGRESS_SAVE,  fb_progress_save),
     ROUTE(POST,   "/api/v1/items/{id}/attempts",  FB_SCOPE_PROGRESS,  FB_SHED_SUBMISSION,     fb_attempt),
 
@@ -80,7 +85,7 @@ const fb_route fb_routes[] = {
     ROUTE(GET,    "/api/v1/purges",               FB_SCOPE_PURGES,    FB_SHED_DASHBOARD,      fb_purges_list),
 
     ROUTE(GET,    "/",                            FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_page_root),
-    ROUTE(GET,    "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
+    SHARED(       "/web/{path}",                  FB_SCOPE_NONE,      FB_SHED_BROWSING,       fb_web_file),
     PAGE("/account",                         FB_SCOPE_SELF,      "account.html"),
     PAGE("/activate",                        FB_SCOPE_NONE,      "activate.html"),
     PAGE("/reset",                           FB_SCOPE_NONE,      "reset.html"),

@@ -62,6 +62,8 @@ static void write_route(bell_json *j, const fb_route *r) {
     write_scopes(j, r->scope);
     bell_json_key(j, "without_tenant");
     bell_json_bool(j, r->without_tenant);
+    bell_json_key(j, "shared_by");
+    bell_json_z(j, fb_share_name(r->share));
     bell_json_key(j, "shed_class");
     bell_json_int(j, r->shed_class);
     bell_json_object_close(j);

@@ -271,6 +271,12 @@ ngx_http_bell_cache_copy_context(ngx_http_request_t *r,
            && ngx_http_bell_cache_copy(r->pool, &ctx->token_subject,
                                        &from->token_subject)
               == NGX_OK
+           && ngx_http_bell_cache_copy(r->pool, &ctx->token_kind,
+                                       &from->token_kind)
+              == NGX_OK
+           && ngx_http_bell_cache_copy(r->pool, &ctx->token_issuer,
+                                       &from->token_issuer)
+              == NGX_OK
            ? NGX_OK : NGX_ERROR;
 }
 

@@ -87,11 +87,16 @@ ngx_http_bell_signed_context_variable(ngx_http_request_t *r,
     claims.role = ngx_http_bell_borrow(&ctx->role);
     claims.scopes = ngx_http_bell_borrow(&ctx->scopes);
 
-    /* nobody that is known, but a token of ours is for this address */
+    /*
+     * A token of ours is for this address: whoever else asks gets the same,
+     * so that nobody is named.
+     */
 
-    if (ctx->subject.len == 0 && ctx->token_kind.len == 4
+    if (ctx->token_kind.len == 4
         && ngx_strncmp(ctx->token_kind.data, "path", 4) == 0)
     {
+        claims.subject = BELL_STR_NULL;
+        claims.role = BELL_STR_NULL;
         claims.scopes = BELL_STR(BELL_CONTEXT_BY_TOKEN);
     }
 

@@ -118,5 +118,6 @@ void fb_account_rules(fb_job *job) {
     bell_json_key(&j, "password_min_length");
     bell_json_int(&j, job->worker->settings->password_min_length);
     bell_json_object_close(&j);
+    fb_share_say(job, "account-rules");
     fb_reply_json(job, &j, 200);
 }

@@ -11,17 +11,19 @@
 
 const fb_stmt fb_sql_asset_open = {
     "asset_open",
-    FB_ENROLLED_IN("(SELECT a.course_id FROM assets a WHERE a.tenant_id = $1 AND a.id = $3)") "SELECT a.key FROM me JOIN assets a ON a.tenant_id = "
-                                                                                              "$1 AND a.id = $3",
+    FB_ENROLLED_IN("(SELECT a.course_id FROM assets a WHERE a.tenant_id = $1 AND a.id = $3)") "SELECT a.key, a.course_id FROM me JOIN assets a ON "
+                                                                                              "a.tenant_id = $1 AND a.id = $3",
     3,
 };
 
 /* The edge has found that a token of ours is for this address. */
 const fb_stmt fb_sql_asset_of_token = {
     "asset_of_token",
-    "SELECT a.key FROM assets a WHERE a.tenant_id = $1 AND a.id = $2",
+    "SELECT a.key, a.course_id FROM assets a WHERE a.tenant_id = $1 AND a.id = $2",
     2,
 };
+
+enum { KEY, COURSE };
 
 /* Media are what authors gave. They are shown and played; opened by themselves they are a page of our origin, and run nothing there. */
 #define MEDIA_POLICY "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; sandbox"
@@ -34,7 +36,7 @@ static const char *media_type(bell_str path) {
 
 static int open_file(fb_job *job, struct stat *st) {
     char path[1024];
-    int n = snprintf(path, sizeof(path), "%s/%d/%s/%.*s", job->worker->settings->media_root, job->tenant_id, PQgetvalue(fb_rows(job, 0), 0, 0),
+    int n = snprintf(path, sizeof(path), "%s/%d/%s/%.*s", job->worker->settings->media_root, job->tenant_id, PQgetvalue(fb_rows(job, 0), 0, KEY),
                      BELL_STR_ARG(job->rest));
 
     if (n < 0 || (size_t)n >= sizeof(path)) {
@@ -62,6 +64,16 @@ static int wanted_range(const fb_job *job, const char *etag, uint64_t size, uint
     return bell_http_range(range, size, first, last);
 }
 
+/* Both names are of what an import changes. */
+static void say_whose(fb_job *job) {
+    const char *tags =
+        bell_arena_printf(&job->arena, "course-%s, asset-%llu", PQgetvalue(fb_rows(job, 0), 0, COURSE), (unsigned long long)job->ids[0]);
+
+    if (tags != NULL) {
+        fb_share_say(job, tags);
+    }
+}
+
 static void reply_file(fb_job *job, int fd, const struct stat *st) {
     uint64_t size = (uint64_t)st->st_size, first = 0, last = size - 1;
     char etag[64];
@@ -77,6 +89,7 @@ static void reply_file(fb_job *job, int fd, const struct stat *st) {
     fb_reply_header(job, "ETag: %s", etag);
     fb_reply_header(job, "Accept-Ranges: bytes");
     fb_reply_header(job, "Cache-Control: private, max-age=3600");
+    say_whose(job);
     fb_reply_header(job, "Content-Security-Policy: " MEDIA_POLICY);
     bell_str inm = bell_http_header_get(job->request, BELL_STR("If-None-Match"));
     if (inm.p != NULL && bell_str_eq(inm, bell_str_of(etag))) {

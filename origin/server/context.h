@@ -28,7 +28,7 @@ typedef struct {
     char subject[BELL_CONTEXT_SUBJECT_BYTES + 1];
     char role[BELL_CONTEXT_ROLE_BYTES + 1];
     unsigned scopes; /* what of the role is left; all bits: nothing was taken away */
-    bool by_token;   /* nobody is named, and a token of ours is for the request's target */
+    bool by_token;   /* nobody is named, and a token of ours is for the request's target; there may be a session as well */
 } fb_context;
 
 /* Of a worker: what was refused, by cause. */

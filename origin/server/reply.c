@@ -239,6 +239,9 @@ void fb_reply_static(fb_job *job, const fb_static_file *file, unsigned status) {
     }
     fb_reply_header(job, "ETag: %s", file->etag);
     fb_reply_header(job, "Cache-Control: no-cache");
+    if (status == 200) {
+        fb_share_say(job, "web");
+    }
     if (status == 200 && inm.p != NULL && etag_matches(inm, file->etag)) {
         fb_reply_not_modified(job);
         return;

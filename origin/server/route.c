@@ -191,13 +191,18 @@ static bool is_ours(fb_job *job) {
     return true;
 }
 
+/* The answer is for all who have such a token, also when an edge passes it on to others: no session has a part in it. */
+static bool comes_by_token(const fb_job *job) {
+    return job->route->by_token && job->context.by_token;
+}
+
 static bool may_enter(fb_job *job) {
     const fb_route *r = job->route;
 
     if (r->scope == FB_SCOPE_NONE) {
         return true;
     }
-    if (!job->has_session && r->by_token && job->context.by_token) {
+    if (comes_by_token(job)) {
         return true;
     }
     if (!job->has_session) {
@@ -242,7 +247,7 @@ void fb_route_dispatch(const fb_route *routes, fb_job *job) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
     }
-    if (job->tenant_id != 0) {
+    if (job->tenant_id != 0 && !comes_by_token(job)) {
         fb_session_read(job);
     }
     if (!fb_context_fits_session(job)) {

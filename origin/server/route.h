@@ -4,6 +4,7 @@
 #define FB_ROUTE_H
 
 #include "origin/server/job.h"
+#include "origin/server/share.h"
 
 enum {
     FB_SCOPE_NONE = 0,
@@ -48,7 +49,8 @@ struct fb_route {
     fb_step handler;
     bool is_page;        /* without a session: 303 to the sign-in page */
     bool without_tenant; /* answers when no tenant was named */
-    bool by_token;       /* also without a session, when the edge vouches for a token that is for this address (context.h) */
+    bool by_token;       /* also by a token that is for this address, for which the edge vouches (context.h): then nobody's session is looked at */
+    fb_share share;      /* whose its answers are, for the caches of the edges */
     bool is_form;        /* posted by a form of ours: urlencoded, with its token (form_token.h); every other route takes JSON */
     const char *file;    /* for pages: the file of origin/web */
 };

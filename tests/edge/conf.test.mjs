@@ -322,7 +322,7 @@ test('files of lessons: where the district has a key for their addresses, by a t
     const alone = await told({});
     assert.deepEqual([alone.tenant, alone.subject, alone.role, alone.scopes], [5, '', '', 'by-token']);
     const signedIn = await told({ cookie: `__Host-bell_session=${session(sessionKey, { aud: '5', role: 8 })}` });
-    assert.deepEqual([signedIn.tenant, signedIn.role, signedIn.scopes], [5, 'teacher', ''], 'who is known is who asks');
+    assert.deepEqual([signedIn.tenant, signedIn.subject, signedIn.role, signedIn.scopes], [5, '', '', 'by-token'], 'the answer is for all who have such a token');
     const nobody = await told({}, `/media/7/${pathToken('/media/7/', { id: 5, subject: '' })}/360p/a.m4s`);
     assert.deepEqual([nobody.subject, nobody.scopes], ['', 'by-token'], 'also by a token that names nobody');
     assert.ok(!place.read('log/edge-access.log').includes('bell-token=v1.m1.5'), 'a token that counts is in no log');

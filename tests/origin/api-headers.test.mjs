@@ -33,9 +33,9 @@ after(() => place.stop());
 function routes() {
     const text = readFileSync(path.join(checkout, 'origin/registry.c'), 'utf8');
     const found = [];
-    for (const [, macro, first, rest] of text.matchAll(/^ {4}(ROUTE|BY_TOKEN|OPEN|PAGE|FORM)\( *([^,]+),([^\n]*)/gm)) {
+    for (const [, macro, first, rest] of text.matchAll(/^ {4}(ROUTE|SHARED|BY_TOKEN|OPEN|PAGE|FORM)\( *([^,]+),([^\n]*)/gm)) {
         const pattern = /"(\/[^"]*)"/.exec(`${first},${rest}`)[1].replace('{id}', '1').replace('{path}', 'app.css');
-        const methods = macro === 'ROUTE' || macro === 'BY_TOKEN' ? first.split('|').map((one) => one.trim()) : [macro === 'FORM' ? 'POST' : 'GET'];
+        const methods = macro === 'ROUTE' ? first.split('|').map((one) => one.trim()) : [macro === 'FORM' ? 'POST' : 'GET'];
         for (const method of methods) found.push([method, pattern]);
     }
     return found;
