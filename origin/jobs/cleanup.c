@@ -2,6 +2,7 @@
  * long. A job that found a full batch puts its next run at once, otherwise in an hour; its row and the next one commit together. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "origin/jobs/kinds.h"
 
@@ -85,14 +86,15 @@ bool fb_outbox_trim(fb_queue_job *j) {
            put_next(j, full);
 }
 
-/* One that waits for its number stays, however old. */
+/* One that waits for its number stays, however old; where there is no Redis, changes write theirs all the same, and nothing gives them numbers. */
 bool fb_purges_trim(fb_queue_job *j) {
     char days[16];
     snprintf(days, sizeof days, "%ld", j->settings->purges_keep_days);
     bool full = false;
     return delete_batch(j,
                         "DELETE FROM purges WHERE tenant_id = $1::int AND id IN (SELECT id FROM purges WHERE tenant_id = $1::int"
-                        " AND sequence IS NOT NULL AND asked_at < now() - make_interval(days => $2::int) ORDER BY asked_at LIMIT " BATCH_TEXT ")",
-                        2, (const char *const[]){j->tenant, days}, &full) &&
+                        " AND (sequence IS NOT NULL OR by_change AND $3::boolean) AND asked_at < now() - make_interval(days => $2::int)"
+                        " ORDER BY asked_at LIMIT " BATCH_TEXT ")",
+                        3, (const char *const[]){j->tenant, days, strcmp(j->settings->redis, "-") == 0 ? "t" : "f"}, &full) &&
            put_next(j, full);
 }

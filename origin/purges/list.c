@@ -7,13 +7,13 @@
 /* The newest purges are found by purges_asked. */
 const fb_stmt fb_sql_purges_list = {
     "purges_list",
-    "SELECT p.id, " FB_SQL_TIME("p.asked_at") ", u.given_name || ' ' || u.family_name, p.kind, p.hard, p.host, p.value, p.sequence "
+    "SELECT p.id, " FB_SQL_TIME("p.asked_at") ", u.given_name || ' ' || u.family_name, p.kind, p.hard, p.host, p.value, p.sequence, p.by_change "
                                               "FROM purges p LEFT JOIN users u ON u.tenant_id = $1 AND u.id = p.actor_id "
                                               "WHERE p.tenant_id = $1 ORDER BY p.asked_at DESC, p.id DESC LIMIT 50",
     1,
 };
 
-enum { ID, ASKED_AT, BY, KIND, HARD, HOST, VALUE, SEQUENCE };
+enum { ID, ASKED_AT, BY, KIND, HARD, HOST, VALUE, SEQUENCE, BY_CHANGE };
 
 static void write_purge(bell_json *j, const PGresult *r, int row) {
     int64_t kind = fb_col_i64(r, row, KIND) - 1;
@@ -22,6 +22,8 @@ static void write_purge(bell_json *j, const PGresult *r, int row) {
     fb_col_write_int(j, "id", r, row, ID);
     fb_col_write_str(j, "asked_at", r, row, ASKED_AT);
     fb_col_write_str_or_null(j, "by", r, row, BY);
+    bell_json_key(j, "by_change");
+    bell_json_bool(j, bell_str_eq(fb_col(r, row, BY_CHANGE), BELL_STR("t")));
     bell_json_key(j, "kind");
     bell_json_z(j, kind < 0 || kind >= BELL_PURGE_KINDS ? "none" : bell_purge_kind_name((bell_purge_kind)kind));
     bell_json_key(j, "hard");

@@ -136,6 +136,21 @@ describe('the tree', () => {
         assert.deepEqual(await tree('items', 'id, key'), before_);
     });
 
+    test('takes back what edges keep of the course, with the change or not at all', async () => {
+        const purges = () => postgres.rows('postgres', 'SELECT tenant_id AS tenant, actor_id AS actor, kind, hard, value, by_change FROM purges ORDER BY id');
+        const ofCourse = { tenant: 1, actor: null, kind: 3, hard: true, value: 'course-1', by_change: true };
+        await mustImport(withRain(), rain);
+        assert.deepEqual(await purges(), [ofCourse]);
+        await mustImport(withRain(), { ...rain, 'rain/v0/s0.ts': 'another' });
+        assert.deepEqual(await purges(), [ofCourse, ofCourse], 'also when only its files are others');
+        await mustImport(plain(), {}, { tenant: 'two', course: 'c2' });
+        assert.deepEqual((await purges()).at(-1), { ...ofCourse, tenant: 2, value: 'course-2' });
+        assert.equal((await importDir(folder(courseOf([reading('film')])))).code, 1, 'the key was a video\'s');
+        assert.equal((await purges()).length, 3);
+        await postgres.sql('postgres', "UPDATE courses SET title = 'D'");
+        assert.equal((await purges()).length, 3, 'what edges keep has no title');
+    });
+
     test('other courses and other districts are not touched', async () => {
         await mustImport(plain(), {}, { course: 'c2' });
         await mustImport(plain(), {}, { tenant: 'two' });

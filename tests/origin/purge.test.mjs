@@ -226,9 +226,9 @@ describe('asking', () => {
         const list = async (who) => (await people[who].get('/api/v1/purges')).json.purges;
         const north = await list('district-admin 1');
         assert.deepEqual(north.map(({ id, asked_at: at, ...more }) => more), [
-            { by: null, kind: 'all', hard: false, host: null, value: null, sequence: null },
-            { by: 'Olu district-admin', kind: 'tag', hard: true, host: null, value: 'b', sequence: null },
-            { by: 'Olu operator', kind: 'url', hard: false, host: 'north.example', value: '/a', sequence: 41 },
+            { by: null, by_change: false, kind: 'all', hard: false, host: null, value: null, sequence: null },
+            { by: 'Olu district-admin', by_change: false, kind: 'tag', hard: true, host: null, value: 'b', sequence: null },
+            { by: 'Olu operator', by_change: false, kind: 'url', hard: false, host: 'north.example', value: '/a', sequence: 41 },
         ]);
         for (const { id, asked_at: at } of north) {
             assert.ok(id > 0);
@@ -254,6 +254,14 @@ describe('asking', () => {
         assert.match(stderr, /^firstbell: the tenant "north" has asked for 20 purges within a minute \(purges_a_minute_max\); try again in \d+ seconds/);
         await sql("UPDATE purges SET asked_at = asked_at - interval '61 s' WHERE tenant_id = 1");
         assert.equal((await ask({ all: true })).status, 202);
+    });
+
+    test('what changes have written does not count among what a district has asked for', async () => {
+        await sql(`INSERT INTO purges (tenant_id, kind, hard, value, by_change) SELECT 1, 3, true, 'course-' || n, true FROM generate_series(1, ${A_MINUTE_MAX + 5}) n`);
+        for (let i = 0; i < A_MINUTE_MAX; i++) assert.equal((await ask({ tag: `t${i}` })).status, 202);
+        assert.equal((await ask({ tag: 'more' })).status, 429);
+        const [first] = (await people['operator 1'].get('/api/v1/purges')).json.purges.filter(({ value }) => value === 'course-1');
+        assert.deepEqual([first.by, first.by_change, first.hard], [null, true, true]);
     });
 
     test('without a Redis nobody is told that it will be done', async () => {
@@ -308,6 +316,14 @@ describe('the command', () => {
 });
 
 describe('sending', () => {
+    test('a change is sent at once, without anybody asking', async () => {
+        start();
+        await relayRests();
+        await postgres.sql('fb_app', "BEGIN; SELECT set_config('app.tenant', '1', true) \\g /dev/null\nSELECT purge_changed(1, 'course-7') \\g /dev/null\nCOMMIT;");
+        const [{ tenant, how, kind, rest }] = await sent(1);
+        assert.deepEqual([tenant, how, kind, rest], [NORTH, 'hard', 'tag', 'course-7']);
+    });
+
     test('each kind is a line of its own, numbered as it was asked for', async () => {
         const started = Date.now();
         start();
@@ -536,15 +552,17 @@ describe('bounds', () => {
     });
 
     test('rows are kept as long as the setting says, and as long as they wait', async () => {
-        await put(NORTH, 'old', 'young', 'waiting');
+        await put(NORTH, 'old', 'young', 'waiting', 'changed', 'changed-young');
         await put(SOUTH, 'old');
-        await sql(`UPDATE purges SET sequence = id, numbered_at = now() WHERE value <> 'waiting';
-            UPDATE purges SET asked_at = now() - interval '31 days' WHERE value <> 'young'`);
+        await sql(`UPDATE purges SET sequence = id, numbered_at = now() WHERE value IN ('old', 'young');
+            UPDATE purges SET by_change = true WHERE value LIKE 'changed%';
+            UPDATE purges SET asked_at = now() - interval '31 days' WHERE value NOT LIKE '%young'`);
         await postgres.sql('fb_app', `BEGIN; SELECT set_config('app.tenant', '1', true) \\g /dev/null
             SELECT queue_put('purges.trim', 'hourly', '{}', NULL) \\g /dev/null\nCOMMIT;`);
         const conf = writeConf('keep', { purges_keep_days: 30, redis: '-' });
         await mustFirstbell(place, ['jobs', '--once'], { conf });
-        assert.deepEqual((await rows()).map(({ tenant, value }) => [tenant, value]), [[NORTH, 'young'], [NORTH, 'waiting'], [SOUTH, 'old']]);
+        assert.deepEqual((await rows()).map(({ tenant, value }) => [tenant, value]), [[NORTH, 'young'], [NORTH, 'waiting'], [NORTH, 'changed-young'], [SOUTH, 'old']],
+            'what a change has written waits for nothing where there is no Redis');
         assert.deepEqual((await postgres.rows('postgres', 'SELECT kind, dedupe_key FROM queue')), [{ kind: 'purges.trim', dedupe_key: 'hourly' }]);
     });
 
