@@ -1,8 +1,8 @@
-# The four parts of a running Firstbell: whether they run, starting them, stopping them. Sourced after auto/lib.sh.
+# The parts of a running Firstbell: whether they run, starting them, stopping them. Sourced after auto/lib.sh.
 # A process is signalled only when its own executable, command line or working directory proves that it is ours: pid files go stale and pids are reused.
 # shellcheck shell=bash
 
-PARTS=(postgres jobs api nginx) # in the order of starting
+PARTS=(postgres redis jobs api nginx) # in the order of starting
 
 part_pid_file() {
     case $1 in
@@ -31,6 +31,7 @@ is_ours() {
     while IFS= read -r state; do
         case $1:${exe% (deleted)} in
         postgres:*/postgres) [[ $command != *" -D $state/pg "* ]] || return 0 ;;
+        redis:*/redis-*) [[ $command != *"$state/conf/redis.conf"* ]] || return 0 ;;
         nginx:*/nginx) [[ $command != *"$state/conf/nginx.conf"* ]] || return 0 ;;
         api:*/firstbell | jobs:*/firstbell) [[ $command != *"$state/conf/firstbell.conf $1"* ]] || return 0 ;;
         esac
@@ -65,6 +66,7 @@ stray_pids() {
         case $target in
         "$APP"/*) echo "$pid" ;;
         */postgres | */postgres\ *) [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" != "$S/pg" ] || echo "$pid" ;;
+        */redis-*) [ "$(readlink "/proc/$pid/cwd")" != "$S/redis" ] || echo "$pid" ;;
         */nginx | */nginx\ *) ! grep -qsF "$APP/modules/" "/proc/$pid/maps" || echo "$pid" ;;
         esac
     done

@@ -54,7 +54,7 @@ check_own() {
 }
 
 create_folders() {
-    as_owner mkdir -p -m 0700 "$S/log" "$S/pid" "$S/keys" "$S/sock" "$S/stamp" "$S/tmp" "$S/media"
+    as_owner mkdir -p -m 0700 "$S/log" "$S/pid" "$S/keys" "$S/sock" "$S/stamp" "$S/tmp" "$S/media" "$S/redis"
     make_sockets
     printf '%s\n' "$S" >"$MARKER"
 }

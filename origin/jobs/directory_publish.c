@@ -211,7 +211,7 @@ static bool round_with_lock(fb_directory_publisher *p) {
         /* A database that was restored from a backup counts from an older number than what edges have seen. */
         r.above = file > seen ? file : seen;
         r.want_snapshot = r.above > standing.version || is_snapshot_due(p, &standing, &in_redis, redis_is_up, file);
-        r.snapshot_with_it = !redis_is_up;
+        r.snapshot_with_it = !redis_is_up || p->settings->directory_snapshot_interval_s == 0;
         r.version = standing.version;
         ok = (!standing.waiting && !r.want_snapshot) || fb_directory_round_run(&r);
         for (int i = 0; !ok && r.clashed && i < CLASHES_MAX; i++) {

@@ -48,18 +48,19 @@ export function demoCourse() {
     return folder;
 }
 
-/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1 or the one given. Gives {origin, spki, certificate, port, ca, restart}; restart()
+/** nginx with conf/nginx/edge.conf.in, on a free port of 127.0.0.1 or the one given; `hosts` are named by its
+ *  certificate, `level` is that of its log. Gives {origin, spki, certificate, port, ca, restart}; restart()
  *  starts it again on its port. */
-export async function startEdge(place, port, edit = (conf) => conf) {
+export async function startEdge(place, port, edit = (conf) => conf, { hosts, level = 'notice' } = {}) {
     port ??= await freePort();
     symlinkSync(app(), place.path('app'));
-    const made = makeCertificate(place);
+    const made = makeCertificate(place, hosts);
     const values = { MODULES: path.join(app(), 'modules'), STATE: place.dir, SOCK: place.path('sock'), PORT: `127.0.0.1:${port}`, WORKERS: 1, HTTP2: http2Words() };
     const template = fill(readFileSync(path.join(app(), 'conf/nginx/edge.conf.in'), 'utf8'), values);
     const conf = edit(template.replace(/^(daemon|pid|error_log) .*\n/gm, '')); // the harness says these itself
     const restart = () => {
         rmSync(place.path('sock/edge-status.sock'), { force: true }); // as auto/up does: a master that was killed leaves it behind
-        return startNginx(place, { conf, port, level: 'notice', name: 'edge' });
+        return startNginx(place, { conf, port, level, name: 'edge' });
     };
     const { program } = await restart();
     return { origin: `https://demo.localhost:${port}`, spki: publicKeyHash(made.certificate), certificate: made, port, ca: made.ca, program, restart };

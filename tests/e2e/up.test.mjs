@@ -28,7 +28,7 @@ function auto(name, args = [], env = {}) {
 }
 
 const curlLines = (text) => text.split('\n').filter((line) => line.startsWith('curl '));
-const pids = () => auto('status').stdout.match(/^(postgres|jobs|api|nginx) +\d+/gm);
+const pids = () => auto('status').stdout.match(/^(postgres|redis|jobs|api|nginx) +\d+/gm);
 
 /** The media are made once a machine; the state looks like that of an auto/up which was interrupted after making them. */
 function startFromMedia() {
@@ -78,7 +78,7 @@ test('up prints an address, three logins, and calls that succeed', () => {
 
 test('a second up does nothing and says the same', () => {
     const running = pids();
-    assert.equal(running.length, 4);
+    assert.equal(running.length, 5);
     const second = auto('up');
     assert.equal(second.code, 0, second.stderr + second.stdout);
     assert.deepEqual(pids(), running);

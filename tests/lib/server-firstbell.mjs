@@ -11,7 +11,7 @@ import { ensureEdgeKey } from './edge-context.mjs';
 import { run } from './run.mjs';
 import { waitFor } from './wait.mjs';
 
-/** Writes firstbell.conf as auto/up does, with two workers; `settings` replaces or adds settings. Gives its path. */
+/** Writes firstbell.conf as auto/up does, with two workers, without a Redis; `settings` replaces or adds settings. Gives its path. */
 export function writeSettings(place, { settings = {}, name = 'conf/firstbell.conf' } = {}) {
     makeKey(place, 'session.pem', ['EC', '-pkeyopt', 'ec_paramgen_curve:P-256']);
     if (!existsSync(place.path('keys/sessions.pub.pem'))) place.write('keys/sessions.pub.pem', createPublicKey(place.read('keys/session.pem')).export({ type: 'spki', format: 'pem' }));
@@ -22,7 +22,7 @@ export function writeSettings(place, { settings = {}, name = 'conf/firstbell.con
     const template = readFileSync(path.join(app(), 'conf/firstbell/firstbell.conf.in'), 'utf8');
     const text = fill(template, { STATE: place.dir, APP: app(), SOCK: place.path('sock'), PORT: 443 });
     place.folder('media');
-    return place.write(name, replaceSettings(text, { workers: 2, ...settings }));
+    return place.write(name, replaceSettings(text, { workers: 2, redis: '-', directory_snapshot_interval_s: 60, ...settings }));
 }
 
 function replaceSettings(text, settings) {
