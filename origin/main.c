@@ -68,6 +68,12 @@ static const command commands[] = {
      false,
      "--tenant NAME (--url URL | --prefix URL | --tag TAG | --all) [--hard]",
      "has the edges take stored answers of a district back: stale from now on, or with --hard gone"},
+    {{"warm", NULL},
+     fb_cmd_warm,
+     false,
+     "--tenant NAME (--urls FILE|- | --courses N) [--edge URL] [--host NAME] [--ca-file FILE] [--rate N] [--connections N] [--for SECONDS] [--at "
+     "TIME]",
+     "has an edge keep, before the bell, what a district will ask for: a list of addresses, or the files of the courses that most will open"},
     {{"access", "show"}, fb_cmd_access_show, false, "--tenant NAME", "shows how far a district's access events were read, and what became of them"},
     {{"tenant", "oidc", "add"},
      fb_cmd_oidc_add,

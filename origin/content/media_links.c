@@ -68,25 +68,29 @@ static void tell(const fb_job *job, int64_t now_s, const char *kid, const char *
     }
 }
 
-bool fb_media_links_open(fb_media_links *l, fb_job *job, const PGresult *keys) {
-    const char *why = "";
-
+bool fb_media_links_begin(fb_media_links *l, const PGresult *keys, int32_t tenant_id, const char *subject, long lifetime_s, const char **why) {
     memset(l, 0, sizeof(*l));
     l->now_s = (int64_t)time(NULL);
     for (int row = 0; l->key == NULL && row < PQntuples(keys); row++) {
-        l->token.until_s = bell_hls_until(l->now_s, job->worker->settings->media_link_lifetime_s, fb_col_i64(keys, row, UNTIL));
-        l->key = key_of(keys, row, l->token.until_s > l->now_s, &why);
+        l->token.until_s = bell_hls_until(l->now_s, lifetime_s, fb_col_i64(keys, row, UNTIL));
+        l->key = key_of(keys, row, l->token.until_s > l->now_s, why);
     }
-    if (l->key == NULL) {
-        if (PQntuples(keys) > 0) {
-            tell(job, l->now_s, PQgetvalue(keys, PQntuples(keys) - 1, KID), why);
-        }
-        return PQntuples(keys) == 0;
+    snprintf(l->subject, sizeof(l->subject), "%s", subject);
+    l->token.subject = bell_str_of(l->subject);
+    l->token.tenant_id = (uint32_t)tenant_id;
+    return l->key != NULL || PQntuples(keys) == 0;
+}
+
+bool fb_media_links_open(fb_media_links *l, fb_job *job, const PGresult *keys) {
+    const char *why = "";
+    char subject[24];
+
+    snprintf(subject, sizeof(subject), "%llu", (unsigned long long)job->session.user_id);
+    if (fb_media_links_begin(l, keys, job->tenant_id, subject, job->worker->settings->media_link_lifetime_s, &why)) {
+        return true;
     }
-    int len = snprintf(l->subject, sizeof(l->subject), "%llu", (unsigned long long)job->session.user_id);
-    l->token.subject = (bell_str){l->subject, (size_t)len};
-    l->token.tenant_id = (uint32_t)job->tenant_id;
-    return true;
+    tell(job, l->now_s, PQgetvalue(keys, PQntuples(keys) - 1, KID), why);
+    return false;
 }
 
 void fb_media_links_close(fb_media_links *l) {

@@ -31,6 +31,10 @@ void fb_media_links_ask(fb_job *job);
  * either case to be given back with fb_media_links_close. */
 bool fb_media_links_open(fb_media_links *l, fb_job *job, const PGresult *keys);
 void fb_media_links_close(fb_media_links *l);
+/* The same without a request: for that subject (at most 23 bytes; empty: nobody in particular), for so long at most. false: *why is half a sentence
+ * about the last of the keys. */
+bool fb_media_links_begin(fb_media_links *l, const PGresult *keys, int32_t tenant_id, const char *subject, long lifetime_s, const char **why)
+    __attribute__((warn_unused_result));
 
 /* Appends "/media/ASSET/", with "bell-token=…/" behind it where addresses are signed. When that cannot be done, out->failed is set. */
 void fb_media_links_folder(fb_media_links *l, bell_str asset, bell_buf *out);

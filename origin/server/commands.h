@@ -30,6 +30,7 @@ int fb_cmd_pool_set(const fb_settings *s, int argc, char **argv);
 int fb_cmd_pool_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_pool_remove(const fb_settings *s, int argc, char **argv);
 int fb_cmd_purge(const fb_settings *s, int argc, char **argv);
+int fb_cmd_warm(const fb_settings *s, int argc, char **argv);
 int fb_cmd_access_show(const fb_settings *s, int argc, char **argv);
 int fb_cmd_directory_key(const fb_settings *s, int argc, char **argv);
 int fb_cmd_directory_publish(const fb_settings *s, int argc, char **argv);
