@@ -28,6 +28,7 @@
 #include "bell_chunks.h"
 #include "bell_conditional.h"
 #include "bell_freshness.h"
+#include "bell_places.h"
 #include "bell_storable.h"
 #include "bell_stored_fields.h"
 #include "bell_vary.h"
@@ -129,6 +130,7 @@ typedef struct {
     uint32_t                     next;      /* of the bucket, or a free one */
     uint32_t                     linked;    /* is in the bucket */
     uint32_t                     status;    /* FAILED */
+    uint32_t                     refused;   /* FAILED: it never had a place */
     bell_cache_hash              hash;      /* of what was asked */
     ngx_http_bell_process_t      owner;
     uint64_t                     checked;   /* purges, when it was asked */
@@ -181,6 +183,8 @@ typedef struct {
 
     uint32_t                      *buckets; /* of flights */
     ngx_http_bell_cache_flight_t  *flights; /* the first is number 1 */
+    void                          *places;  /* of flights, by their numbers */
+    uint64_t                       refused; /* that had none */
     ngx_http_bell_cache_purges_t  *purges;
     ngx_http_bell_cache_shelf_shared_t  *shelf;     /* NULL: no files */
     uint32_t                      *refs;    /* of chains, by first chunk */
@@ -199,6 +203,8 @@ typedef struct {
     ngx_uint_t                     tenants;
     size_t                         largest;     /* bytes of a body */
     ngx_queue_t                    readers;     /* that wait, of this process */
+    ngx_queue_t                    loads;       /* that have no place yet */
+    uint64_t                       to_wake;     /* a bit a slot, see tell() */
     ngx_uint_t                     layouts;     /* that these know of */
     ngx_http_bell_cache_shelf_t   *shelf;       /* NULL: no files */
 } ngx_http_bell_cache_zone_t;
@@ -217,6 +223,7 @@ typedef enum {
     NGX_HTTP_BELL_CACHE_METRIC_UNCACHEABLE,
     NGX_HTTP_BELL_CACHE_METRIC_FULL,
     NGX_HTTP_BELL_CACHE_METRIC_ERROR,
+    NGX_HTTP_BELL_CACHE_METRIC_REFUSED,
     NGX_HTTP_BELL_CACHE_METRICS
 } ngx_http_bell_cache_metric_e;
 
@@ -235,10 +242,23 @@ typedef struct {
 } ngx_http_bell_cache_main_conf_t;
 
 
+/* how many fetch at once; the queue is of the zone */
+
+typedef struct {
+    ngx_uint_t                       set;       /* 0: as many as come */
+    ngx_uint_t                       tenant;    /* of one at a pool, 0: any */
+    ngx_uint_t                       pool;
+    ngx_uint_t                       queue;
+    ngx_http_complex_value_t        *name;      /* of the pool, NULL: … */
+    uint64_t                         upstream;  /* a hash of the location's */
+} ngx_http_bell_cache_fetches_t;
+
+
 typedef struct {
     ngx_http_bell_cache_zone_t      *zone;      /* NULL: off */
     bell_cache_policy                policy;
     bell_cache_query_rules           query;
+    ngx_http_bell_cache_fetches_t    fetches;
     ngx_array_t                     *bypass;    /* complex values */
     ngx_array_t                     *exam;
     ngx_str_t                        name;
@@ -378,6 +398,7 @@ typedef enum {
     NGX_HTTP_BELL_CACHE_STARTED,    /* the caller's to bring */
     NGX_HTTP_BELL_CACHE_JOINED,     /* somebody brings it */
     NGX_HTTP_BELL_CACHE_CHANGED,    /* what was found is not there any more */
+    NGX_HTTP_BELL_CACHE_REFUSED,    /* too much is fetched, and too many wait */
     NGX_HTTP_BELL_CACHE_NO_ROOM
 } ngx_http_bell_cache_join_e;
 
@@ -400,6 +421,9 @@ ngx_http_bell_cache_join_e ngx_http_bell_cache_join(
     ngx_http_bell_cache_ctx_t *ctx, ngx_http_bell_cache_how_e how,
     ngx_http_bell_cache_ref_t *ref);
 void ngx_http_bell_cache_leave(ngx_http_bell_cache_zone_t *zone,
+    const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref);
+/* Of a load: it gives its place back, too. */
+void ngx_http_bell_cache_land(ngx_http_bell_cache_zone_t *zone,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref);
 
 /* The one that is meant, or NULL: the zone has begun anew. */
@@ -433,6 +457,35 @@ size_t ngx_http_bell_cache_flights_size(void);
 ngx_uint_t ngx_http_bell_cache_flights_most(void);
 
 
+/* ---- ngx_http_bell_cache_places.c: how many fetch at once */
+
+char *ngx_http_bell_cache_fetches(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+size_t ngx_http_bell_cache_places_size(void);
+
+/* The pool that a request's fetch would go to, as a number; before the lock. */
+uint64_t ngx_http_bell_cache_pool(ngx_http_bell_cache_ctx_t *ctx);
+/* Under the lock: for a new flight.  Who goes for it is told by tell(). */
+bell_place ngx_http_bell_cache_place(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, uint64_t pool,
+    ngx_http_bell_cache_how_e how);
+bell_place ngx_http_bell_cache_place_of(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_flight_t *flight);
+/* Under the lock, too: somebody waits for it from now on, or nobody. */
+void ngx_http_bell_cache_place_behind(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_flight_t *flight, ngx_uint_t behind);
+void ngx_http_bell_cache_place_give(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_flight_t *flight);
+/* Without the lock, behind these: the processes that have to look. */
+void ngx_http_bell_cache_tell_owners(ngx_http_bell_cache_zone_t *zone,
+    const ngx_http_bell_core_api_t *core);
+
+/* It begins when it has a place, which may be now. */
+void ngx_http_bell_cache_load_queue(ngx_http_bell_cache_load_t *load);
+/* Those of this process whose turn has come, or will not. */
+void ngx_http_bell_cache_loads_woken(ngx_http_bell_cache_zone_t *zone);
+
+
 /* ---- ngx_http_bell_cache_question.c: what is asked, as keys and rules */
 
 /* NGX_DECLINED: it has no key, and passes. */
@@ -453,6 +506,8 @@ ngx_uint_t ngx_http_bell_cache_is_set(ngx_http_request_t *r,
 ngx_int_t ngx_http_bell_cache_handler(ngx_http_request_t *r);
 /* What has waited looks again; of a process that was woken. */
 void ngx_http_bell_cache_woken(ngx_http_bell_cache_zone_t *zone);
+/* Whether those live who bring something, as long as somebody waits. */
+void ngx_http_bell_cache_watch(ngx_http_bell_cache_main_conf_t *bmcf);
 /* His load has something for him, or has ended. */
 void ngx_http_bell_cache_tell_reader(ngx_http_bell_cache_ctx_t *ctx);
 

@@ -11,8 +11,9 @@
 #include "ngx_http_bell_cache.h"
 
 
-static ngx_int_t ngx_http_bell_cache_beside(ngx_conf_t *cf);
 static ngx_int_t ngx_http_bell_cache_hit(ngx_conf_t *cf,
+    ngx_http_bell_cache_loc_conf_t *conf);
+static ngx_int_t ngx_http_bell_cache_beside(ngx_conf_t *cf,
     ngx_http_bell_cache_loc_conf_t *conf);
 static ngx_int_t ngx_http_bell_cache_add_name(ngx_conf_t *cf,
     const bell_str **names, size_t *n, u_char *p, size_t len);
@@ -65,6 +66,7 @@ ngx_http_bell_cache_create_loc_conf(ngx_conf_t *cf)
     blcf->scope_optional = NGX_CONF_UNSET_UINT;
     blcf->client_control = NGX_CONF_UNSET;
     blcf->early = NGX_CONF_UNSET;
+    blcf->fetches.set = NGX_CONF_UNSET_UINT;
 
     return blcf;
 }
@@ -99,8 +101,13 @@ ngx_http_bell_cache_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->query_set = prev->query_set;
     }
 
+    if (conf->fetches.set == NGX_CONF_UNSET_UINT) {
+        conf->fetches = prev->fetches;
+        ngx_conf_init_uint_value(conf->fetches.set, 0);
+    }
+
     if (conf->zone
-        && (ngx_http_bell_cache_beside(cf) != NGX_OK
+        && (ngx_http_bell_cache_beside(cf, conf) != NGX_OK
             || ngx_http_bell_cache_hit(cf, conf) != NGX_OK))
     {
         return NGX_CONF_ERROR;
@@ -162,13 +169,16 @@ ngx_http_bell_cache_hit(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
 
 
 /*
+ * What the location asks is known where proxy_pass names it; with variables
+ * in it the location itself stands for it.
+ *
  * nginx's own cache and store want answers in files, and whole: a fetch hands
  * them on as they come.  What these modules know of a location begins with
  * what all upstreams have, and is merged before this.
  */
 
 static ngx_int_t
-ngx_http_bell_cache_beside(ngx_conf_t *cf)
+ngx_http_bell_cache_beside(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
 {
     static const char  *names[] = {
         "ngx_http_proxy_module",
@@ -180,9 +190,13 @@ ngx_http_bell_cache_beside(ngx_conf_t *cf)
     ngx_uint_t                 i, j;
     ngx_module_t             **modules;
     ngx_http_conf_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
     ngx_http_upstream_conf_t  *ucf;
 
     ctx = cf->ctx;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    conf->fetches.upstream = ngx_murmur_hash2(clcf->name.data,
+                                              clcf->name.len);
     modules = cf->cycle->modules;
 
     for (i = 0; modules[i]; i++) {
@@ -204,6 +218,12 @@ ngx_http_bell_cache_beside(ngx_conf_t *cf)
                               "or \"proxy_store\", or their like, are: one "
                               "cache is enough");
                 return NGX_ERROR;
+            }
+
+            if (ucf->upstream) {
+                conf->fetches.upstream = (uint64_t) ucf->upstream->port << 32
+                           | ngx_murmur_hash2(ucf->upstream->host.data,
+                                              ucf->upstream->host.len);
             }
         }
     }

@@ -99,8 +99,10 @@ ngx_http_bell_cache_fetch(ngx_http_request_t *client,
     fetch->last = 0;
     fetch->failed = 0;
 
-    c->write->handler = ngx_http_bell_cache_run;
-    ngx_post_event(c->write, &ngx_posted_events);
+    /* it may be ended before it begins */
+
+    c->read->handler = ngx_http_bell_cache_event;
+    c->write->handler = ngx_http_bell_cache_event;
 
     return NGX_OK;
 
@@ -316,6 +318,18 @@ ngx_http_bell_cache_send(ngx_connection_t *c, u_char *buf, size_t size)
 
 /* ---- its way */
 
+void
+ngx_http_bell_cache_fetch_begin(ngx_http_bell_cache_fetch_t *fetch)
+{
+    ngx_connection_t  *c;
+
+    c = fetch->request->connection;
+
+    c->write->handler = ngx_http_bell_cache_run;
+    ngx_post_event(c->write, &ngx_posted_events);
+}
+
+
 static void
 ngx_http_bell_cache_run(ngx_event_t *ev)
 {
@@ -328,8 +342,12 @@ ngx_http_bell_cache_run(ngx_event_t *ev)
     r = c->data;
     fetch = ngx_http_bell_cache_fetch_of(r);
 
-    c->read->handler = ngx_http_bell_cache_event;
     c->write->handler = ngx_http_bell_cache_event;
+
+    if (c->close) {
+        ngx_http_bell_cache_event(ev);
+        return;
+    }
 
     rc = r->content_handler(r);
 

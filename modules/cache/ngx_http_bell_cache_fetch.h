@@ -53,8 +53,8 @@ struct ngx_http_bell_cache_fetch_s {
 
 
 /*
- * Begins one, behind the turn of the loop that it is called in: nothing is
- * told before it returns.  "fetch" lives until done() returns.  Fields whose
+ * Makes one, which begins when it is told to, behind the turn of the loop:
+ * nothing is told before it returns.  "fetch" lives until done() returns.  Fields whose
  * names "drops" says yes to are not sent; those of "adds" (of n) are.
  *
  *     NGX_OK        done() will be called
@@ -67,6 +67,8 @@ typedef ngx_uint_t (*ngx_http_bell_cache_drops_pt)(ngx_str_t *name);
 ngx_int_t ngx_http_bell_cache_fetch(ngx_http_request_t *client,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_drops_pt drops,
     ngx_table_elt_t *adds, ngx_uint_t n, ngx_http_bell_cache_fetch_t *fetch);
+
+void ngx_http_bell_cache_fetch_begin(ngx_http_bell_cache_fetch_t *fetch);
 
 /* Behind the turn of the loop, too: what is held is shown again. */
 

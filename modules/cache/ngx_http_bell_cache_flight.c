@@ -32,6 +32,13 @@ static void ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_flight_t *flight);
 static void ngx_http_bell_cache_refs(ngx_http_bell_cache_flight_t *flight,
     ngx_uint_t slot, ngx_int_t n);
+static void ngx_http_bell_cache_leave_as(ngx_http_bell_cache_zone_t *zone,
+    const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref,
+    ngx_uint_t lands);
+static ngx_http_bell_cache_join_e ngx_http_bell_cache_start(
+    ngx_http_bell_cache_ctx_t *ctx, bell_cache_hash *hash,
+    ngx_http_bell_cache_how_e how, uint64_t pool,
+    ngx_http_bell_cache_flight_t **started);
 static void ngx_http_bell_cache_enter(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_process_t self);
 static void ngx_http_bell_cache_forget_slot(ngx_http_bell_cache_zone_t *zone,
@@ -52,6 +59,13 @@ ngx_uint_t
 ngx_http_bell_cache_flights_most(void)
 {
     return NGX_HTTP_BELL_CACHE_FLIGHTS;
+}
+
+
+size_t
+ngx_http_bell_cache_places_size(void)
+{
+    return bell_places_size(NGX_HTTP_BELL_CACHE_FLIGHTS);
 }
 
 
@@ -76,6 +90,8 @@ ngx_http_bell_cache_flights_reset(ngx_http_bell_cache_shared_t *sh)
     sh->free_flight = 1;
     sh->flying = 0;
     sh->held = 0;
+
+    bell_places_init(sh->places, NGX_HTTP_BELL_CACHE_FLIGHTS);
 }
 
 
@@ -85,6 +101,7 @@ ngx_http_bell_cache_join_e
 ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_how_e how, ngx_http_bell_cache_ref_t *ref)
 {
+    uint64_t                       pool;
     bell_cache_hash               *hash;
     ngx_http_bell_process_t        self;
     ngx_http_bell_cache_join_e     join;
@@ -100,6 +117,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     ngx_http_bell_cache_ask_url(ctx);
+    pool = ngx_http_bell_cache_pool(ctx);
 
     ngx_http_bell_cache_lock(zone);
     ngx_http_bell_cache_enter(zone, self);
@@ -109,6 +127,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
     /* what was asked before a change is not for who asks behind it */
 
     if (flight
+        && ngx_http_bell_cache_place_of(zone, flight) != BELL_PLACE_WAITS
         && ngx_http_bell_cache_struck(zone, &ctx->asked, ctx->url,
                                       flight->checked))
     {
@@ -125,24 +144,17 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
 
     } else if (flight) {
         join = NGX_HTTP_BELL_CACHE_JOINED;
-        ngx_http_bell_cache_refs(flight, self.slot,
-                                 how == NGX_HTTP_BELL_CACHE_WAITS);
+
+        if (how == NGX_HTTP_BELL_CACHE_WAITS) {
+            ngx_http_bell_cache_refs(flight, self.slot, 1);
+            ngx_http_bell_cache_place_behind(zone, flight, 0);
+        }
 
     } else if (ngx_http_bell_cache_changed(zone, hash, &ctx->found)) {
         join = NGX_HTTP_BELL_CACHE_CHANGED;
 
     } else {
-        flight = ngx_http_bell_cache_flight_new(zone->sh, hash);
-        join = NGX_HTTP_BELL_CACHE_NO_ROOM;
-
-        if (flight) {
-            join = NGX_HTTP_BELL_CACHE_STARTED;
-            flight->owner = self;
-            flight->checked = ngx_http_bell_cache_purge_count(zone);
-            ngx_http_bell_cache_refs(flight, self.slot,
-                                     how == NGX_HTTP_BELL_CACHE_BEHIND ? 1
-                                                                       : 2);
-        }
+        join = ngx_http_bell_cache_start(ctx, hash, how, pool, &flight);
     }
 
     if (flight) {
@@ -151,6 +163,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_tell_owners(zone, ctx->bmcf->core);
 
     /* a reference that is nobody's */
 
@@ -161,6 +174,51 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     return join;
+}
+
+
+/* Under the lock: a flight of this process. */
+
+static ngx_http_bell_cache_join_e
+ngx_http_bell_cache_start(ngx_http_bell_cache_ctx_t *ctx,
+    bell_cache_hash *hash, ngx_http_bell_cache_how_e how, uint64_t pool,
+    ngx_http_bell_cache_flight_t **started)
+{
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_flight_t  *flight;
+
+    zone = ctx->zone;
+    *started = NULL;
+
+    flight = ngx_http_bell_cache_flight_new(zone->sh, hash);
+
+    if (flight == NULL) {
+
+        /* where it is said how much is fetched, nothing is beside that */
+
+        if (!ctx->blcf->fetches.set || how == NGX_HTTP_BELL_CACHE_FIRST) {
+            return NGX_HTTP_BELL_CACHE_NO_ROOM;
+        }
+
+        zone->sh->refused++;
+        return NGX_HTTP_BELL_CACHE_REFUSED;
+    }
+
+    flight->owner = ctx->bmcf->core->self();
+    flight->checked = ngx_http_bell_cache_purge_count(zone);
+
+    if (ngx_http_bell_cache_place(ctx, flight, pool, how)
+        == BELL_PLACE_REFUSED)
+    {
+        ngx_http_bell_cache_flight_free(zone, flight);
+        return NGX_HTTP_BELL_CACHE_REFUSED;
+    }
+
+    ngx_http_bell_cache_refs(flight, flight->owner.slot,
+                             how == NGX_HTTP_BELL_CACHE_BEHIND ? 1 : 2);
+    *started = flight;
+
+    return NGX_HTTP_BELL_CACHE_STARTED;
 }
 
 
@@ -192,6 +250,23 @@ void
 ngx_http_bell_cache_leave(ngx_http_bell_cache_zone_t *zone,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref)
 {
+    ngx_http_bell_cache_leave_as(zone, core, ref, 0);
+}
+
+
+void
+ngx_http_bell_cache_land(ngx_http_bell_cache_zone_t *zone,
+    const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref)
+{
+    ngx_http_bell_cache_leave_as(zone, core, ref, 1);
+}
+
+
+static void
+ngx_http_bell_cache_leave_as(ngx_http_bell_cache_zone_t *zone,
+    const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref,
+    ngx_uint_t lands)
+{
     ngx_http_bell_process_t        self;
     ngx_http_bell_cache_flight_t  *flight;
 
@@ -202,7 +277,18 @@ ngx_http_bell_cache_leave(ngx_http_bell_cache_zone_t *zone,
     flight = ngx_http_bell_cache_flight(zone, ref);
 
     if (flight && flight->refs[self.slot]) {
+
+        if (lands) {
+            ngx_http_bell_cache_place_give(zone, flight);
+        }
+
         ngx_http_bell_cache_refs(flight, self.slot, -1);
+
+        /* what is left is its load's */
+
+        if (flight->nrefs == 1) {
+            ngx_http_bell_cache_place_behind(zone, flight, 1);
+        }
 
         if (flight->nrefs == 0) {
             ngx_http_bell_cache_flight_free(zone, flight);
@@ -210,6 +296,7 @@ ngx_http_bell_cache_leave(ngx_http_bell_cache_zone_t *zone,
     }
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_tell_owners(zone, core);
 
     ref->number = 0;
 }
@@ -523,6 +610,10 @@ ngx_http_bell_cache_forget_slot(ngx_http_bell_cache_zone_t *zone,
         ngx_http_bell_cache_refs(flight, slot,
                                  - (ngx_int_t) flight->refs[slot]);
 
+        if (flight->owner.slot == slot) {
+            ngx_http_bell_cache_place_give(zone, flight);
+        }
+
         /* also one that was overtaken by a change: some may wait for it yet */
 
         if (flight->owner.slot == slot
@@ -572,6 +663,7 @@ ngx_http_bell_cache_sweep(ngx_http_bell_cache_zone_t *zone,
     }
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_tell_owners(zone, core);
 
     for (i = 0; i < NGX_HTTP_BELL_CACHE_FLIGHTS; i++) {
         if (sh->flights[i].state == NGX_HTTP_BELL_CACHE_ORPHANED) {

@@ -93,7 +93,6 @@ ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
 
     load->fetch.sink = &ngx_http_bell_cache_load_sink;
     load->fetch.data = load;
-    load->begun_ms = ngx_current_msec;
     load->checked = ctx->zone->sh->flights[own.number - 1].checked;
 
     n = ngx_http_bell_cache_conditions(load, adds);
@@ -118,7 +117,7 @@ ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
         ctx->load = load;
     }
 
-    ctx->bmcf->core->count(ctx->bmcf->fetches, 1);
+    ngx_http_bell_cache_load_queue(load);
 
     return NGX_OK;
 
@@ -126,13 +125,26 @@ failed:
 
     ngx_http_bell_cache_load_ends(ctx->zone, ctx->bmcf->core, &own,
                                   NGX_HTTP_BELL_CACHE_APART, 0);
-    ngx_http_bell_cache_leave(ctx->zone, ctx->bmcf->core, &own);
+    ngx_http_bell_cache_land(ctx->zone, ctx->bmcf->core, &own);
 
     if (pool) {
         ngx_destroy_pool(pool);
     }
 
     return NGX_ERROR;
+}
+
+
+/* The origin is asked now, whatever time that it has waited to be. */
+
+void
+ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load)
+{
+    load->begun_ms = ngx_current_msec;
+
+    load->ctx.bmcf->core->count(load->ctx.bmcf->fetches, 1);
+
+    ngx_http_bell_cache_fetch_begin(&load->fetch);
 }
 
 
@@ -590,8 +602,16 @@ ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
         ngx_http_bell_cache_tell_reader(reader);
     }
 
-    ngx_http_bell_cache_leave(load->ctx.zone, load->ctx.bmcf->core,
-                              &load->flight);
+    if (load->turn.timer_set) {
+        ngx_del_timer(&load->turn);
+    }
+
+    if (load->waits) {
+        ngx_queue_remove(&load->queue);
+    }
+
+    ngx_http_bell_cache_land(load->ctx.zone, load->ctx.bmcf->core,
+                             &load->flight);
 
     if (load->pool) {
         ngx_destroy_pool(load->pool);

@@ -30,6 +30,9 @@ struct ngx_http_bell_cache_load_s {
     ngx_http_bell_cache_ref_t     flight;
     ngx_http_bell_cache_found_t   stale;    /* entry.kind 0: nothing */
 
+    ngx_queue_t                   queue;    /* zone->loads */
+    ngx_event_t                   turn;     /* has not come for so long */
+
     uint64_t                      checked;  /* purges, when it began */
     ngx_msec_t                    begun_ms;
 
@@ -45,6 +48,7 @@ struct ngx_http_bell_cache_load_s {
     ngx_fd_t                      file_fd;
     uint32_t                      file_crc; /* of the body */
 
+    unsigned                      waits:1;  /* for a place */
     unsigned                      authorized:1;
     unsigned                      validates:1;
     unsigned                      stores:1; /* in the flight's chains */
@@ -87,6 +91,8 @@ ngx_int_t ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load);
 
 /* ---- ngx_http_bell_cache_load.c */
 
+/* It has a place. */
+void ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref,
     ngx_http_bell_cache_state_e state, ngx_uint_t status);

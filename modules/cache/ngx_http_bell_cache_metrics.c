@@ -29,7 +29,8 @@ static const char  *ngx_http_bell_cache_words[] = {
     "method",
     "uncacheable",
     "full",
-    "error"
+    "error",
+    "refused"
 };
 
 
@@ -85,6 +86,8 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
         "firstbell_cache_objects",
         "firstbell_cache_bytes",
         "firstbell_cache_fetches_now",
+        "firstbell_cache_fetches_waiting",
+        "firstbell_cache_fetches_refused_total",
         "firstbell_cache_begun_anew"
     };
 
@@ -92,10 +95,12 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
         "Entries that a zone holds.",
         "Bytes of a zone's chunks that its entries have.",
         "Fetches that others can join now.",
+        "Fetches that wait for a place, by bell_cache_fetches.",
+        "Fetches that were not begun, because too many waited or too long.",
         "Times that a zone was laid out."
     };
 
-    int64_t                           values[4];
+    int64_t                           values[6];
     ngx_uint_t                        i, j;
     ngx_http_bell_label_t             label;
     ngx_http_bell_cache_zone_t      **zones;
@@ -106,8 +111,10 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
                                                ngx_http_bell_cache_module);
     zones = bmcf->zones.elts;
 
-    for (j = 0; bmcf->zones.nelts && j < 4; j++) {
-        sink->family(sink, names[j], NGX_HTTP_BELL_GAUGE, helps[j]);
+    for (j = 0; bmcf->zones.nelts && j < 6; j++) {
+        sink->family(sink, names[j],
+                     j == 4 ? NGX_HTTP_BELL_COUNTER : NGX_HTTP_BELL_GAUGE,
+                     helps[j]);
 
         for (i = 0; i < bmcf->zones.nelts; i++) {
             sh = zones[i]->sh;
@@ -115,7 +122,9 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
             values[0] = bell_cache_index_count(sh->index);
             values[1] = bell_cache_index_bytes(sh->index);
             values[2] = sh->flying;
-            values[3] = sh->layouts;
+            values[3] = bell_places_waiting(sh->places);
+            values[4] = (int64_t) sh->refused;
+            values[5] = sh->layouts;
 
             label.name = "zone";
             label.value = zones[i]->shm_zone->shm.name;

@@ -137,6 +137,13 @@ static ngx_command_t  ngx_http_bell_cache_commands[] = {
       offsetof(ngx_http_bell_cache_loc_conf_t, wait),
       NULL },
 
+    { ngx_string("bell_cache_fetches"),
+      NGX_HTTP_BELL_CACHE_ANYWHERE|NGX_CONF_1MORE,
+      ngx_http_bell_cache_fetches,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("bell_cache_refresh_early"),
       NGX_HTTP_BELL_CACHE_ANYWHERE|NGX_CONF_TAKE1,
       ngx_http_bell_cache_early,
@@ -558,5 +565,6 @@ ngx_http_bell_cache_wake_all(ngx_cycle_t *cycle, void *data)
 
     for (i = 0; i < bmcf->zones.nelts; i++) {
         ngx_http_bell_cache_woken(zones[i]);
+        ngx_http_bell_cache_loads_woken(zones[i]);
     }
 }

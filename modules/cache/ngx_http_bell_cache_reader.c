@@ -518,6 +518,45 @@ ngx_http_bell_cache_serve_stale(ngx_http_bell_cache_ctx_t *ctx,
 }
 
 
+ngx_int_t
+ngx_http_bell_cache_refused(ngx_http_bell_cache_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_int_t   rc;
+    ngx_uint_t  seconds;
+
+    rc = ngx_http_bell_cache_serve_stale(ctx, NGX_HTTP_SERVICE_UNAVAILABLE);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_REFUSED,
+                             ctx->status.outcome);
+    ctx->status.detail = BELL_STR("refused");
+
+    ctx->bmcf->core->reason(ctx->request, "too much is being fetched for "
+                            "others, and too many wait (bell_cache_fetches)");
+
+    /* not all of them in the same second again */
+
+    seconds = 1 + ngx_random() % ngx_max(ctx->blcf->wait / 1000, 1);
+
+    p = ngx_pnalloc(ctx->request->pool, NGX_INT_T_LEN);
+
+    if (p == NULL
+        || ngx_http_bell_cache_push(ctx->request, BELL_STR("Retry-After"),
+                                    (bell_str) { (char *) p,
+                                        ngx_sprintf(p, "%ui", seconds) - p })
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_HTTP_SERVICE_UNAVAILABLE;
+}
+
+
 /* ---- what is brought */
 
 /* Nobody waits for it; where it cannot be begun now, the next one will. */
@@ -568,6 +607,15 @@ ngx_http_bell_cache_wait(ngx_http_bell_cache_ctx_t *ctx,
 
     case NGX_HTTP_BELL_CACHE_CHANGED:
         return ngx_http_bell_cache_look(ctx);
+
+    case NGX_HTTP_BELL_CACHE_REFUSED:
+
+        if (how == NGX_HTTP_BELL_CACHE_FIRST) {
+            ctx->passed = 1;
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_bell_cache_refused(ctx);
 
     default: /* NGX_HTTP_BELL_CACHE_NO_ROOM */
         ctx->passed = 1;

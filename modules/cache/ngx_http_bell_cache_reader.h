@@ -19,6 +19,8 @@
 void ngx_http_bell_cache_leaves(ngx_http_bell_cache_ctx_t *ctx);
 ngx_int_t ngx_http_bell_cache_serve_stale(ngx_http_bell_cache_ctx_t *ctx,
     ngx_uint_t status);
+/* Nobody was asked: what is stale, or 503 that tells when to come again. */
+ngx_int_t ngx_http_bell_cache_refused(ngx_http_bell_cache_ctx_t *ctx);
 void ngx_http_bell_cache_look_again(ngx_http_bell_cache_ctx_t *ctx);
 /* With what the handler would have returned. */
 void ngx_http_bell_cache_ends(ngx_http_bell_cache_ctx_t *ctx, ngx_int_t rc);

@@ -26,6 +26,7 @@ static void ngx_http_bell_cache_begin(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_uint_t state);
 static void ngx_http_bell_cache_fails(ngx_http_bell_cache_ctx_t *ctx,
     ngx_uint_t status);
+static void ngx_http_bell_cache_is_refused(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_uint_t state);
 static ngx_int_t ngx_http_bell_cache_head_of(ngx_http_bell_cache_ctx_t *ctx,
@@ -44,7 +45,6 @@ static ngx_int_t ngx_http_bell_cache_piece(ngx_http_bell_cache_ctx_t *ctx,
 static ngx_uint_t ngx_http_bell_cache_is_busy(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx);
-static void ngx_http_bell_cache_watch(ngx_http_bell_cache_main_conf_t *bmcf);
 static void ngx_http_bell_cache_watched(ngx_event_t *ev);
 
 
@@ -123,8 +123,9 @@ ngx_http_bell_cache_reader_event(ngx_event_t *ev)
 static void
 ngx_http_bell_cache_read(ngx_http_request_t *r)
 {
-    ngx_event_t                *rev;
-    ngx_http_bell_cache_ctx_t  *ctx;
+    ngx_event_t                   *rev;
+    ngx_http_bell_cache_ctx_t     *ctx;
+    ngx_http_bell_cache_flight_t  *flight;
 
     rev = r->connection->read;
     ctx = ngx_http_get_module_ctx(r, ngx_http_bell_cache_module);
@@ -135,6 +136,15 @@ ngx_http_bell_cache_read(ngx_http_request_t *r)
     }
 
     rev->timedout = 0;
+
+    flight = ngx_http_bell_cache_flight(ctx->zone, &ctx->flight);
+
+    if (flight
+        && ngx_http_bell_cache_place_of(ctx->zone, flight) == BELL_PLACE_WAITS)
+    {
+        ngx_http_bell_cache_is_refused(ctx);
+        return;
+    }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "bell_cache: what another request of this edge fetches has "
@@ -268,6 +278,12 @@ ngx_http_bell_cache_begin(ngx_http_bell_cache_ctx_t *ctx,
         break;
 
     case NGX_HTTP_BELL_CACHE_FAILED:
+
+        if (flight->refused) {
+            ngx_http_bell_cache_is_refused(ctx);
+            return;
+        }
+
         ngx_http_bell_cache_fails(ctx, flight->status ? flight->status
                                                       : NGX_HTTP_BAD_GATEWAY);
         return;
@@ -304,6 +320,16 @@ ngx_http_bell_cache_fails(ngx_http_bell_cache_ctx_t *ctx, ngx_uint_t status)
     }
 
     ngx_http_bell_cache_ends(ctx, rc);
+}
+
+
+/* Nobody was asked for it. */
+
+static void
+ngx_http_bell_cache_is_refused(ngx_http_bell_cache_ctx_t *ctx)
+{
+    ngx_http_bell_cache_leaves(ctx);
+    ngx_http_bell_cache_ends(ctx, ngx_http_bell_cache_refused(ctx));
 }
 
 
@@ -714,7 +740,7 @@ ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx)
 
 /* ---- whether those who bring something live */
 
-static void
+void
 ngx_http_bell_cache_watch(ngx_http_bell_cache_main_conf_t *bmcf)
 {
     if (bmcf->watch.timer_set) {
@@ -748,9 +774,15 @@ ngx_http_bell_cache_watched(ngx_event_t *ev)
     waiting = 0;
 
     for (i = 0; i < bmcf->zones.nelts; i++) {
-        if (!ngx_queue_empty(&zones[i]->readers)) {
+        if (!ngx_queue_empty(&zones[i]->readers)
+            || !ngx_queue_empty(&zones[i]->loads))
+        {
             ngx_http_bell_cache_sweep(zones[i], bmcf->core);
             waiting = 1;
+
+            /* who gave them a place may have died before he said so */
+
+            ngx_http_bell_cache_loads_woken(zones[i]);
 
             /* a zone that has begun anew knows nobody who waits */
 

@@ -491,12 +491,14 @@ ngx_http_bell_cache_lay_out(ngx_http_bell_cache_zone_t *zone, u_char *p,
 
     sh->flights = ngx_http_bell_cache_cut(&p, &size,
                                           ngx_http_bell_cache_flights_size());
+    sh->places = ngx_http_bell_cache_cut(&p, &size,
+                                         ngx_http_bell_cache_places_size());
     sh->purges = ngx_http_bell_cache_cut(&p, &size,
                                ngx_http_bell_cache_purges_size(objects));
     sh->index = ngx_http_bell_cache_cut(&p, &size,
                               bell_cache_index_size(objects, zone->tenants));
 
-    if (sh->flights == NULL || sh->purges == NULL || sh->index == NULL) {
+    if (sh->flights == NULL || sh->places == NULL || sh->purges == NULL || sh->index == NULL) {
         return NGX_ERROR;
     }
 
@@ -630,6 +632,7 @@ ngx_http_bell_cache_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->tenants = NGX_HTTP_BELL_CACHE_TENANTS;
     zone->largest = ngx_min(NGX_HTTP_BELL_CACHE_LARGEST, size / 16);
     ngx_queue_init(&zone->readers);
+    ngx_queue_init(&zone->loads);
 
     rv = NGX_CONF_OK;
 
