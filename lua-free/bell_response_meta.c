@@ -40,15 +40,23 @@ static void cache_control_line(bell_response_meta *m, bell_str value) {
     bell_cache_control_add(&m->control, value);
 }
 
-static void targeted_line(bell_response_meta *m, bell_str value) {
+static void targeted_line(bell_targeted *t, bell_str value) {
     if (bell_str_trim(value).len == 0) {
         return;
     }
-    if (bell_cdn_cache_control_add(&m->targeted, value)) {
-        m->targeted_good = true;
+    if (bell_cdn_cache_control_add(&t->control, value)) {
+        t->good = true;
     } else {
-        m->targeted_bad = true;
+        t->bad = true;
     }
+}
+
+static void cdn_line(bell_response_meta *m, bell_str value) {
+    targeted_line(&m->targeted[BELL_TARGET_CDN], value);
+}
+
+static void surrogate_line(bell_response_meta *m, bell_str value) {
+    targeted_line(&m->targeted[BELL_TARGET_SURROGATE], value);
 }
 
 static void etag_line(bell_response_meta *m, bell_str value) {
@@ -90,12 +98,13 @@ void bell_response_meta_add(bell_response_meta *m, bell_str name, bell_str value
         {BELL_STR("Age"), age_line},
         {BELL_STR("Cache-Control"), cache_control_line},
         {BELL_STR("Cache-Scope"), scope_line},
-        {BELL_STR("CDN-Cache-Control"), targeted_line},
+        {BELL_STR("CDN-Cache-Control"), cdn_line},
         {BELL_STR("Date"), date_line},
         {BELL_STR("ETag"), etag_line},
         {BELL_STR("Expires"), expires_line},
         {BELL_STR("Last-Modified"), last_modified_line},
         {BELL_STR("Set-Cookie"), set_cookie_line},
+        {BELL_STR("Surrogate-Control"), surrogate_line},
         {BELL_STR("Vary"), vary_line},
     };
 
@@ -107,10 +116,15 @@ void bell_response_meta_add(bell_response_meta *m, bell_str name, bell_str value
     }
 }
 
-bool bell_response_meta_is_targeted(const bell_response_meta *m) {
-    return m->targeted_good && !m->targeted_bad;
+const bell_cache_control *bell_response_meta_control(const bell_response_meta *m) {
+    for (int i = 0; i < BELL_TARGETS; i++) {
+        if (m->targeted[i].good && !m->targeted[i].bad) {
+            return &m->targeted[i].control;
+        }
+    }
+    return &m->control;
 }
 
-const bell_cache_control *bell_response_meta_control(const bell_response_meta *m) {
-    return bell_response_meta_is_targeted(m) ? &m->targeted : &m->control;
+bool bell_response_meta_is_targeted(const bell_response_meta *m) {
+    return bell_response_meta_control(m) != &m->control;
 }

@@ -19,6 +19,16 @@ typedef enum {
 /* A date or a number that may be absent, or there and malformed. */
 typedef enum { BELL_FIELD_ABSENT, BELL_FIELD_GOOD, BELL_FIELD_BAD } bell_field_state;
 
+/* Fields that speak to caches like this one (RFC 9213), the one that counts first in front: CDN-Cache-Control, and what came before it, Surrogate-Control
+ * (W3C Note "Edge Architecture Specification"), as far as it is a Dictionary, too. */
+typedef enum { BELL_TARGET_CDN, BELL_TARGET_SURROGATE, BELL_TARGETS } bell_target;
+
+typedef struct {
+    bool bad;  /* a line of it was none: all of them are ignored */
+    bool good; /* a line of it had members */
+    bell_cache_control control;
+} bell_targeted;
+
 /* Begins as {0}; the caller fills the first part and gives every field of the response to bell_response_meta_add().
  *
  * After a 304: the fields as merged and the status as stored, but Age and Date of the 304 alone (without a Date, none), and the times of its request;
@@ -41,11 +51,9 @@ typedef struct {
     bool etag;
     bool set_cookie;
     bool vary_any;             /* Vary has a member "*" */
-    bool targeted_bad;         /* a line of CDN-Cache-Control was none: all of them are ignored */
-    bool targeted_good;        /* a line of it had members */
     bell_response_scope scope; /* Cache-Scope */
     bell_cache_control control;
-    bell_cache_control targeted;
+    bell_targeted targeted[BELL_TARGETS];
 } bell_response_meta;
 
 /* One field line; others than those above are ignored. response_time_s is filled in before (a date with a year of two digits needs it).
@@ -53,9 +61,9 @@ typedef struct {
  * Date and Last-Modified: the first line. */
 void bell_response_meta_add(bell_response_meta *m, bell_str name, bell_str value);
 
-/* The directives that govern: CDN-Cache-Control when it is there and good, else Cache-Control (RFC 9213, section 2.2). */
+/* The directives that govern: those of the first targeted field that is there and good, else Cache-Control (RFC 9213, section 2.2). */
 const bell_cache_control *bell_response_meta_control(const bell_response_meta *m);
-/* Whether it is CDN-Cache-Control: Expires is ignored then. */
+/* Whether they are of a targeted field: Expires is ignored then. */
 bool bell_response_meta_is_targeted(const bell_response_meta *m);
 
 #pragma GCC visibility pop

@@ -142,10 +142,19 @@ static bool message_begin(message *m, const bell_field_list *list, const bell_st
     return true;
 }
 
-/* What a new message says of bytes that it does not bring. */
+/* What a new message says of bytes that it does not bring: their form, and their digests (RFC 1864, RFC 3230, RFC 9530). */
 static bool is_about_bytes(bell_str name) {
-    return bell_str_ieq(name, BELL_STR("Content-Length")) || bell_str_ieq(name, BELL_STR("Content-Encoding")) ||
-           bell_str_ieq(name, BELL_STR("Content-Range"));
+    static const bell_str names[] = {
+        {"Content-Length", 14}, {"Content-Encoding", 16}, {"Content-Range", 13}, {"Content-MD5", 11},
+        {"Content-Digest", 14}, {"Repr-Digest", 11},      {"Digest", 6},
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (bell_str_ieq(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bell_stored_class class_in(const message *m, bell_str name) {

@@ -133,11 +133,9 @@ ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
     meta->expires = BELL_FIELD_ABSENT;
     meta->set_cookie = false;
     meta->vary_any = false;
-    meta->targeted_bad = false;
-    meta->targeted_good = false;
     meta->scope = BELL_SCOPE_NONE;
     ngx_memzero(&meta->control, sizeof(meta->control));
-    ngx_memzero(&meta->targeted, sizeof(meta->targeted));
+    ngx_memzero(meta->targeted, sizeof(meta->targeted));
 
     meta->status = stale->entry.times.status;
     meta->authorization = stale->head->authorized;

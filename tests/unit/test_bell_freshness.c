@@ -103,6 +103,11 @@ static void lifetime_and_age(void **state) {
         {200, "CDN-Cache-Control: public\nCDN-Cache-Control: max-age=100\nCache-Control: max-age=1", 100, 0},
         {200, "CDN-Cache-Control:\nCache-Control: max-age=1", 1, 0},
         {200, "CDN-Cache-Control: max-age=100\nCDN-Cache-Control:", 100, 0},
+        {200, "Surrogate-Control: max-age=3600\nCache-Control: max-age=1", 3600, 0},
+        {200, "Surrogate-Control: max-age=3600, content=\"ESI/1.0\"\nExpires: @7", 3600, 0},
+        {200, "Surrogate-Control: max-age=3600\nCDN-Cache-Control: max-age=60\nCache-Control: max-age=1", 60, 0},
+        {200, "CDN-Cache-Control: &\nSurrogate-Control: max-age=3600\nCache-Control: max-age=1", 3600, 0},
+        {200, "Surrogate-Control: max-age=30+60\nCache-Control: max-age=1", 1, 0},
         {200, "CDN-Cache-Control: foo\nCache-Control: max-age=10000\nExpires: @10000", 0, 0},
         {200, "CDN-Cache-Control: foo\nExpires: @10000\nLast-Modified: @-100", 10, 0},
     };

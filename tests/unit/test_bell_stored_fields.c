@@ -173,6 +173,8 @@ static void updates(void **state) {
         {"no length where none was", "a: 1\n", "Content-Length: 0\n", "a: 1\n"},
         {"bytes keep their coding", "Content-Encoding: gzip\n", "Content-Encoding: br\n", "Content-Encoding: gzip\n"},
         {"and their range", "Content-Range: bytes 0-4/10\n", "Content-Range: bytes 5-9/10\n", "Content-Range: bytes 0-4/10\n"},
+        {"and their digests", "Content-MD5: A\nRepr-Digest: sha-256=:A:\n", "Content-MD5: B\nrepr-digest: sha-256=:B:\nDigest: B\nContent-Digest: B\n",
+         "Content-MD5: A\nRepr-Digest: sha-256=:A:\n"},
         {"all lines of a name", "a: 1\nb: 2\na: 3\n", "A: 4\n", "b: 2\nA: 4\n"},
         {"by several", "a: 1\nb: 2\n", "a: 3\na: 4\n", "b: 2\na: 3\na: 4\n"},
         {"nothing new", "a: 1\nb: 2\n", "", "a: 1\nb: 2\n"},
