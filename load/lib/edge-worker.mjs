@@ -14,11 +14,16 @@ export const BROWSER = [
     'Accept: */*', 'Accept-Encoding: gzip, deflate, br', 'Accept-Language: en-US,en;q=0.9',
 ].join('\t');
 
-/** Microseconds of CPU a request, of the worker alone, over a second. The load keeps to another core, where there is one. */
-export async function workerMicroseconds({ name, port, worker }, requests, round) {
-    if (availableParallelism() > 1) execFileSync('taskset', ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' }); // its children follow
-    const before = cpuMicroseconds([worker]);
+/** Microseconds of CPU a request, of the worker alone (or of `pids`), over a second. The load keeps to another core, where there is one. */
+export async function workerMicroseconds({ name, port, worker, pids = [worker] }, requests, round) {
+    keepToSecondCore();
+    const before = cpuMicroseconds(pids);
     const out = await httpLoad(['--to', port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1].map(String));
     if (out.good !== out.answered || out.errors > 0) throw new Error(`${name} answered ${out.good} of ${out.answered} well, ${out.errors} connections broke`);
-    return (cpuMicroseconds([worker]) - before) / out.answered;
+    return (cpuMicroseconds(pids) - before) / out.answered;
+}
+
+/** This process and those that it starts from now on, where there is a second core. */
+export function keepToSecondCore() {
+    if (availableParallelism() > 1) execFileSync('taskset', ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' });
 }

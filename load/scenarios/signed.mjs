@@ -2,13 +2,14 @@
 // Beside us the ways that nginx users have: secure_link (MD5), and an HMAC-SHA256 in Lua. One worker on one core, the load on the other.
 
 import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:crypto';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 
 import { freePort } from '../../tests/lib/place.mjs';
 import { children } from '../../tests/lib/run.mjs';
 import { modulePath, startNginx, tempPaths } from '../../tests/lib/server-nginx.mjs';
 import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
 import { BROWSER, workerMicroseconds } from '../lib/edge-worker.mjs';
+import { hasLua, LUA_CHECK, LUA_MODULES, luaHttp, signQuery, WHY_NO_LUA } from '../lib/peer-lua.mjs';
 import { median } from '../lib/report.mjs';
 import { playRounds } from '../lib/rounds.mjs';
 
@@ -19,7 +20,6 @@ const TENANTS = 100;
 const ADDRESSES = 512;
 const HEX = 'aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899';
 const UNTIL = Math.floor(Date.now() / 1000) + 86_400;
-const LUA_MODULES = ['/usr/lib/nginx/modules/ndk_http_module.so', '/usr/lib/nginx/modules/ngx_http_lua_module.so'];
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const hmac = (text) => createHmac('sha256', Buffer.from(HEX, 'hex')).update(text);
@@ -57,32 +57,12 @@ const ways = {
         peer: true,
     },
     'peer: Lua, HMAC-SHA256 through ffi': {
-        sign: (_, file) => `/films/${file}?token=${hmac(`${UNTIL}/films/${file}`).digest('hex')}&expires=${UNTIL}`,
-        check: 'access_by_lua_block { check() }',
+        sign: (_, file) => signQuery(HEX, UNTIL, `/films/${file}`),
+        check: LUA_CHECK,
         peer: true,
         lua: true,
     },
 };
-
-const LUA = `init_by_lua_block {
-        local ffi = require "ffi"
-        ffi.cdef [[
-            typedef struct evp_md_st EVP_MD;
-            const EVP_MD *EVP_sha256(void);
-            unsigned char *HMAC(const EVP_MD *md, const void *key, int key_len, const unsigned char *d, size_t n, unsigned char *out, unsigned int *len);
-            int CRYPTO_memcmp(const void *a, const void *b, size_t len);
-        ]]
-        local C, md, out, len, wanted = ffi.C, ffi.C.EVP_sha256(), ffi.new("unsigned char[32]"), ffi.new("unsigned int[1]"), ffi.new("unsigned char[32]")
-        local key = ("${HEX}"):gsub("..", function(b) return string.char(tonumber(b, 16)) end)
-        function check()
-            local token, expires = ngx.var.arg_token, ngx.var.arg_expires
-            if not token or #token ~= 64 or not expires or tonumber(expires) <= ngx.time() then return ngx.exit(403) end
-            local text = expires .. ngx.var.uri
-            C.HMAC(md, key, #key, text, #text, out, len)
-            for i = 0, 31 do wanted[i] = tonumber(token:sub(2 * i + 1, 2 * i + 2), 16) or 0 end
-            if C.CRYPTO_memcmp(out, wanted, 32) ~= 0 then return ngx.exit(403) end
-        end
-    }`;
 
 export async function play(place, report, { quick, say }) {
     const keys = [
@@ -94,9 +74,8 @@ export async function play(place, report, { quick, say }) {
     publish(place, snapshot(1, tenants));
     place.write('origin/part.ts', 'x'.repeat(4096));
     chmodSync(place.path('origin'), 0o755);
-    const hasLua = LUA_MODULES.every(existsSync);
     const played = Object.entries(ways).filter(([, { lua }]) => !lua || hasLua);
-    const { worker, ports } = await startEdge(place, played, hasLua);
+    const { worker, ports } = await startEdge(place, played);
     const contenders = played.flatMap(([name, { sign }], way) => {
         const lines = Array.from({ length: ADDRESSES }, (_, i) => {
             const one = tenants[i % TENANTS];
@@ -117,7 +96,7 @@ export async function play(place, report, { quick, say }) {
 function addRows(report, name, { bar, peer }, contenders, results) {
     const [plain, checked] = ['without', 'with'].map((which) => contenders.find((one) => one.name === name && one.which === which)).map((one) => results.get(one));
     if (!plain) {
-        report.row({ name: `${name}: the check adds`, unit: 'us', why: 'libnginx-mod-http-lua is not installed (auto/deps load)' });
+        report.row({ name: `${name}: the check adds`, unit: 'us', why: WHY_NO_LUA });
         return;
     }
     report.row({ name: `${name}: CPU a request unchecked, best`, value: Math.min(...plain), unit: 'us' });
@@ -125,7 +104,7 @@ function addRows(report, name, { bar, peer }, contenders, results) {
     report.row({ name: `${name}: the check adds, median of the rounds`, value: median(checked.map((us, i) => us - plain[i])), unit: 'us' });
 }
 
-async function startEdge(place, played, hasLua) {
+async function startEdge(place, played) {
     const ports = [];
     const servers = [];
     for (const [, { check }] of played) {
@@ -151,7 +130,7 @@ http {
     bell_signed_issuer cloudfront cloudfront;
     bell_signed_issuer path path;
     bell_signed_issuer akamai akamai;
-    ${hasLua ? LUA : ''}
+    ${hasLua ? luaHttp(HEX) : ''}
     ${servers.join('\n    ')}
     server { listen unix:${place.path('sock/origin.sock')}; bell_tenant off; location / { root ${place.path('origin')}; try_files /part.ts =404; add_header Cache-Control max-age=86400; } }
 }
