@@ -46,6 +46,7 @@ typedef struct {
 
 typedef struct {
     histogram latencies;
+    histogram first_bytes; /* from the same moment until an answer begins to come */
     uint64_t answered, good, errors; /* errors: connections that broke or said what is no answer */
     uint64_t due, unsent, unanswered;
     uint64_t bytes;
@@ -60,7 +61,7 @@ typedef struct {
     char in[IN_BYTES];
     size_t in_len;
     uint64_t body_left;
-    bool in_body, close_after, status_good;
+    bool answer_begun, in_body, close_after, status_good;
     uint32_t interest;
 } client;
 
@@ -193,6 +194,7 @@ static void begin_request(run *r, client *c, uint64_t due_us) {
     c->out = q->bytes;
     c->out_len = q->len;
     c->due_us = due_us;
+    c->answer_begun = false;
     c->sent = 0;
     r->under_way++;
     r->begun++;
@@ -319,6 +321,10 @@ static void on_readable(run *r, client *c) {
         reopen(r, c, c->request != NULL);
         return;
     }
+    if (c->request != NULL && !c->answer_begun) {
+        c->answer_begun = true;
+        histogram_add(&r->out.first_bytes, now_us() - c->due_us);
+    }
     c->in_len += (size_t)n;
     r->out.bytes += (uint64_t)n;
     take_bytes(r, c);
@@ -334,15 +340,19 @@ static int wait_ms(const run *r, uint64_t now) {
     return until <= now ? 0 : (int)((until - now) / 1000); /* the last part of a millisecond is waited for awake */
 }
 
+static bool is_over(const run *r, uint64_t now) {
+    return now >= r->end_us + GRACE_US || (now >= r->end_us && r->under_way == 0 && r->nwaiting == 0);
+}
+
 static void loop(run *r) {
     struct epoll_event events[EVENTS];
 
     for (;;) {
         uint64_t now = now_us();
-        if (now >= r->end_us + GRACE_US || (now >= r->end_us && r->under_way == 0 && r->nwaiting == 0)) {
+        send_due(r, now);
+        if (is_over(r, now)) {
             return;
         }
-        send_due(r, now);
         int n = epoll_wait(r->epoll, events, EVENTS, wait_ms(r, now));
         for (int i = 0; i < n; i++) {
             client *c = events[i].data.ptr;
@@ -387,10 +397,11 @@ static void print_outcome(const run *r, double seconds) {
     const outcome *o = &r->out;
     const histogram *h = &o->latencies;
     printf("{\"seconds\":%.6f,\"answered\":%" PRIu64 ",\"good\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"due\":%" PRIu64 ",\"unsent\":%" PRIu64
-           ",\"unanswered\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"per_second\":%.1f,\"p50_us\":%" PRIu64 ",\"p95_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
-           ",\"max_us\":%" PRIu64 "}\n",
+           ",\"unanswered\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"per_second\":%.1f,\"first_p50_us\":%" PRIu64 ",\"p50_us\":%" PRIu64
+           ",\"p95_us\":%" PRIu64 ",\"p99_us\":%" PRIu64 ",\"p999_us\":%" PRIu64 ",\"max_us\":%" PRIu64 "}\n",
            seconds, o->answered, o->good, o->errors, o->due, o->unsent, o->unanswered, o->bytes, (double)o->good / seconds,
-           histogram_percentile_us(h, 50), histogram_percentile_us(h, 95), histogram_percentile_us(h, 99), h->max_us);
+           histogram_percentile_us(&o->first_bytes, 50), histogram_percentile_us(h, 50), histogram_percentile_us(h, 95), histogram_percentile_us(h, 99),
+           histogram_percentile_us(h, 99.9), h->max_us);
 }
 
 static bool read_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {

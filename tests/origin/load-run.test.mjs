@@ -39,7 +39,7 @@ test('http_load sends its requests in turn, with headers and a body', async () =
     server.close();
     assert.equal(out.answered, out.good);
     assert.equal(out.errors + out.unanswered, 0);
-    assert.ok(out.answered > 0 && out.p50_us <= out.p99_us && out.p99_us <= out.max_us);
+    assert.ok(out.answered > 0 && out.first_p50_us <= out.p50_us && out.p50_us <= out.p99_us && out.p99_us <= out.p999_us && out.p999_us <= out.max_us);
     const [a, b] = ['/a', '/b'].map((url) => server.seen.find((request) => request.url === url));
     assert.deepEqual([a.headers['x-one'], a.headers.host, b.headers.host], ['1', 'localhost', 'b.example']);
     assert.deepEqual([b.method, b.body, b.headers['content-length']], ['POST', 'four', '4']);
