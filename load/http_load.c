@@ -46,7 +46,7 @@ typedef struct {
 
 typedef struct {
     histogram latencies;
-    histogram first_bytes; /* from the same moment until an answer begins to come */
+    histogram first_bytes;           /* from the same moment until an answer begins to come */
     uint64_t answered, good, errors; /* errors: connections that broke or said what is no answer */
     uint64_t due, unsent, unanswered;
     uint64_t bytes;
@@ -400,8 +400,8 @@ static void print_outcome(const run *r, double seconds) {
            ",\"unanswered\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"per_second\":%.1f,\"first_p50_us\":%" PRIu64 ",\"p50_us\":%" PRIu64
            ",\"p95_us\":%" PRIu64 ",\"p99_us\":%" PRIu64 ",\"p999_us\":%" PRIu64 ",\"max_us\":%" PRIu64 "}\n",
            seconds, o->answered, o->good, o->errors, o->due, o->unsent, o->unanswered, o->bytes, (double)o->good / seconds,
-           histogram_percentile_us(&o->first_bytes, 50), histogram_percentile_us(h, 50), histogram_percentile_us(h, 95), histogram_percentile_us(h, 99),
-           histogram_percentile_us(h, 99.9), h->max_us);
+           histogram_percentile_us(&o->first_bytes, 50), histogram_percentile_us(h, 50), histogram_percentile_us(h, 95),
+           histogram_percentile_us(h, 99), histogram_percentile_us(h, 99.9), h->max_us);
 }
 
 static bool read_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
