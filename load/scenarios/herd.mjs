@@ -60,7 +60,7 @@ export async function play(place, report, { quick, say }) {
         for (const [contender, why] of Object.entries(missing)) report.row({ name: `${titleOf(name, one)}: ${contender}`, unit: '', why });
     }
     report.note(`the origin takes ${ORIGIN_MS} ms, of a slow body ${HEAD_MS} ms to its head and ${BODY_MS} ms from there; medians of ${rounds} rounds, the maximum of the best one`);
-    report.note('proxy_cache with lock, background_update, and use_stale where the origin allows it (stale-while-revalidate); Varnish with its defaults');
+    report.note('proxy_cache with lock, background_update, and use_stale where the origin allows it (stale-while-revalidate); Varnish with grace where the origin allows it, too');
 }
 
 const titleOf = (name, { clients, rate }) => `${name}, ${clients ? `${clients} clients` : `${rate} a second`}`;
@@ -129,7 +129,7 @@ http {
     await startNginx(place, { conf, port: ours, name: 'edge', level: 'warn' });
     const contenders = [{ name: 'firstbell', port: ours, ours: true }, { name: 'nginx proxy_cache', port: nginxs }];
     try {
-        return { contenders: [...contenders, await startVarnish(place, { origin })], missing: {} };
+        return { contenders: [...contenders, await startVarnish(place, { origin, settings: { default_grace: 0 } })], missing: {} };
     } catch (error) {
         return { contenders, missing: { Varnish: error.message } };
     }
