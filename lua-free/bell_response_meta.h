@@ -19,8 +19,8 @@ typedef enum {
 /* A date or a number that may be absent, or there and malformed. */
 typedef enum { BELL_FIELD_ABSENT, BELL_FIELD_GOOD, BELL_FIELD_BAD } bell_field_state;
 
-/* Fields that speak to caches like this one (RFC 9213), the one that counts first in front: CDN-Cache-Control, and what came before it, Surrogate-Control
- * (W3C Note "Edge Architecture Specification"), as far as it is a Dictionary, too. */
+/* Fields that speak to caches like this one (RFC 9213), the one that counts first in front: CDN-Cache-Control, and what came before it,
+ * Surrogate-Control (W3C Note "Edge Architecture Specification"), as far as it is a Dictionary, too. */
 typedef enum { BELL_TARGET_CDN, BELL_TARGET_SURROGATE, BELL_TARGETS } bell_target;
 
 typedef struct {

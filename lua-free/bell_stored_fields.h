@@ -34,10 +34,10 @@ bell_stored_class bell_stored_class_of(const bell_stored_rules *rules, bell_str 
 long bell_stored_write(const bell_field_list *answer, const bell_stored_rules *rules, char *out, size_t room) __attribute__((warn_unused_result));
 
 /* Writes the block that is true after a 304 (or a 206, or the answer to a HEAD): lines of `block` whose name the update does not have, in their
- * order, and behind them those of the update. The rules are asked of both. Not changed are Content-Length, Content-Encoding, Content-Range and digests
- * (Content-MD5, Content-Digest, …): they are about the bytes that are stored. Content-Type and all others are. Vary may be another one then: who finds other names in it than before stores
- * the answer under their key, for the request that was validated. Bytes or -1 as above; -1 also when the block is damaged. `out` is not within the
- * block. */
+ * order, and behind them those of the update. The rules are asked of both. Not changed are Content-Length, Content-Encoding, Content-Range and
+ * digests (Content-MD5, Content-Digest, …): they are about the bytes that are stored. Content-Type and all others are. Vary may be another one then:
+ * who finds other names in it than before stores the answer under their key, for the request that was validated. Bytes or -1 as above; -1 also when
+ * the block is damaged. `out` is not within the block. */
 long bell_stored_update(bell_str block, const bell_field_list *update, const bell_stored_rules *rules, char *out, size_t room)
     __attribute__((warn_unused_result));
 
