@@ -312,6 +312,7 @@ typedef struct {
     ngx_http_bell_cache_file_t       *file;     /* of a flight, to be read */
     uint64_t                          sent;     /* of the body */
     uint64_t                          confirmed;
+    bell_str                          etag;     /* strong, of what he joined */
     ngx_uint_t                        tries;
 
     bell_cache_status                 status;
@@ -536,7 +537,15 @@ void ngx_http_bell_cache_says(ngx_http_bell_cache_ctx_t *ctx,
  */
 ngx_int_t ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_ref_t *flight, ngx_uint_t behind);
-/* Its reader can take more, or has gone. */
+/* ---- ngx_http_bell_cache_resume.c: what he joined is too large to share */
+
+void ngx_http_bell_cache_may_resume(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_found_t *found);
+/* The rest of it comes by a load of his own; NGX_DECLINED: it cannot. */
+ngx_int_t ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx);
+
+
+/* ---- ngx_http_bell_cache_load.c: its reader can take more, or has gone */
 void ngx_http_bell_cache_load_more(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_left(ngx_http_bell_cache_load_t *load);
 

@@ -22,8 +22,6 @@
 #define NGX_HTTP_BELL_CACHE_FAILED_S 1      /* how long a failure passes */
 
 
-static ngx_int_t ngx_http_bell_cache_load_copy(
-    ngx_http_bell_cache_load_t *load, ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_copy_found(ngx_pool_t *pool,
     ngx_http_bell_cache_found_t *from, ngx_http_bell_cache_found_t *to);
 static ngx_int_t ngx_http_bell_cache_copy_str(ngx_pool_t *pool, bell_str *s);
@@ -31,21 +29,16 @@ static ngx_uint_t ngx_http_bell_cache_conditions(
     ngx_http_bell_cache_load_t *load, ngx_table_elt_t *adds);
 static void ngx_http_bell_cache_condition(ngx_table_elt_t *h, ngx_str_t *name,
     u_char *lowcase, u_char *p, size_t len);
-static ngx_uint_t ngx_http_bell_cache_drops(ngx_str_t *name);
 
 static ngx_int_t ngx_http_bell_cache_load_head(
     ngx_http_bell_cache_fetch_t *fetch, ngx_http_request_t *r);
 static ssize_t ngx_http_bell_cache_load_body(
     ngx_http_bell_cache_fetch_t *fetch, u_char *p, size_t len);
-static void ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
-    ngx_uint_t whole);
 
 static ssize_t ngx_http_bell_cache_load_store(
     ngx_http_bell_cache_load_t *load, u_char *p, size_t len);
 static ssize_t ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
     ngx_http_bell_cache_flight_t *flight, size_t len);
-static ssize_t ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load,
-    u_char *p, size_t len);
 static ngx_int_t ngx_http_bell_cache_load_too_large(
     ngx_http_bell_cache_load_t *load);
 static ngx_int_t ngx_http_bell_cache_load_stored(
@@ -150,7 +143,7 @@ ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load)
 
 /* All that it asks for, of its own: the client may leave at any time. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_cache_load_copy(ngx_http_bell_cache_load_t *load,
     ngx_http_bell_cache_ctx_t *ctx)
 {
@@ -303,7 +296,7 @@ ngx_http_bell_cache_condition(ngx_table_elt_t *h, ngx_str_t *name,
  * asked of the origin: the answer is for others, too.
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_bell_cache_drops(ngx_str_t *name)
 {
     static ngx_str_t  drops[] = {
@@ -496,7 +489,7 @@ ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
 
 /*
  * A body of unknown length has grown past all bounds.  Who has begun it gets
- * the rest as it comes; those who wait for the whole of it go their own ways.
+ * the rest as it comes; those who have joined it get it by loads of their own.
  */
 
 static ngx_int_t
@@ -517,7 +510,7 @@ ngx_http_bell_cache_load_too_large(ngx_http_bell_cache_load_t *load)
 }
 
 
-static ssize_t
+ssize_t
 ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load, u_char *p,
     size_t len)
 {
@@ -550,7 +543,7 @@ ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load, u_char *p,
 }
 
 
-static void
+void
 ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
     ngx_uint_t whole)
 {

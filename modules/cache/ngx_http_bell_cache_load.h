@@ -42,6 +42,7 @@ struct ngx_http_bell_cache_load_s {
     int64_t                       length;   /* of the body, -1: not known */
     uint64_t                      written;
     uint64_t                      ignored;
+    uint64_t                      skips;    /* that its reader has already */
     ngx_buf_t                    *piece;    /* for its reader */
 
     uint64_t                      file_id;  /* 0: there is none */
@@ -91,6 +92,16 @@ ngx_int_t ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load);
 
 /* ---- ngx_http_bell_cache_load.c */
 
+/* What is asked, of its own: the reader may go at any time. */
+ngx_int_t ngx_http_bell_cache_load_copy(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_ctx_t *ctx);
+/* Of clients' fields those that are not for the origin. */
+ngx_uint_t ngx_http_bell_cache_drops(ngx_str_t *name);
+/* To its reader, and nobody else. */
+ssize_t ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load,
+    u_char *p, size_t len);
+void ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
+    ngx_uint_t whole);
 /* It has a place. */
 void ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,

@@ -360,11 +360,13 @@ ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
     length = state == NGX_HTTP_BELL_CACHE_DONE
              ? (off_t) flight->entry.body_bytes : (off_t) flight->length;
 
-    /* whether it will be stored at all, nobody knows before its end */
+    /* a part of it can be cut out when its length is known */
 
-    if (length < 0 && ctx->load == NULL && !ctx->fed) {
+    if (length < 0 && ctx->joined && ctx->request->headers_in.range) {
         return;
     }
+
+    ngx_http_bell_cache_may_resume(ctx, &found);
 
     ctx->status.fwd_status = found.entry.times.status;
     ctx->status.stored = state != NGX_HTTP_BELL_CACHE_APART;
@@ -543,17 +545,16 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     if (ctx->sent == published && length != (int64_t) published
         && state != NGX_HTTP_BELL_CACHE_DONE)
     {
-        if (ctx->load || ctx->fed) {
-
-            /* grown too large for others: the rest is fed */
-
-            return state == NGX_HTTP_BELL_CACHE_APART
-                   ? ngx_http_bell_cache_next_fed(ctx)
-                   : state == NGX_HTTP_BELL_CACHE_COMING ? NGX_AGAIN
-                                                         : NGX_ERROR;
+        if (state == NGX_HTTP_BELL_CACHE_COMING) {
+            return NGX_AGAIN;
         }
 
-        return state == NGX_HTTP_BELL_CACHE_COMING ? NGX_AGAIN : NGX_ERROR;
+        /* grown too large to be shared: the rest is fed, to each by his load */
+
+        return state == NGX_HTTP_BELL_CACHE_APART
+               && (ctx->load || ctx->fed
+                   || ngx_http_bell_cache_resume(ctx) == NGX_OK)
+               ? ngx_http_bell_cache_next_fed(ctx) : NGX_ERROR;
     }
 
     if (ngx_http_bell_cache_piece(ctx, published - ctx->sent) != NGX_OK) {
