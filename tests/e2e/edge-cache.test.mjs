@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { newPlace } from '../lib/place.mjs';
 import { startApi } from '../lib/server-firstbell.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { cacheStatus as status, isHit, openKept, SEGMENT } from './kept.mjs';
+import { cacheStatus as status, FILM, isHit, openKept, SEGMENT } from './kept.mjs';
 
 const place = newPlace();
 let kept;
@@ -74,6 +74,15 @@ describe('what many ask for', () => {
         }
         const part = await withoutOrigin(() => other.get(theirs, { headers: { range: 'bytes=100000-100099' } }));
         assert.deepEqual([part.status, part.headers['content-range'], part.bytes.equals(SEGMENT.subarray(100000, 100100))], [206, `bytes 100000-100099/${SEGMENT.length}`, true]);
+    });
+
+    test('so is what is too long for memory', async () => {
+        await stored(student, await kept.addressOf(student, 'all.mp4'));
+        const theirs = await kept.addressOf(other, 'all.mp4');
+        const whole = await withoutOrigin(() => other.get(theirs));
+        assert.ok(isHit(whole) && whole.bytes.equals(FILM), status(whole));
+        const part = await withoutOrigin(() => other.get(theirs, { headers: { range: 'bytes=2000000-2000099' } }));
+        assert.deepEqual([part.status, part.bytes.equals(FILM.subarray(2000000, 2000100))], [206, true]);
     });
 
     test('what is personal is never stored', async () => {

@@ -15,6 +15,7 @@ import { addSchool, openSchool, password } from '../origin/school.mjs';
 import { startEdge } from './stack.mjs';
 
 export const SEGMENT = Buffer.alloc(200 * 1024, 'firstbell ');
+export const FILM = Buffer.alloc(3 * 1024 * 1024, 'longer than what is kept in memory ');
 
 /** Everything started; the edge has read the purges that the imports have written. */
 export async function openKept(place) {
@@ -25,6 +26,7 @@ export async function openKept(place) {
     const kept = new Kept(place, school);
     place.folder('course/demo/media/rain/360p', 0o755);
     place.write('course/demo/media/rain/360p/s0.m4s', SEGMENT);
+    place.write('course/demo/media/rain/all.mp4', FILM);
     await kept.importCourse();
     for (const tenant of ['demo', 'south']) {
         await kept.must('sign-key', 'new', place.path(`keys/${tenant}-1.key`));

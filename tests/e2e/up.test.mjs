@@ -121,6 +121,19 @@ test('a directory that nobody has signed, of an older release, is signed before 
     assert.equal(auto('status').code, 0);
 });
 
+test('the state of a release that had no Redis gets one, and purges go through it', () => {
+    assert.equal(auto('down').code, 0);
+    for (const part of ['redis', 'conf/redis.conf', 'log/redis.log']) rmSync(path.join(state, part), { recursive: true });
+    const conf = path.join(state, 'conf/firstbell.conf');
+    writeFileSync(conf, readFileSync(conf, 'utf8').replace(/^(redis|directory_snapshot_interval_s) = .*\n/gm, ''));
+    const again = auto('up');
+    assert.equal(again.code, 0, again.stderr + again.stdout);
+    assert.equal(pids().length, 5);
+    const purge = [path.join(state, 'app/bin/firstbell'), '-c', conf, 'purge', '--tenant', 'demo', '--all'];
+    const user = process.getuid() === 0 ? ['setpriv', '--reuid=firstbell', '--regid=firstbell', '--init-groups', '--'] : [];
+    assert.match(execFileSync([...user, ...purge][0], [...user, ...purge].slice(1), { cwd: state, encoding: 'utf8' }), /^\d+\n$/);
+});
+
 test('down leaves no process and no alarm in the logs', () => {
     const down = auto('down');
     assert.equal(down.code, 0, down.stderr);
