@@ -22,8 +22,6 @@ static ngx_int_t ngx_http_bell_cache_file_open(ngx_http_request_t *r,
     ngx_http_bell_cache_file_t *file);
 static ngx_int_t ngx_http_bell_cache_file_head(ngx_http_bell_cache_ctx_t *ctx,
     bell_shelf_object *o, ngx_http_bell_cache_file_t *file, bell_str key);
-static void ngx_http_bell_cache_file_lost(ngx_http_bell_cache_ctx_t *ctx,
-    bell_shelf_object *o, ngx_http_bell_cache_file_t *file, const char *what);
 
 
 /* ---- names */
@@ -120,6 +118,8 @@ ngx_http_bell_cache_file_find(ngx_http_bell_cache_ctx_t *ctx,
         found->entry.url = o.url;
         found->entry.body_bytes = o.body_bytes;
         found->entry.checked = o.checked;
+        found->entry.head = file->head;
+        found->entry.body = file->body;
         found->entry.head_bytes = o.head_bytes;
         found->entry.kind = o.kind;
 
@@ -201,7 +201,7 @@ ngx_http_bell_cache_file_head(ngx_http_bell_cache_ctx_t *ctx,
     file->stamp = o->stamp;
     file->body_crc = is.body_crc;
 
-    return NGX_OK;
+    return ngx_http_bell_cache_bring_back(ctx, o, file, p);
 }
 
 
@@ -260,7 +260,7 @@ ngx_http_bell_cache_file_open(ngx_http_request_t *r,
 
 /* It goes from the shelf, if it was not somebody else who took it. */
 
-static void
+void
 ngx_http_bell_cache_file_lost(ngx_http_bell_cache_ctx_t *ctx,
     bell_shelf_object *o, ngx_http_bell_cache_file_t *file, const char *what)
 {

@@ -2,7 +2,9 @@
 /*
  * The keeper: one worker at a time goes round the files of a zone.  What is
  * doomed is deleted; what no entry names, because somebody was killed before he
- * could write it down or take it away, is found and deleted.
+ * could write it down or take it away, is found and deleted.  In its first
+ * round it reads the bodies that another nginx has left, a piece at a time:
+ * those that are brought back into memory are read whole there.
  */
 
 
@@ -14,12 +16,14 @@
 
 
 #define NGX_HTTP_BELL_CACHE_KEEP_MS      250
+#define NGX_HTTP_BELL_CACHE_MORE_MS      10
 #define NGX_HTTP_BELL_CACHE_ROUND_S      600    /* between rounds */
 #define NGX_HTTP_BELL_CACHE_TEMP_S       5
 #define NGX_HTTP_BELL_CACHE_YOUNG_S      60     /* is somebody's yet */
 #define NGX_HTTP_BELL_CACHE_LOOKS        64     /* at files, each time */
 #define NGX_HTTP_BELL_CACHE_FOLDERS      256    /* that are not there */
 #define NGX_HTTP_BELL_CACHE_DELETES      64
+#define NGX_HTTP_BELL_CACHE_VERIFIED     (1024 * 1024)  /* bytes, each time */
 
 
 /* of the process that goes round */
@@ -30,8 +34,16 @@ struct ngx_http_bell_cache_round_s {
     size_t                        len;
     ngx_uint_t                    folder;
     ngx_uint_t                    folders;
+    uint32_t                      hit;      /* the next in memory */
     time_t                        temp_s;
+
+    bell_shelf_object             object;   /* whose body is being read */
+    ngx_fd_t                      fd;
+    uint64_t                      at;
+    uint32_t                      crc;
+
     unsigned                      is_open:1;
+    unsigned                      is_reading:1;
 };
 
 
@@ -48,9 +60,20 @@ static ngx_int_t ngx_http_bell_cache_next_folder(
     ngx_http_bell_cache_shelf_t *shelf, ngx_http_bell_cache_round_t *round);
 static void ngx_http_bell_cache_look_at(ngx_http_bell_cache_zone_t *zone,
     u_char *name, uint64_t id, ngx_log_t *log);
+static ngx_int_t ngx_http_bell_cache_to_verify(
+    ngx_http_bell_cache_zone_t *zone, bell_shelf_object *o, ngx_fd_t fd);
+static size_t ngx_http_bell_cache_verify(ngx_http_bell_cache_zone_t *zone,
+    ngx_log_t *log);
+static void ngx_http_bell_cache_verified(ngx_http_bell_cache_zone_t *zone,
+    ngx_uint_t is_right, ngx_log_t *log);
 static ngx_int_t ngx_http_bell_cache_file_says(
     ngx_http_bell_cache_zone_t *zone, ngx_fd_t fd, off_t size,
     bell_shelf_object *o);
+
+
+/* of the configuration that this process keeps, or NULL */
+
+static ngx_http_bell_cache_main_conf_t  *ngx_http_bell_cache_kept;
 
 
 /* ---- turns */
@@ -82,13 +105,65 @@ ngx_http_bell_cache_keep_start(ngx_http_bell_cache_main_conf_t *bmcf)
     bmcf->keep.cancelable = 1;
 
     ngx_add_timer(&bmcf->keep, NGX_HTTP_BELL_CACHE_KEEP_MS);
+
+    ngx_http_bell_cache_kept = bmcf;
+}
+
+
+ngx_uint_t
+ngx_http_bell_cache_keep_stop(void)
+{
+    ngx_uint_t                        i;
+    ngx_http_bell_cache_zone_t      **zones;
+    ngx_http_bell_cache_round_t      *round;
+    ngx_http_bell_cache_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_bell_cache_kept;
+
+    if (bmcf == NULL) {
+        return 0;
+    }
+
+    ngx_http_bell_cache_kept = NULL;
+
+    if (bmcf->keep.timer_set) {
+        ngx_del_timer(&bmcf->keep);
+    }
+
+    zones = bmcf->zones.elts;
+
+    for (i = 0; i < bmcf->zones.nelts; i++) {
+
+        if (zones[i]->shelf == NULL) {
+            continue;
+        }
+
+        ngx_http_bell_cache_behind_stop(zones[i]);
+
+        round = zones[i]->shelf->round;
+
+        if (round && round->is_open) {
+            (void) ngx_close_dir(&round->dir);
+        }
+
+        if (round && round->is_reading) {
+            (void) ngx_close_file(round->fd);
+        }
+
+        if (round) {
+            ngx_free(round);
+            zones[i]->shelf->round = NULL;
+        }
+    }
+
+    return 1;
 }
 
 
 static void
 ngx_http_bell_cache_keep(ngx_event_t *ev)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t                        i, more;
     ngx_connection_t                 *dummy;
     ngx_http_bell_cache_zone_t      **zones;
     ngx_http_bell_cache_main_conf_t  *bmcf;
@@ -96,6 +171,7 @@ ngx_http_bell_cache_keep(ngx_event_t *ev)
     dummy = ev->data;
     bmcf = dummy->data;
     zones = bmcf->zones.elts;
+    more = 0;
 
     for (i = 0; i < bmcf->zones.nelts; i++) {
 
@@ -105,12 +181,15 @@ ngx_http_bell_cache_keep(ngx_event_t *ev)
             continue;
         }
 
+        more |= ngx_http_bell_cache_journal_flush(zones[i], ev->log);
         ngx_http_bell_cache_delete_doomed(zones[i], ev->log);
+        ngx_http_bell_cache_tell_hits(zones[i], &zones[i]->shelf->round->hit);
         ngx_http_bell_cache_sweep_temp(zones[i], ev->log);
         ngx_http_bell_cache_go_round(zones[i], ev->log);
     }
 
-    ngx_add_timer(ev, NGX_HTTP_BELL_CACHE_KEEP_MS);
+    ngx_add_timer(ev, more ? NGX_HTTP_BELL_CACHE_MORE_MS
+                           : NGX_HTTP_BELL_CACHE_KEEP_MS);
 }
 
 
@@ -247,14 +326,26 @@ ngx_http_bell_cache_is_flying(ngx_http_bell_cache_zone_t *zone, uint64_t id)
 static void
 ngx_http_bell_cache_go_round(ngx_http_bell_cache_zone_t *zone, ngx_log_t *log)
 {
+    size_t                        bytes;
     u_char                       *name;
     uint64_t                      id;
     ngx_uint_t                    n;
     ngx_http_bell_cache_round_t  *round;
 
     round = zone->shelf->round;
+    bytes = 0;
 
     for (n = 0; n < NGX_HTTP_BELL_CACHE_LOOKS; n++) {
+
+        if (round->is_reading) {
+            bytes += ngx_http_bell_cache_verify(zone, log);
+
+            if (bytes >= NGX_HTTP_BELL_CACHE_VERIFIED) {
+                return;
+            }
+
+            continue;
+        }
 
         if (!round->is_open
             && ngx_http_bell_cache_next_folder(zone->shelf, round) != NGX_OK)
@@ -303,6 +394,7 @@ ngx_http_bell_cache_next_folder(ngx_http_bell_cache_shelf_t *shelf,
     for (n = 0; n < NGX_HTTP_BELL_CACHE_FOLDERS; n++) {
 
         if (round->folder == (ngx_uint_t) 1 << (4 * digits)) {
+            shelf->sh->verified = 1;
 
             if (shelf->sh->round_s + NGX_HTTP_BELL_CACHE_ROUND_S
                 > (ngx_atomic_uint_t) ngx_time())
@@ -370,17 +462,21 @@ ngx_http_bell_cache_look_at(ngx_http_bell_cache_zone_t *zone, u_char *name,
 
     rc = ngx_http_bell_cache_file_says(zone, fd, ngx_file_size(&fi), &o);
 
-    (void) ngx_close_file(fd);
-
     if (rc == NGX_OK) {
         ngx_http_bell_cache_lock(zone);
         rc = ngx_http_bell_cache_shelf_of(zone, &o.hash, &filed);
         ngx_http_bell_cache_unlock(zone);
     }
 
-    if (rc == NGX_OK && filed.id == id) {
+    if (rc == NGX_OK && filed.id == id && o.id == id) {
+        if (ngx_http_bell_cache_to_verify(zone, &o, fd) != NGX_OK) {
+            (void) ngx_close_file(fd);
+        }
+
         return;
     }
+
+    (void) ngx_close_file(fd);
 
     if (ngx_delete_file(name) == NGX_FILE_ERROR && ngx_errno != NGX_ENOENT) {
         ngx_http_bell_cache_file_failed(zone, log, ngx_errno,
@@ -390,6 +486,113 @@ ngx_http_bell_cache_look_at(ngx_http_bell_cache_zone_t *zone, u_char *name,
 
     ngx_log_error(NGX_LOG_INFO, log, 0,
                   "bell_cache_zone: \"%s\" was nobody's, and is deleted", name);
+}
+
+
+/* ---- what was changed in place */
+
+static ngx_int_t
+ngx_http_bell_cache_to_verify(ngx_http_bell_cache_zone_t *zone,
+    bell_shelf_object *o, ngx_fd_t fd)
+{
+    ngx_http_bell_cache_round_t  *round;
+
+    round = zone->shelf->round;
+
+    if (zone->sh->shelf->verified || o->id > zone->sh->shelf->before) {
+        return NGX_DECLINED;
+    }
+
+    round->object = *o;
+    round->fd = fd;
+    round->at = 0;
+    round->crc = 0;
+    round->is_reading = 1;
+
+    return NGX_OK;
+}
+
+
+/* The next piece is asked for meanwhile: nobody waits for the disk. */
+
+static size_t
+ngx_http_bell_cache_verify(ngx_http_bell_cache_zone_t *zone, ngx_log_t *log)
+{
+    size_t                        left;
+    u_char                       *p;
+    ssize_t                       n;
+    bell_str                      bytes;
+    ngx_http_bell_cache_round_t  *round;
+
+    round = zone->shelf->round;
+
+    p = ngx_alloc(NGX_HTTP_BELL_CACHE_VERIFIED, log);
+    if (p == NULL) {
+        return NGX_HTTP_BELL_CACHE_VERIFIED;
+    }
+
+    left = ngx_min(round->object.body_bytes - round->at,
+                   NGX_HTTP_BELL_CACHE_VERIFIED);
+    n = left ? pread(round->fd, p, left, (off_t) round->at) : 0;
+
+    if (n > 0) {
+        bytes.p = (char *) p;
+        bytes.len = n;
+
+        round->crc = bell_crc32c(round->crc, bytes);
+        round->at += n;
+
+        (void) posix_fadvise(round->fd, (off_t) round->at,
+                             NGX_HTTP_BELL_CACHE_VERIFIED,
+                             POSIX_FADV_WILLNEED);
+    }
+
+    ngx_free(p);
+
+    if (n == -1 && ngx_errno == NGX_EINTR) {
+        return 0;
+    }
+
+    if (n <= 0 || round->at == round->object.body_bytes) {
+        ngx_http_bell_cache_verified(zone,
+                                round->at == round->object.body_bytes
+                                && round->crc == round->object.body_crc, log);
+    }
+
+    return n > 0 ? n : 0;
+}
+
+
+static void
+ngx_http_bell_cache_verified(ngx_http_bell_cache_zone_t *zone,
+    ngx_uint_t is_right, ngx_log_t *log)
+{
+    u_char                        name[NGX_MAX_PATH];
+    bell_shelf_object            *o;
+    ngx_http_bell_cache_filed_t   filed;
+
+    (void) ngx_close_file(zone->shelf->round->fd);
+    zone->shelf->round->is_reading = 0;
+
+    if (is_right) {
+        return;
+    }
+
+    o = &zone->shelf->round->object;
+
+    ngx_http_bell_cache_lock(zone);
+
+    if (ngx_http_bell_cache_shelf_of(zone, &o->hash, &filed) == NGX_OK
+        && filed.id == o->id)
+    {
+        ngx_http_bell_cache_shelf_forget(zone, &o->hash, 0);
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+
+    (void) ngx_http_bell_cache_file_name(zone->shelf->path, o->id, name);
+    ngx_http_bell_cache_file_failed(zone, log, 0, "is not what was written",
+                                    name);
 }
 
 

@@ -659,6 +659,7 @@ ngx_http_bell_cache_load_stored(ngx_http_bell_cache_load_t *load)
     load->ended = 1;
 
     ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
+    ngx_http_bell_cache_behind(zone, &flight->stored_as, entry.id);
 
     return NGX_OK;
 }

@@ -145,7 +145,8 @@ ngx_http_bell_cache_collect_files(ngx_http_bell_cache_main_conf_t *bmcf,
         "firstbell_cache_files",
         "firstbell_cache_file_bytes",
         "firstbell_cache_files_evicted_total",
-        "firstbell_cache_file_failures_total"
+        "firstbell_cache_file_failures_total",
+        "firstbell_cache_file_index_bytes"
     };
 
     static const char  *helps[] = {
@@ -153,10 +154,12 @@ ngx_http_bell_cache_collect_files(ngx_http_bell_cache_main_conf_t *bmcf,
         "Bytes of a zone's files, and of those that are being written.",
         "Files that went because others needed their room.",
         "Files that could not be read or written, or were not what they "
-        "should be."
+        "should be.",
+        "Memory of a zone that its index of files takes, for as many as it may "
+        "have."
     };
 
-    int64_t                               values[4];
+    int64_t                               values[5];
     ngx_uint_t                            i, j, told;
     ngx_http_bell_label_t                 label;
     ngx_http_bell_cache_zone_t          **zones;
@@ -164,7 +167,7 @@ ngx_http_bell_cache_collect_files(ngx_http_bell_cache_main_conf_t *bmcf,
 
     zones = bmcf->zones.elts;
 
-    for (j = 0; j < 4; j++) {
+    for (j = 0; j < 5; j++) {
         told = 0;
 
         for (i = 0; i < bmcf->zones.nelts; i++) {
@@ -178,14 +181,16 @@ ngx_http_bell_cache_collect_files(ngx_http_bell_cache_main_conf_t *bmcf,
             values[1] = bell_cache_index_bytes(sh->index) + sh->promised;
             values[2] = sh->evicted;
             values[3] = sh->failures;
+            values[4] = ngx_http_bell_cache_shelf_size(zones[i]->shelf,
+                                                       zones[i]->tenants);
 
             label.name = "zone";
             label.value = zones[i]->shm_zone->shm.name;
 
             if (!told++) {
                 sink->family(sink, names[j],
-                             j < 2 ? NGX_HTTP_BELL_GAUGE
-                                   : NGX_HTTP_BELL_COUNTER, helps[j]);
+                             j == 2 || j == 3 ? NGX_HTTP_BELL_COUNTER
+                                              : NGX_HTTP_BELL_GAUGE, helps[j]);
             }
 
             sink->sample(sink, &label, 1, values[j], 0);

@@ -30,6 +30,7 @@ static ngx_int_t ngx_http_bell_cache_filter_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_bell_cache_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_bell_cache_init_process(ngx_cycle_t *cycle);
 static void ngx_http_bell_cache_exit_process(ngx_cycle_t *cycle);
+static void ngx_http_bell_cache_exit_master(ngx_cycle_t *cycle);
 static void ngx_http_bell_cache_wake_all(ngx_cycle_t *cycle, void *data);
 
 
@@ -209,7 +210,7 @@ ngx_module_t  ngx_http_bell_cache_module = {
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_bell_cache_exit_process,      /* exit process */
-    NULL,                                  /* exit master */
+    ngx_http_bell_cache_exit_master,       /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
@@ -507,6 +508,10 @@ ngx_http_bell_cache_init_module(ngx_cycle_t *cycle)
         ngx_http_bell_cache_feed_start(cycle, &bmcf->feed);
     }
 
+    if (ngx_http_bell_cache_keep_stop() && bmcf) {
+        ngx_http_bell_cache_keep_start(bmcf);
+    }
+
     return NGX_OK;
 }
 
@@ -549,6 +554,31 @@ static void
 ngx_http_bell_cache_exit_process(ngx_cycle_t *cycle)
 {
     (void) ngx_http_bell_cache_feed_stop();
+    (void) ngx_http_bell_cache_keep_stop();
+}
+
+
+/* All workers have gone. */
+
+static void
+ngx_http_bell_cache_exit_master(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                        i;
+    ngx_http_bell_cache_zone_t      **zones;
+    ngx_http_bell_cache_main_conf_t  *bmcf;
+
+    bmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_bell_cache_module);
+
+    if (bmcf == NULL) {
+        return;
+    }
+
+    zones = bmcf->zones.elts;
+
+    for (i = 0; i < bmcf->zones.nelts; i++) {
+        ngx_http_bell_cache_journal_leave(zones[i], cycle->log);
+    }
 }
 
 

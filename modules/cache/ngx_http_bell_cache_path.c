@@ -31,7 +31,7 @@ static ngx_int_t ngx_http_bell_cache_shelf_levels(
 static ngx_int_t ngx_http_bell_cache_shelf_same(
     ngx_http_bell_cache_shelf_t *shelf, ngx_http_bell_cache_shelf_t *old);
 static ngx_int_t ngx_http_bell_cache_lock_path(
-    ngx_http_bell_cache_zone_t *zone, ngx_log_t *log);
+    ngx_http_bell_cache_zone_t *zone, ngx_uint_t is_late, ngx_log_t *log);
 static void ngx_http_bell_cache_unlock_path(void *data);
 
 
@@ -320,7 +320,7 @@ ngx_http_bell_cache_shelf_open(ngx_http_bell_cache_zone_t *zone,
         return NGX_OK;
     }
 
-    return ngx_http_bell_cache_lock_path(zone, log);
+    return ngx_http_bell_cache_lock_path(zone, old != NULL, log);
 }
 
 
@@ -349,7 +349,8 @@ ngx_http_bell_cache_shelf_same(ngx_http_bell_cache_shelf_t *shelf,
  */
 
 static ngx_int_t
-ngx_http_bell_cache_lock_path(ngx_http_bell_cache_zone_t *zone, ngx_log_t *log)
+ngx_http_bell_cache_lock_path(ngx_http_bell_cache_zone_t *zone,
+    ngx_uint_t is_late, ngx_log_t *log)
 {
     u_char                            name[NGX_MAX_PATH];
     ngx_fd_t                          fd;
@@ -380,7 +381,7 @@ ngx_http_bell_cache_lock_path(ngx_http_bell_cache_zone_t *zone, ngx_log_t *log)
                           "has gone and this one was reloaded",
                           &zone->shelf->path->name, &zone->shm_zone->shm.name);
 
-            zone->sh->shelf->off = 1;
+            ngx_http_bell_cache_journal_key(zone);
             return NGX_OK;
         }
 
@@ -399,12 +400,13 @@ ngx_http_bell_cache_lock_path(ngx_http_bell_cache_zone_t *zone, ngx_log_t *log)
     }
 
     lock->fd = fd;
+    lock->table = NGX_INVALID_FILE;
+    lock->purges = NGX_INVALID_FILE;
     lock->refs = 1;
 
     zone->shelf->lock = lock;
-    zone->sh->shelf->off = 0;
 
-    return NGX_OK;
+    return ngx_http_bell_cache_journal_open(zone, is_late, log);
 }
 
 
@@ -415,6 +417,14 @@ ngx_http_bell_cache_unlock_path(void *data)
 
     if (shelf->lock == NULL || --shelf->lock->refs) {
         return;
+    }
+
+    if (shelf->lock->table != NGX_INVALID_FILE) {
+        (void) ngx_close_file(shelf->lock->table);
+    }
+
+    if (shelf->lock->purges != NGX_INVALID_FILE) {
+        (void) ngx_close_file(shelf->lock->purges);
     }
 
     (void) ngx_close_file(shelf->lock->fd);

@@ -58,6 +58,8 @@ typedef struct {
 
 
 struct ngx_http_bell_cache_purges_s {
+    uint64_t                              changed[NGX_HTTP_BELL_CACHE_PURGE_WORDS];
+                                                    /* see the journal */
     uint64_t                              count;
     ngx_http_bell_cache_purged_t          everything;
     uint32_t                              nsets;    /* powers of two */
@@ -69,6 +71,8 @@ struct ngx_http_bell_cache_purges_s {
 };
 
 
+static void ngx_http_bell_cache_purge_changes(
+    ngx_http_bell_cache_purges_t *purges, void *p, size_t len);
 static ngx_http_bell_cache_purged_tenant_t *ngx_http_bell_cache_purged_tenants(
     ngx_http_bell_cache_purges_t *purges);
 static ngx_http_bell_cache_purged_hash_t *ngx_http_bell_cache_purged_set(
@@ -160,6 +164,90 @@ ngx_http_bell_cache_purges_reset(ngx_http_bell_cache_purges_t *purges)
 }
 
 
+static void
+ngx_http_bell_cache_purge_changes(ngx_http_bell_cache_purges_t *purges,
+    void *p, size_t len)
+{
+    size_t  n, last;
+
+    n = (size_t) ((u_char *) p - (u_char *) purges);
+    last = (n + len - 1) / NGX_HTTP_BELL_CACHE_PURGE_BLOCK;
+
+    for (n /= NGX_HTTP_BELL_CACHE_PURGE_BLOCK; n <= last; n++) {
+        (void) __atomic_fetch_or(&purges->changed[n / 64],
+                                 (uint64_t) 1 << (n % 64), __ATOMIC_SEQ_CST);
+    }
+}
+
+
+void
+ngx_http_bell_cache_purges_lost(ngx_http_bell_cache_purges_t *purges)
+{
+    ngx_memset(purges->changed, 0xff, sizeof(purges->changed));
+
+    __atomic_store_n(&purges->everything.soft, ++purges->count,
+                     __ATOMIC_RELEASE);
+}
+
+
+u_char *
+ngx_http_bell_cache_purges_image(ngx_http_bell_cache_zone_t *zone,
+    size_t *size, uint64_t **changed)
+{
+    uint32_t                       n;
+    ngx_http_bell_cache_purges_t  *purges;
+
+    purges = zone->sh->purges;
+    n = purges->nsets;
+
+    if (size) {
+        *size = sizeof(*purges)
+                + n * sizeof(ngx_http_bell_cache_purged_tenant_t)
+                + n * NGX_HTTP_BELL_CACHE_WAYS
+                  * sizeof(ngx_http_bell_cache_purged_hash_t);
+    }
+
+    *changed = purges->changed;
+
+    return (u_char *) purges;
+}
+
+
+uint32_t
+ngx_http_bell_cache_purges_layout(void)
+{
+    return (uint32_t) (sizeof(ngx_http_bell_cache_purges_t)
+                       ^ sizeof(ngx_http_bell_cache_purged_tenant_t) << 20
+                       ^ sizeof(ngx_http_bell_cache_purged_hash_t) << 26);
+}
+
+
+void
+ngx_http_bell_cache_purges_restored(ngx_http_bell_cache_zone_t *zone,
+    ngx_uint_t known, uint64_t checked)
+{
+    ngx_http_bell_cache_purges_t  *purges;
+
+    ngx_http_bell_cache_lock(zone);
+
+    purges = zone->sh->purges;
+
+    if (known) {
+        ngx_memset(purges->changed, 0xff, sizeof(purges->changed));
+    }
+
+    /* what comes is told from what was, even if some of that is lost */
+
+    purges->count = ngx_max(purges->count, checked);
+
+    if (!known) {
+        ngx_http_bell_cache_purges_lost(purges);
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+}
+
+
 static ngx_http_bell_cache_purged_tenant_t *
 ngx_http_bell_cache_purged_tenants(ngx_http_bell_cache_purges_t *purges)
 {
@@ -211,6 +299,11 @@ ngx_http_bell_cache_purged_tenant(ngx_http_bell_cache_purges_t *purges,
         }
 
         if (t->tenant_id == tenant_id) {
+
+            if (create) {
+                ngx_http_bell_cache_purge_changes(purges, t, sizeof(*t));
+            }
+
             return t;
         }
     }
@@ -274,6 +367,7 @@ ngx_http_bell_cache_purge_hash(ngx_http_bell_cache_purges_t *purges,
 
         if (way->hash == hash && way->tenant_id == tenant_id) {
             ngx_http_bell_cache_purge_said(&way->when, purges->count, is_hard);
+            ngx_http_bell_cache_purge_changes(purges, way, sizeof(*way));
             return;
         }
 
@@ -290,6 +384,7 @@ ngx_http_bell_cache_purge_hash(ngx_http_bell_cache_purges_t *purges,
     }
 
     ngx_memzero(oldest, sizeof(*oldest));
+    ngx_http_bell_cache_purge_changes(purges, oldest, sizeof(*oldest));
 
     oldest->hash = hash;
     oldest->tenant_id = tenant_id;
@@ -312,6 +407,7 @@ ngx_http_bell_cache_purge_prefix(ngx_http_bell_cache_purges_t *purges,
     }
 
     prefix = ngx_http_bell_cache_prefix_room(purges);
+    ngx_http_bell_cache_purge_changes(purges, prefix, sizeof(*prefix));
 
     prefix->number = purges->count;
     prefix->tenant_id = p->tenant_id;
@@ -387,10 +483,13 @@ ngx_http_bell_cache_purge(ngx_http_bell_cache_zone_t *zone,
         return NGX_ERROR;
     }
 
+    ngx_http_bell_cache_journal_begin(zone);
     ngx_http_bell_cache_lock(zone);
 
     purges = zone->sh->purges;
     purges->count++;
+    ngx_http_bell_cache_purge_changes(purges, purges,
+                       offsetof(ngx_http_bell_cache_purges_t, prefixes));
 
     switch (p->kind) {
 
@@ -421,6 +520,7 @@ ngx_http_bell_cache_purge(ngx_http_bell_cache_zone_t *zone,
     __atomic_store_n(&t->last, purges->count, __ATOMIC_RELEASE);
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_journal_end(zone);
 
     ngx_log_error(NGX_LOG_INFO, log, 0,
                   "purge of tenant %uD: %s, %s", p->tenant_id,
@@ -437,10 +537,13 @@ ngx_http_bell_cache_purge_url(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_purges_t         *purges;
     ngx_http_bell_cache_purged_tenant_t  *t;
 
+    ngx_http_bell_cache_journal_begin(zone);
     ngx_http_bell_cache_lock(zone);
 
     purges = zone->sh->purges;
     purges->count++;
+    ngx_http_bell_cache_purge_changes(purges, purges,
+                       offsetof(ngx_http_bell_cache_purges_t, prefixes));
 
     ngx_http_bell_cache_purge_hash(purges, tenant_id, url, 1);
 
@@ -449,6 +552,7 @@ ngx_http_bell_cache_purge_url(ngx_http_bell_cache_zone_t *zone,
     __atomic_store_n(&t->last, purges->count, __ATOMIC_RELEASE);
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_journal_end(zone);
 }
 
 
@@ -458,14 +562,18 @@ ngx_http_bell_cache_purge_everything(ngx_http_bell_cache_zone_t *zone,
 {
     ngx_http_bell_cache_purges_t  *purges;
 
+    ngx_http_bell_cache_journal_begin(zone);
     ngx_http_bell_cache_lock(zone);
 
     purges = zone->sh->purges;
+    ngx_http_bell_cache_purge_changes(purges, purges,
+                       offsetof(ngx_http_bell_cache_purges_t, prefixes));
 
     __atomic_store_n(&purges->everything.soft, ++purges->count,
                      __ATOMIC_RELEASE);
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_journal_end(zone);
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "purges were missed: all that zone \"%V\" holds is "
@@ -492,7 +600,9 @@ void
 ngx_http_bell_cache_purge_saw(ngx_http_bell_cache_zone_t *zone,
     uint64_t sequence)
 {
+    ngx_http_bell_cache_journal_begin(zone);
     __atomic_store_n(&zone->sh->seen, sequence, __ATOMIC_RELEASE);
+    ngx_http_bell_cache_journal_end(zone);
 }
 
 

@@ -36,6 +36,25 @@ uint64_t ngx_http_bell_cache_purge_seen(ngx_http_bell_cache_zone_t *zone);
 void ngx_http_bell_cache_purge_saw(ngx_http_bell_cache_zone_t *zone,
     uint64_t sequence);
 
+/*
+ * Of the journal: all that is known of purges, in one piece, and which blocks
+ * of it were changed since they were written, a bit each.
+ */
+
+#define NGX_HTTP_BELL_CACHE_PURGE_BLOCK  4080
+#define NGX_HTTP_BELL_CACHE_PURGE_WORDS  16
+
+u_char *ngx_http_bell_cache_purges_image(ngx_http_bell_cache_zone_t *zone,
+    size_t *size, uint64_t **changed);
+uint32_t ngx_http_bell_cache_purges_layout(void);
+/*
+ * The image was read, or nothing is known: then all that there is was softly
+ * purged.  "checked" is the highest number that an object was asked about.
+ */
+void ngx_http_bell_cache_purges_restored(ngx_http_bell_cache_zone_t *zone,
+    ngx_uint_t known, uint64_t checked);
+
+
 /* All zones of a configuration: ngx_http_bell_cache_zone_t *. */
 ngx_array_t *ngx_http_bell_cache_zones(ngx_cycle_t *cycle);
 
@@ -63,6 +82,8 @@ void ngx_http_bell_cache_purges_init(ngx_http_bell_cache_purges_t *purges,
     ngx_uint_t objects);
 /* The zone begins anew: nothing is stored that they could be about. */
 void ngx_http_bell_cache_purges_reset(ngx_http_bell_cache_purges_t *purges);
+/* And what was, in files, is purged: nobody knows of what. */
+void ngx_http_bell_cache_purges_lost(ngx_http_bell_cache_purges_t *purges);
 
 
 #pragma GCC visibility pop

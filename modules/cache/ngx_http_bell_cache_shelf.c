@@ -24,6 +24,8 @@ typedef struct {
 
 static void ngx_http_bell_cache_off_shelf(void *data,
     const bell_cache_entry *entry);
+static void ngx_http_bell_cache_filed_as(ngx_http_bell_cache_filed_t *filed,
+    const bell_shelf_object *o, uint64_t stamp);
 static void ngx_http_bell_cache_slot_changed(
     ngx_http_bell_cache_shelf_shared_t *sh, uint32_t number);
 
@@ -85,11 +87,11 @@ ngx_http_bell_cache_shelf_clear(ngx_http_bell_cache_zone_t *zone)
 
     sh = zone->sh->shelf;
 
-    /* what the table has is to be written over */
+    /* what the table has is true no longer, whatever is marked */
 
-    ngx_memset(sh->changed, 0xff,
-               ngx_http_bell_cache_changed_size(sh->slots));
+    ngx_memzero(sh->changed, ngx_http_bell_cache_changed_size(sh->slots));
 
+    sh->anew = 1;
     sh->ndoomed = 0;
     sh->promised = 0;
 
@@ -242,16 +244,7 @@ ngx_http_bell_cache_shelf_put(ngx_http_bell_cache_zone_t *zone,
 
     sh = zone->sh->shelf;
 
-    ngx_memzero(&filed, sizeof(filed));
-
-    filed.times = o->times;
-    filed.id = o->id;
-    filed.url = o->url;
-    filed.body_bytes = o->body_bytes;
-    filed.checked = o->checked;
-    filed.stamp = ++sh->stamps;
-    filed.head_bytes = o->head_bytes;
-    filed.kind = o->kind;
+    ngx_http_bell_cache_filed_as(&filed, o, ++sh->stamps);
 
     off.zone = zone;
     off.but = o->id;
@@ -275,6 +268,49 @@ ngx_http_bell_cache_shelf_put(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_slot_changed(sh, number);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_bell_cache_shelf_restore(ngx_http_bell_cache_zone_t *zone,
+    const bell_shelf_object *o)
+{
+    uint32_t                             number;
+    ngx_http_bell_cache_filed_t          filed;
+    ngx_http_bell_cache_shelf_shared_t  *sh;
+
+    sh = zone->sh->shelf;
+
+    ngx_http_bell_cache_filed_as(&filed, o, o->stamp);
+
+    number = bell_cache_index_restore(sh->index, &o->hash, o->tenant_id,
+                                      o->bytes, o->queue, o->hits, &filed,
+                                      sizeof(filed));
+
+    if (number == 0) {
+        return NGX_DECLINED;
+    }
+
+    sh->stamps = ngx_max(sh->stamps, o->stamp);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_bell_cache_filed_as(ngx_http_bell_cache_filed_t *filed,
+    const bell_shelf_object *o, uint64_t stamp)
+{
+    ngx_memzero(filed, sizeof(*filed));
+
+    filed->times = o->times;
+    filed->id = o->id;
+    filed->url = o->url;
+    filed->body_bytes = o->body_bytes;
+    filed->checked = o->checked;
+    filed->stamp = stamp;
+    filed->head_bytes = o->head_bytes;
+    filed->kind = o->kind;
 }
 
 

@@ -51,9 +51,12 @@ typedef struct {
 struct ngx_http_bell_cache_shelf_shared_s {
     uint32_t                      off;      /* files are not used */
     uint32_t                      slots;
+    uint32_t                      anew;     /* the table has to be emptied */
     uint64_t                      capacity; /* bytes of files */
     uint64_t                      promised; /* of these, to loads */
     uint64_t                      stamps;
+    uint64_t                      before;   /* ids that another nginx gave */
+    uint32_t                      verified; /* bodies of these */
     uint64_t                      evicted;
     uint64_t                      failures; /* of reading and writing */
     ngx_atomic_t                  told_s;   /* of a failure in the log */
@@ -68,13 +71,17 @@ struct ngx_http_bell_cache_shelf_shared_s {
 
 
 typedef struct ngx_http_bell_cache_round_s  ngx_http_bell_cache_round_t;
+typedef struct ngx_http_bell_cache_behind_s  ngx_http_bell_cache_behind_t;
 
 
 /* of this nginx, as long as one of its configurations has the path */
 
 typedef struct {
     ngx_fd_t                      fd;
+    ngx_fd_t                      table;
+    ngx_fd_t                      purges;
     ngx_uint_t                    refs;
+    char                          boot[BELL_SHELF_BOOT_BYTES];
 } ngx_http_bell_cache_lock_file_t;
 
 
@@ -89,6 +96,7 @@ struct ngx_http_bell_cache_shelf_s {
     ngx_uint_t                    files;
     ngx_http_bell_cache_lock_file_t     *lock;
     ngx_http_bell_cache_round_t  *round;    /* of the process that keeps */
+    ngx_http_bell_cache_behind_t *behind;   /* of this process */
 };
 
 
@@ -101,6 +109,8 @@ struct ngx_http_bell_cache_file_s {
     uint64_t                      bytes;    /* as the shelf knows it */
     uint64_t                      stamp;
     uint32_t                      body_crc;
+    uint32_t                      head;     /* chains, if it is in memory */
+    uint32_t                      body;     /* since it was found */
 };
 
 
@@ -124,6 +134,9 @@ void ngx_http_bell_cache_shelf_released(ngx_http_bell_cache_zone_t *zone,
 
 /* In place of what had that hash; NGX_ERROR, and the file is doomed. */
 ngx_int_t ngx_http_bell_cache_shelf_put(ngx_http_bell_cache_zone_t *zone,
+    const bell_shelf_object *o);
+/* Of an index that is filled again: nothing goes for it. */
+ngx_int_t ngx_http_bell_cache_shelf_restore(ngx_http_bell_cache_zone_t *zone,
     const bell_shelf_object *o);
 /*
  * Behind ngx_http_bell_cache_file_renew(), whose result "written" is.  NGX_OK:
@@ -168,6 +181,10 @@ size_t ngx_http_bell_cache_file_read(ngx_http_bell_cache_ctx_t *ctx,
 ngx_int_t ngx_http_bell_cache_file_follow(ngx_http_bell_cache_ctx_t *ctx,
     uint64_t id);
 
+/* It goes from the shelf, and a line says why. */
+void ngx_http_bell_cache_file_lost(ngx_http_bell_cache_ctx_t *ctx,
+    bell_shelf_object *o, ngx_http_bell_cache_file_t *file, const char *what);
+
 /* Its name, in NGX_MAX_PATH bytes. */
 u_char *ngx_http_bell_cache_file_name(ngx_path_t *path, uint64_t id,
     u_char *name);
@@ -188,14 +205,58 @@ ngx_int_t ngx_http_bell_cache_file_write(ngx_http_bell_cache_load_t *load,
     ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len);
 ngx_int_t ngx_http_bell_cache_file_stored(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_file_abandon(ngx_http_bell_cache_load_t *load);
+/* All of it, at that place; ngx_errno says why not. */
+ngx_int_t ngx_http_bell_cache_write_at(ngx_fd_t fd, const void *p, size_t len,
+    off_t at);
+/* A file that is whole has its own name from here on. */
+ngx_int_t ngx_http_bell_cache_file_rename(ngx_http_bell_cache_zone_t *zone,
+    uint64_t id);
 /* A 304: another head for the file of what was stale.  NGX_DECLINED: none. */
 ngx_int_t ngx_http_bell_cache_file_renew(ngx_http_bell_cache_load_t *load,
     bell_freshness_times *times, bell_str head, bell_shelf_object *o);
 
 
+/* ---- ngx_http_bell_cache_journal.c: what is known, on disk */
+
+/*
+ * Reads what a former nginx has left; "is_late": the zone is in use.  NGX_ERROR:
+ * nothing can be kept there.
+ */
+ngx_int_t ngx_http_bell_cache_journal_open(ngx_http_bell_cache_zone_t *zone,
+    ngx_uint_t is_late, ngx_log_t *log);
+/* The key of the files, for who is to have them later. */
+void ngx_http_bell_cache_journal_key(ngx_http_bell_cache_zone_t *zone);
+/* Around what changes purges, or what was seen of their feed. */
+void ngx_http_bell_cache_journal_begin(ngx_http_bell_cache_zone_t *zone);
+void ngx_http_bell_cache_journal_end(ngx_http_bell_cache_zone_t *zone);
+/* Of the keeper: writes what was changed; 1: there is more. */
+ngx_uint_t ngx_http_bell_cache_journal_flush(ngx_http_bell_cache_zone_t *zone,
+    ngx_log_t *log);
+/* The last process ends. */
+void ngx_http_bell_cache_journal_leave(ngx_http_bell_cache_zone_t *zone,
+    ngx_log_t *log);
+
+
+/* ---- ngx_http_bell_cache_behind.c: small objects, to files and back */
+
+/* An object that was put into memory, or what says where answers are. */
+void ngx_http_bell_cache_behind(ngx_http_bell_cache_zone_t *zone,
+    const bell_cache_hash *hash, uint64_t id);
+/* A small one that was found in a file is in memory from here on. */
+ngx_int_t ngx_http_bell_cache_bring_back(ngx_http_bell_cache_ctx_t *ctx,
+    bell_shelf_object *o, ngx_http_bell_cache_file_t *file, u_char *head);
+/* The process ends, or has another configuration: what waits is written now. */
+void ngx_http_bell_cache_behind_stop(ngx_http_bell_cache_zone_t *zone);
+/* Of the keeper: what is asked for in memory counts as asked for in files. */
+void ngx_http_bell_cache_tell_hits(ngx_http_bell_cache_zone_t *zone,
+    uint32_t *number);
+
+
 /* ---- ngx_http_bell_cache_keep.c: who goes round */
 
 void ngx_http_bell_cache_keep_start(ngx_http_bell_cache_main_conf_t *bmcf);
+/* 1: it was started, in this process. */
+ngx_uint_t ngx_http_bell_cache_keep_stop(void);
 /* Some of the files that are doomed are deleted; takes the lock. */
 void ngx_http_bell_cache_delete_doomed(ngx_http_bell_cache_zone_t *zone,
     ngx_log_t *log);

@@ -606,5 +606,9 @@ ngx_http_bell_cache_put_small(ngx_http_bell_cache_zone_t *zone,
 
     ngx_http_bell_cache_unlock(zone);
 
+    if (rc == NGX_OK && entry->kind == NGX_HTTP_BELL_CACHE_FORK) {
+        ngx_http_bell_cache_behind(zone, hash, entry->id);
+    }
+
     return rc;
 }

@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_bell_cache_file_append(
 static ngx_int_t ngx_http_bell_cache_file_finish(
     ngx_http_bell_cache_load_t *load, ngx_http_bell_cache_flight_t *flight,
     bell_shelf_object *o);
-static ngx_int_t ngx_http_bell_cache_file_rename(
-    ngx_http_bell_cache_load_t *load);
 static void ngx_http_bell_cache_file_close(ngx_http_bell_cache_load_t *load);
 
 
@@ -182,29 +180,41 @@ static ngx_int_t
 ngx_http_bell_cache_file_append(ngx_http_bell_cache_load_t *load, u_char *p,
     size_t len, off_t at)
 {
-    u_char   name[NGX_MAX_PATH];
-    ssize_t  n;
+    u_char  name[NGX_MAX_PATH];
 
-    while (len) {
-        n = pwrite(load->file_fd, p, len, at);
+    if (ngx_http_bell_cache_write_at(load->file_fd, p, len, at) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    (void) ngx_http_bell_cache_file_name(load->ctx.zone->shelf->temp,
+                                         load->file_id, name);
+    ngx_http_bell_cache_file_failed(load->ctx.zone, ngx_cycle->log, ngx_errno,
+                                    "cannot be written", name);
+    load->full = 1;
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_bell_cache_write_at(ngx_fd_t fd, const void *p, size_t len, off_t at)
+{
+    ssize_t        n;
+    const u_char  *from;
+
+    for (from = p; len; from += n, at += n, len -= n) {
+        n = pwrite(fd, from, len, at);
 
         if (n == -1 && ngx_errno == NGX_EINTR) {
-            continue;
-        }
+            n = 0;
 
-        if (n <= 0) {
-            (void) ngx_http_bell_cache_file_name(load->ctx.zone->shelf->temp,
-                                                 load->file_id, name);
-            ngx_http_bell_cache_file_failed(load->ctx.zone, ngx_cycle->log,
-                                            n ? ngx_errno : NGX_ENOSPC,
-                                            "cannot be written", name);
-            load->full = 1;
-            return NGX_DECLINED;
-        }
+        } else if (n <= 0) {
+            if (n == 0) {
+                ngx_set_errno(NGX_ENOSPC);
+            }
 
-        p += n;
-        len -= n;
-        at += n;
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -281,6 +291,7 @@ ngx_http_bell_cache_file_finish(ngx_http_bell_cache_load_t *load,
 {
     size_t                        len;
     u_char                       *end;
+    ngx_int_t                     rc;
     ngx_http_bell_cache_entry_t  *entry;
 
     entry = &flight->entry;
@@ -315,41 +326,36 @@ ngx_http_bell_cache_file_finish(ngx_http_bell_cache_load_t *load,
 
     bell_shelf_trailer_write(load->ctx.zone->sh->key, o, end);
 
-    if (ngx_http_bell_cache_file_append(load, end, len,
-                                        (off_t) load->written)
-        != NGX_OK)
-    {
-        ngx_http_bell_cache_file_close(load);
-        return NGX_DECLINED;
+    rc = ngx_http_bell_cache_file_append(load, end, len,
+                                         (off_t) load->written);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_bell_cache_file_rename(load->ctx.zone, load->file_id);
     }
 
-    return ngx_http_bell_cache_file_rename(load);
+    ngx_http_bell_cache_file_close(load);
+
+    return rc;
 }
 
 
-static ngx_int_t
-ngx_http_bell_cache_file_rename(ngx_http_bell_cache_load_t *load)
+ngx_int_t
+ngx_http_bell_cache_file_rename(ngx_http_bell_cache_zone_t *zone, uint64_t id)
 {
-    u_char                        from[NGX_MAX_PATH], to[NGX_MAX_PATH];
-    ngx_http_bell_cache_shelf_t  *shelf;
+    u_char  from[NGX_MAX_PATH], to[NGX_MAX_PATH];
 
-    shelf = load->ctx.zone->shelf;
-
-    (void) ngx_http_bell_cache_file_name(shelf->temp, load->file_id, from);
-    (void) ngx_http_bell_cache_file_name(shelf->path, load->file_id, to);
+    (void) ngx_http_bell_cache_file_name(zone->shelf->temp, id, from);
+    (void) ngx_http_bell_cache_file_name(zone->shelf->path, id, to);
 
     if (ngx_rename_file(from, to) == NGX_FILE_ERROR
         && (ngx_errno != NGX_ENOENT
             || ngx_create_full_path(to, 0700) != 0
             || ngx_rename_file(from, to) == NGX_FILE_ERROR))
     {
-        ngx_http_bell_cache_file_failed(load->ctx.zone, ngx_cycle->log,
-                                        ngx_errno, "cannot be renamed", to);
-        ngx_http_bell_cache_file_close(load);
+        ngx_http_bell_cache_file_failed(zone, ngx_cycle->log, ngx_errno,
+                                        "cannot be renamed", to);
         return NGX_DECLINED;
     }
-
-    ngx_http_bell_cache_file_close(load);
 
     return NGX_OK;
 }

@@ -559,8 +559,12 @@ ngx_http_bell_cache_clear(ngx_http_bell_cache_zone_t *zone)
 
     ngx_memzero(sh->refs, (sh->nchunks + 1) * sizeof(uint32_t));
 
-    if (sh->shelf && ngx_http_bell_cache_shelf_clear(zone) != NGX_OK) {
-        return NGX_ERROR;
+    if (sh->shelf) {
+        ngx_http_bell_cache_purges_lost(sh->purges);
+
+        if (ngx_http_bell_cache_shelf_clear(zone) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return bell_chunks_init(sh->chunks,

@@ -6,9 +6,10 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { nginxProgram } from '../lib/app.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
-import { testNginx } from '../lib/server-nginx.mjs';
-import { children } from '../lib/run.mjs';
+import { noLeaks, testNginx } from '../lib/server-nginx.mjs';
+import { children, run } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { Visitor, all, askAll, leaveAll, over, tally, visitors } from './cache-visitors.mjs';
@@ -155,12 +156,12 @@ filesTest('what is changed by an unsafe method, or is there anew, is not served 
     assert.ok((await get(edge, '/a')).text === bodyOf(60_000, 'new'));
     assert.ok((await get(edge, '/a')).text === bodyOf(60_000, 'new'));
     await waitFor('the former file to go', () => !existsSync(former));
-    await oneFile(folder);
+    const large = await oneFile(folder);
     // and small ones in memory and large ones in files take each other's places
     origin.script('/a', (asked) => ({ headers: fresh, body: asked.method === 'GET' ? 'small' : '' }));
     await get(edge, '/a', {}, { method: 'POST' });
     for (let i = 0; i < 2; i++) assert.equal((await get(edge, '/a')).text, 'small');
-    await waitFor('no file', () => filesOf(folder).length === 0);
+    await waitFor('the file of the large one to go', () => !existsSync(large));
     origin.script('/a', (asked) => ({ headers: fresh, body: asked.method === 'GET' ? bodyOf(70_000) : '' }));
     await get(edge, '/a', {}, { method: 'POST' });
     for (let i = 0; i < 2; i++) assert.ok((await get(edge, '/a')).text === bodyOf(70_000));
@@ -259,6 +260,13 @@ filesTest('files have a bound: others go, by shares, and their files with them',
     await waitFor('files to go', () => filesOf(folder).reduce((sum, file) => sum + (existsSync(file) ? statSync(file).size : 0), 0) <= 2 * 1024 * 1024);
     assert.equal(outcome(await edge.ask('south.example', '/south')), 'hit');
     assert.equal(outcome(await get(edge, '/0')), 'uri-miss 200');
+    const { json } = await get(edge, '/figures');
+    const figure = (name) => json[`firstbell_cache_${name}`].samples.find(({ labels }) => labels.zone === 'main').value;
+    assert.ok(figure('files') > 5 && figure('files') <= 21, JSON.stringify(json));
+    assert.ok(figure('file_bytes') > 500_000 && figure('file_bytes') <= 2 * 1024 * 1024);
+    assert.ok(figure('files_evicted_total') >= 60);
+    assert.equal(figure('file_failures_total'), 0);
+    assert.ok(figure('file_index_bytes') > 0);
 }, { words: 'zone=main:4m largest=16k disk=2m' });
 
 filesTest('what nobody names is found and deleted, and what is not the cache\'s stays', async ({ origin, edge, place, folder }) => {
@@ -291,7 +299,13 @@ filesTest('a worker that is killed while it writes: those who wait begin anew, a
     const [temp] = tempOf(folder);
     process.kill(Number(asked.headers.fetcher), 'SIGKILL');
     await over([reply]);
-    await askUntil(edge, 'north.example', '/a', 'a right answer', (now) => now.text === body);
+    await waitFor('a right answer', async () => { // until it is known that he died, who joins what he brought is cut off as well
+        const another = await Visitor.open(edge.port);
+        const now = another.ask('/a');
+        await now.ended;
+        another.leave();
+        return now.isWhole && now.body === body;
+    });
     const old = new Date(Date.now() - 3_600_000);
     utimesSync(`${folder}/temp/${temp}`, old, old);
     await waitFor('its file to go', () => !existsSync(`${folder}/temp/${temp}`));
@@ -315,10 +329,8 @@ filesTest('a reload keeps them; a second nginx on the same path is refused, and 
     assert.equal(filesOf(folder).length, 1);
 }, { expect: [/\[emerg\] .*(cannot have its files|is another nginx's)/] });
 
-async function testStart(place, file) {
-    const { nginxProgram } = await import('../lib/app.mjs');
-    const { run } = await import('../lib/run.mjs');
-    return run([nginxProgram(), '-p', `${place.dir}/`, '-c', file, '-e', 'stderr'], { cwd: place.dir, seconds: 20 });
+function testStart(place, file) {
+    return run([nginxProgram(), '-p', `${place.dir}/`, '-c', file, '-e', 'stderr'], { cwd: place.dir, env: noLeaks });
 }
 
 test('what cannot be meant is refused at the start', async () => {
