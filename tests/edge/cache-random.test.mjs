@@ -66,7 +66,7 @@ before(async () => {
     const tenants = [tenant(1, 'north', ['north.example', 'learn.north.example']), tenant(2, 'south', ['south.example']), tenant(3, 'east', ['east.example'])];
     edge = await startCacheEdge(place, origin, {
         tenants,
-        zone: `zone=main:${ZONE_BYTES} largest=100k`,
+        zone: `zone=main:${ZONE_BYTES} largest=100k${dice.pick(['', ` disk=16m path=${place.folder('cache')}`])}`, // in every second run with files
         http: `bell_session_keys ${place.write('sessions.pem', key.pem)}; bell_session_cache zone=sessions:1m;
             bell_cache_purges 127.0.0.1:${redis.port};`,
         server: 'bell_session on; location / { proxy_pass http://bare; }',
