@@ -245,3 +245,41 @@ long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_que
     }
     return put_target(&w, asked->target, rules) ? (long)w.len : -1;
 }
+
+static uint32_t take_u32(bell_str *rest) {
+    const unsigned char *p = (const unsigned char *)rest->p;
+    uint32_t v = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+
+    rest->p += 4;
+    rest->len -= 4;
+    return v;
+}
+
+static bool take_text(bell_str *rest, bell_str *text) {
+    uint32_t len;
+
+    if (rest->len < 4 || (len = take_u32(rest)) > rest->len) {
+        return false;
+    }
+    *text = (bell_str){rest->p, len};
+    rest->p += len;
+    rest->len -= len;
+    return true;
+}
+
+bool bell_cache_key_read(bell_str key, bell_cache_question *asked) {
+    bell_str rest = key;
+
+    if (key.len < 7 || key.p[0] != 1) {
+        return false;
+    }
+    *asked = (bell_cache_question){.method = (bell_cache_method)key.p[1], .scope = (bell_cache_scope)key.p[2]};
+    rest.p += 3;
+    rest.len -= 3;
+    asked->tenant_id = take_u32(&rest);
+    if (!take_text(&rest, &asked->who) || !take_text(&rest, &asked->scheme) || !take_text(&rest, &asked->host)) {
+        return false;
+    }
+    asked->target = rest;
+    return true;
+}

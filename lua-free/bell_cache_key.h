@@ -58,6 +58,9 @@ typedef struct {
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room)
     __attribute__((warn_unused_result));
 
+/* What a key is of; the texts are parts of it. What stands behind a target, of a variant, is taken for its end. false: it is no key. */
+bool bell_cache_key_read(bell_str key, bell_cache_question *asked) __attribute__((warn_unused_result));
+
 /* The target alone in the one spelling that keys have: escapes of letters, digits, "-", ".", "_" and "~" are decoded, all others have digits in upper
  * case; nothing else is decoded ("%2F" stays apart from "/"). In a query a pair with a "%" that begins no escape stays as it is; without any pair
  * left by the rules there is no "?". At most as long as the target; on the way there it may need room for one byte

@@ -162,6 +162,19 @@ typedef struct {
 /* ---- a zone */
 
 typedef struct ngx_http_bell_cache_purges_s  ngx_http_bell_cache_purges_t;
+
+
+/* one worker goes over the index, and takes out what was purged hard */
+
+typedef struct {
+    ngx_http_bell_process_t        owner;
+    uint32_t                       at;      /* a place of the index, 0: rests */
+    uint32_t                       late;    /* something came behind it */
+    uint64_t                       target;  /* purges that it looks for */
+    uint64_t                       target_seen;
+    uint64_t                       done;    /* purges whose bytes are gone */
+    uint64_t                       seen;    /* of the feed, likewise */
+} ngx_http_bell_cache_erasure_t;
 typedef struct ngx_http_bell_cache_shelf_s  ngx_http_bell_cache_shelf_t;
 typedef struct ngx_http_bell_cache_shelf_shared_s
     ngx_http_bell_cache_shelf_shared_t;
@@ -183,6 +196,8 @@ typedef struct {
 
     uint32_t                      *buckets; /* of flights */
     ngx_http_bell_cache_flight_t  *flights; /* the first is number 1 */
+    uint64_t                       hard;    /* number of the last that erases */
+    ngx_http_bell_cache_erasure_t  erasure;
     void                          *places;  /* of flights, by their numbers */
     uint64_t                       refused; /* that had none */
     ngx_http_bell_cache_purges_t  *purges;
@@ -238,6 +253,7 @@ typedef struct {
     ngx_http_bell_cache_feed_conf_t  feed;
     ngx_event_t                      watch;     /* of owners that may be dead */
     ngx_event_t                      keep;      /* goes round the files */
+    ngx_event_t                      erase;     /* and over the index */
     ngx_connection_t                 dummy;
 } ngx_http_bell_cache_main_conf_t;
 
@@ -370,6 +386,9 @@ void ngx_http_bell_cache_hold(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
 void ngx_http_bell_cache_drop(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
 
 /* Under the lock: in place of what had that hash.  The chains are its own. */
+/* It holds no byte of what was written when it goes with this reference. */
+void ngx_http_bell_cache_wipe(ngx_http_bell_cache_zone_t *zone,
+    uint32_t chain, uint64_t bytes);
 ngx_int_t ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
     bell_cache_hash *hash, uint32_t tenant_id,
     ngx_http_bell_cache_entry_t *entry);
@@ -548,6 +567,13 @@ ngx_int_t ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx);
 /* ---- ngx_http_bell_cache_load.c: its reader can take more, or has gone */
 void ngx_http_bell_cache_load_more(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_left(ngx_http_bell_cache_load_t *load);
+
+
+/* ---- ngx_http_bell_cache_erase.c: what was purged hard leaves memory */
+
+void ngx_http_bell_cache_erase_start(ngx_http_bell_cache_main_conf_t *bmcf);
+/* The last of the feed whose hard purges have no byte left in memory. */
+uint64_t ngx_http_bell_cache_erased(ngx_http_bell_cache_zone_t *zone);
 
 
 /* ---- ngx_http_bell_cache_metrics.c */

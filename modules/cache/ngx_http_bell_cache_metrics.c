@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_shelf.h"
 
 
@@ -88,7 +89,9 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
         "firstbell_cache_fetches_now",
         "firstbell_cache_fetches_waiting",
         "firstbell_cache_fetches_refused_total",
-        "firstbell_cache_begun_anew"
+        "firstbell_cache_begun_anew",
+        "firstbell_cache_purges_seen",
+        "firstbell_cache_purges_erased"
     };
 
     static const char  *helps[] = {
@@ -97,10 +100,12 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
         "Fetches that others can join now.",
         "Fetches that wait for a place, by bell_cache_fetches.",
         "Fetches that were not begun, because too many waited or too long.",
-        "Times that a zone was laid out."
+        "Times that a zone was laid out.",
+        "Number of the last purge of the feed that a zone knows of.",
+        "Number up to which what was purged hard has left a zone's memory."
     };
 
-    int64_t                           values[6];
+    int64_t                           values[8];
     ngx_uint_t                        i, j;
     ngx_http_bell_label_t             label;
     ngx_http_bell_cache_zone_t      **zones;
@@ -111,7 +116,7 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
                                                ngx_http_bell_cache_module);
     zones = bmcf->zones.elts;
 
-    for (j = 0; bmcf->zones.nelts && j < 6; j++) {
+    for (j = 0; bmcf->zones.nelts && j < 8; j++) {
         sink->family(sink, names[j],
                      j == 4 ? NGX_HTTP_BELL_COUNTER : NGX_HTTP_BELL_GAUGE,
                      helps[j]);
@@ -125,6 +130,8 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
             values[3] = bell_places_waiting(sh->places);
             values[4] = (int64_t) sh->refused;
             values[5] = sh->layouts;
+            values[6] = (int64_t) ngx_http_bell_cache_purge_seen(zones[i]);
+            values[7] = (int64_t) ngx_http_bell_cache_erased(zones[i]);
 
             label.name = "zone";
             label.value = zones[i]->shm_zone->shm.name;

@@ -545,6 +545,7 @@ ngx_http_bell_cache_init_process(ngx_cycle_t *cycle)
 
     ngx_http_bell_cache_feed_start(cycle, &bmcf->feed);
     ngx_http_bell_cache_keep_start(bmcf);
+    ngx_http_bell_cache_erase_start(bmcf);
 
     return NGX_OK;
 }

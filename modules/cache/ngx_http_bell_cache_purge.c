@@ -491,6 +491,10 @@ ngx_http_bell_cache_purge(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_purge_changes(purges, purges,
                        offsetof(ngx_http_bell_cache_purges_t, prefixes));
 
+    if (p->is_hard) {
+        __atomic_store_n(&zone->sh->hard, purges->count, __ATOMIC_RELEASE);
+    }
+
     switch (p->kind) {
 
     case BELL_PURGE_TAG:
@@ -668,6 +672,27 @@ ngx_http_bell_cache_purged(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_shelf_set(zone, found);
 
     ngx_http_bell_cache_unlock(zone);
+}
+
+
+ngx_uint_t
+ngx_http_bell_cache_purged_not(ngx_http_bell_cache_zone_t *zone,
+    uint32_t tenant_id, uint64_t since)
+{
+    return ngx_http_bell_cache_purged_tenant(zone->sh->purges, tenant_id,
+                                             0)->last
+           <= since;
+}
+
+
+ngx_uint_t
+ngx_http_bell_cache_purged_hard(ngx_http_bell_cache_zone_t *zone,
+    const bell_cache_question *asked, uint64_t url, uint64_t *tags,
+    ngx_uint_t ntags, uint64_t since)
+{
+    return ngx_http_bell_cache_purged_when(zone->sh->purges, asked, url, tags,
+                                           ntags).hard
+           > since;
 }
 
 

@@ -74,6 +74,14 @@ void ngx_http_bell_cache_purged(ngx_http_bell_cache_zone_t *zone,
 ngx_uint_t ngx_http_bell_cache_struck(ngx_http_bell_cache_zone_t *zone,
     const bell_cache_question *asked, uint64_t url, uint64_t since);
 
+/* Under the lock: it was purged hard since it was last asked about. */
+ngx_uint_t ngx_http_bell_cache_purged_hard(ngx_http_bell_cache_zone_t *zone,
+    const bell_cache_question *asked, uint64_t url, uint64_t *tags,
+    ngx_uint_t ntags, uint64_t since);
+/* Nothing at all was said of a tenant's since. */
+ngx_uint_t ngx_http_bell_cache_purged_not(ngx_http_bell_cache_zone_t *zone,
+    uint32_t tenant_id, uint64_t since);
+
 /* How many there were: what is fetched from now on is checked up to here. */
 uint64_t ngx_http_bell_cache_purge_count(ngx_http_bell_cache_zone_t *zone);
 

@@ -157,6 +157,33 @@ ngx_http_bell_cache_drop(ngx_http_bell_cache_zone_t *zone, uint32_t chain)
 }
 
 
+void
+ngx_http_bell_cache_wipe(ngx_http_bell_cache_zone_t *zone, uint32_t chain,
+    uint64_t bytes)
+{
+    static char  zeros[NGX_HTTP_BELL_CACHE_PIECE_BYTES];
+
+    uint64_t  at;
+    bell_str  part;
+
+    /* who still reads it as a flight does so to its end */
+
+    if (chain == 0 || zone->sh->refs[chain] != 1) {
+        return;
+    }
+
+    part.p = zeros;
+
+    for (at = 0; at < bytes; at += part.len) {
+        part.len = ngx_min(sizeof(zeros), bytes - at);
+
+        if (bell_chunks_write(zone->sh->chunks, chain, at, part) != part.len) {
+            return;
+        }
+    }
+}
+
+
 static void
 ngx_http_bell_cache_gone(void *data, const bell_cache_entry *entry)
 {
@@ -205,6 +232,12 @@ ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
     }
 
     bytes *= NGX_HTTP_BELL_CACHE_CHUNK;
+
+    /* who looks for what was purged may have passed its place already */
+
+    if (entry->checked < sh->hard) {
+        sh->erasure.late = 1;
+    }
 
     if (bell_cache_index_put(sh->index, hash, tenant_id, bytes, entry,
                              sizeof(*entry), &evicted)

@@ -10,7 +10,7 @@ import { children } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { lines, nginxConf, startEdge, startOrigin } from './support.mjs';
 
-const load = ['core', 'cache'].map((name) => `load_module ${modulePath(`ngx_http_bell_${name}_module`)};`).join('\n');
+const load = ['core', 'cache', 'status'].map((name) => `load_module ${modulePath(`ngx_http_bell_${name}_module`)};`).join('\n');
 const [NORTH, SOUTH] = [1, 2];
 
 /** The least that an edge needs, as modules/cache/README.md says it. */
@@ -35,7 +35,7 @@ function purgeTest(name, body, { before = async () => {} } = {}) {
             const http = `bell_cache_zone zone=one:4m; bell_cache_zone zone=two:4m;
                 bell_cache_purges 127.0.0.1:${redis.port} user=cache password_file=${password} connect_timeout=10s timeout=10s;`;
             const location = (path, zone) => `location ${path} { bell_cache ${zone}; proxy_pass http://unix:${place.path('sock/origin.sock')}; }`;
-            const edge = await startEdge(place, { load, http, server: location('/', 'one') + location('/two/', 'two') });
+            const edge = await startEdge(place, { load, http, server: `${location('/', 'one')} ${location('/two/', 'two')} location = /figures { bell_status json; }` });
             const get = async (path, host = 'north.example') => {
                 const { status, text } = await edge.ask(host, path);
                 assert.equal(status, 200);
@@ -180,6 +180,53 @@ purgeTest('a reload keeps what was seen', async ({ edge, get, add, renewed }) =>
     await add('url north.example /a');
     await renewed('/a', second);
     assert.deepEqual(lostItsPlace(edge), []);
+});
+
+/** What is counted of a zone. */
+async function figure(edge, name, zone = 'one') {
+    const { json } = await edge.ask('north.example', '/figures');
+    return json[`firstbell_cache_${name}`].samples.find(({ labels }) => labels.zone === zone).value;
+}
+
+const erased = (edge, number) =>
+    waitFor(`both zones to have erased up to ${number}`, async () => (await figure(edge, 'purges_erased')) === number && (await figure(edge, 'purges_erased', 'two')) === number);
+
+purgeTest('what is purged hard leaves memory, though nobody asks for it again; how far that is, is told', async ({ edge, get, add }) => {
+    await firstRead(edge, add);
+    const paths = ['/a', '/b/1', '/b/2', '/c', '/d', '/two/a'];
+    for (const path of paths) await get(path);
+    const objects = async () => [await figure(edge, 'objects'), await figure(edge, 'objects', 'two')];
+    assert.deepEqual(await objects(), [5, 1]);
+    const bytes = await figure(edge, 'bytes');
+    const steps = [
+        ['url north.example /a', [4, 1]],
+        ['prefix north.example /b/', [2, 1]],
+        ['tag tag-c', [1, 1]],
+        ['tag tag-d', [1, 1], { how: 'soft' }],
+        ['all', [1, 1], { tenant: SOUTH }],
+        ['all', [0, 0]],
+    ];
+    for (const [i, [what, left, how]] of steps.entries()) {
+        await add(what, how);
+        await erased(edge, i + 2);
+        assert.deepEqual(await objects(), left, what);
+        assert.equal(await figure(edge, 'purges_seen'), i + 2);
+    }
+    assert.ok((await figure(edge, 'bytes')) < bytes);
+});
+
+purgeTest('workers that are killed while they erase: others go on', async ({ place, edge, get, add }) => {
+    place.expect(/exited on signal 9/);
+    place.expect(/shared memory zone ".*" was locked by/);
+    await firstRead(edge, add);
+    for (let round = 2; round < 6; round++) {
+        for (let n = 0; n < 40; n++) await get(`/many/${n}`);
+        await add('prefix north.example /many/');
+        for (const pid of children(edge.program.child.pid)) process.kill(pid, 'SIGKILL');
+        await waitFor('the edge to answer', () => edge.ask('north.example', '/figures').then(({ status }) => status === 200, () => false));
+        await erased(edge, round);
+        assert.equal(await figure(edge, 'objects'), 0);
+    }
 });
 
 test('what cannot be meant is refused at the start', async () => {

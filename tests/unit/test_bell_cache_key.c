@@ -374,9 +374,38 @@ static void same_questions_have_the_same_key(void **state) {
     }
 }
 
+/* What was written is read; a part of it is no key, or one whose target is shorter. */
+static void a_key_says_what_it_is_of(void **state) {
+    const bell_cache_question asked = {.tenant_id = 70000,
+                                       .method = BELL_CACHE_READ,
+                                       .scope = BELL_CACHE_ROLE,
+                                       .who = BELL_STR("teacher"),
+                                       .scheme = BELL_STR("https"),
+                                       .host = BELL_STR("north.example"),
+                                       .target = BELL_STR("/a?b")};
+    bell_cache_question back;
+    char out[200];
+
+    (void)state;
+    long n = bell_cache_key_write(&asked, NULL, out, sizeof(out));
+    assert_true(n > 0 && bell_cache_key_read((bell_str){out, (size_t)n}, &back));
+    assert_int_equal(back.tenant_id, 70000);
+    assert_true(back.method == BELL_CACHE_READ && back.scope == BELL_CACHE_ROLE && bell_str_eq(back.who, asked.who));
+    assert_true(bell_str_eq(back.scheme, asked.scheme) && bell_str_eq(back.host, asked.host) && bell_str_eq(back.target, asked.target));
+    for (size_t len = 0; len < (size_t)n; len++) {
+        bool is_key = bell_cache_key_read((bell_str){out, len}, &back);
+
+        assert_int_equal(is_key, len >= (size_t)n - asked.target.len);
+        assert_true(!is_key || back.target.len == len - ((size_t)n - asked.target.len));
+    }
+    out[0] = 2;
+    assert_false(bell_cache_key_read((bell_str){out, (size_t)n}, &back));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods),
+        cmocka_unit_test(a_key_says_what_it_is_of),
         cmocka_unit_test(escapes),
         cmocka_unit_test(queries_without_rules),
         cmocka_unit_test(parameters_that_change_nothing),
