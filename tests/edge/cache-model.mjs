@@ -20,7 +20,7 @@ export class Model {
         this.dice = dice;
         this.things = new Map();
         this.wrong = [];
-        this.counts = { whole: 0, hits: 0, stale: 0, rescued: 0, errors: 0, cut: 0, changes: 0, parts: 0, confirmed: 0 };
+        this.counts = { whole: 0, hits: 0, stale: 0, rescued: 0, errors: 0, cut: 0, changes: 0, parts: 0, confirmed: 0, softer: 0 };
         this.isCalm = false; // nothing breaks any more
         for (let i = 0; i < paths; i++) {
             const rules = rulesOf(dice, i);
@@ -115,6 +115,7 @@ export class Model {
         return question.method === 'HEAD' || reply.body === body.slice(first, last + 1) ? undefined : say(`the part is another: ${reply.body.slice(0, 100)}`);
     }
 
+    /** More may be taken for softly purged than was meant, `softer` of them: what an edge forgets of purges stands for all of a tenant. */
     #judgeAge(thing, question, reply, say) {
         const status = cacheStatus(reply);
         const age = Number(reply.headers.age ?? 0);
@@ -125,11 +126,13 @@ export class Model {
         if (status.hit && !thing.scope && reply.headers['x-whom'] !== NOBODYS) say('stored, for somebody who is known, and the origin did not say for whom it is');
         if (!status.hit) return this.#judgeRescue(thing, status, age, say);
         this.counts.hits++;
-        if (isSoft ? age + status.ttl > thing.maxAge : age + status.ttl !== thing.maxAge) say('its Age and what is left of it are not its lifetime');
+        if (age + status.ttl > thing.maxAge) say('its Age and what is left of it are more than its lifetime');
+        if (age + status.ttl < thing.maxAge && !isSoft) this.counts.softer++;
         if (status.ttl > 0) return;
         this.counts.stale++;
         if (thing.isStrict) say('it is stale, and must not be');
-        if (-status.ttl >= (isSoft ? Math.max(thing.behind, SOFT_S) : thing.behind)) say('it is stale, and past its window');
+        const isAged = age + status.ttl === thing.maxAge; // and not taken for purged
+        if (-status.ttl >= (isAged && !isSoft ? thing.behind : Math.max(thing.behind, SOFT_S))) say('it is stale, and past its window');
     }
 
     /** Something stale in the place of an error: the origin was asked, and this is not what it said. */

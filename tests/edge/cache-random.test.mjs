@@ -195,9 +195,10 @@ test('every answer is one that the origin has made, for who has asked, and not o
     const { counts, wrong } = model;
     say(t, JSON.stringify({ ...counts, purges: purges.count, most }));
     assert.deepEqual(wrong.slice(0, 5), []);
-    assert.deepEqual(lines(edge.log(), /all that it has is stale now/).slice(0, 5), [], 'no purge was missed');
+    assert.deepEqual(lines(edge.log(), /some were gone before they were read|one could not be understood/).slice(0, 5), [], 'no purge was missed');
     assert.ok(most <= ZONE_BYTES, `the zone holds ${most} bytes of ${ZONE_BYTES}`);
     assert.ok(counts.hits > 0 && counts.whole > 0 && counts.changes > 0 && purges.count > 0);
+    assert.ok(counts.softer * 10 < counts.hits, 'few are taken for purged that nobody meant');
 });
 
 test('when all is over, everything is answered, nothing is being fetched, and there is room for as much as before', async (t) => {
