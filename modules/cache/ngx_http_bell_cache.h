@@ -265,8 +265,8 @@ typedef struct {
     ngx_uint_t                       tenant;    /* of one at a pool, 0: any */
     ngx_uint_t                       pool;
     ngx_uint_t                       queue;
-    ngx_http_complex_value_t        *name;      /* of the pool, NULL: … */
-    uint64_t                         upstream;  /* a hash of the location's */
+    ngx_http_complex_value_t        *name;      /* of the pool, NULL: */
+    uint64_t                         upstream;  /* the location's, hashed */
 } ngx_http_bell_cache_fetches_t;
 
 
@@ -384,11 +384,11 @@ ngx_int_t ngx_http_bell_cache_spare(ngx_http_bell_cache_zone_t *zone,
     uint64_t chunks);
 void ngx_http_bell_cache_hold(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
 void ngx_http_bell_cache_drop(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
+/* Its bytes are overwritten, when nobody but the caller holds it. */
+void ngx_http_bell_cache_wipe(ngx_http_bell_cache_zone_t *zone, uint32_t chain,
+    uint64_t bytes);
 
 /* Under the lock: in place of what had that hash.  The chains are its own. */
-/* It holds no byte of what was written when it goes with this reference. */
-void ngx_http_bell_cache_wipe(ngx_http_bell_cache_zone_t *zone,
-    uint32_t chain, uint64_t bytes);
 ngx_int_t ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
     bell_cache_hash *hash, uint32_t tenant_id,
     ngx_http_bell_cache_entry_t *entry);
@@ -556,17 +556,17 @@ void ngx_http_bell_cache_says(ngx_http_bell_cache_ctx_t *ctx,
  */
 ngx_int_t ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_ref_t *flight, ngx_uint_t behind);
+/* Its reader can take more, or has gone. */
+void ngx_http_bell_cache_load_more(ngx_http_bell_cache_load_t *load);
+void ngx_http_bell_cache_load_left(ngx_http_bell_cache_load_t *load);
+
+
 /* ---- ngx_http_bell_cache_resume.c: what he joined is too large to share */
 
 void ngx_http_bell_cache_may_resume(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_found_t *found);
 /* The rest of it comes by a load of his own; NGX_DECLINED: it cannot. */
 ngx_int_t ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx);
-
-
-/* ---- ngx_http_bell_cache_load.c: its reader can take more, or has gone */
-void ngx_http_bell_cache_load_more(ngx_http_bell_cache_load_t *load);
-void ngx_http_bell_cache_load_left(ngx_http_bell_cache_load_t *load);
 
 
 /* ---- ngx_http_bell_cache_erase.c: what was purged hard leaves memory */
