@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { nginxProgram } from '../lib/app.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
 import { noLeaks, testNginx } from '../lib/server-nginx.mjs';
-import { children, run } from '../lib/run.mjs';
+import { children, run, testUser, whyNoFiles } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { Visitor, all, askAll, leaveAll, over, tally, visitors } from './cache-visitors.mjs';
@@ -245,6 +245,32 @@ filesTest('the disk is full: who began it has all of it, and nothing of it stays
     await store(edge, origin, '/small', { headers: fresh, body: bodyOf(50_000) });
     await oneFile(folder);
 }, { expect: [/File too large/], under: ['sh', '-c', 'trap "" XFSZ; ulimit -f 256; exec "$@"', 'sh'], level: 'notice' });
+
+test('no room is left on the disk, in the middle of everything: answers are right, and it goes on when there is room', { skip: process.getuid() === 0 ? whyNoFiles() : 'only root can mount a small disk' }, async () => {
+    const place = newPlace();
+    const origin = await startCacheOrigin();
+    const folder = place.folder('cache');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', folder]);
+    chownSync(folder, testUser.uid, testUser.gid);
+    try {
+        const edge = await startCacheEdge(place, origin, { zone: `zone=main:1m largest=16k disk=64m files=512 path=${folder}` });
+        const bodies = Array.from({ length: 40 }, (_, n) => bodyOf(n % 3 ? 150_000 : 4000, `${n}`));
+        bodies.forEach((body, n) => origin.script(`/${n}`, { headers: fresh, body, length: n % 2 ? 'exact' : 'chunked' }));
+        for (let round = 0; round < 3; round++) {
+            for (const [n, body] of bodies.entries()) assert.ok((await get(edge, `/${n}`)).text === body, `/${n}`);
+        }
+        assert.equal(lines(edge.log(), /\[error\].*No space left on device/).length, 1);
+        await waitFor('no half file', () => tempOf(folder).length === 0);
+        for (const file of filesOf(folder)) unlinkSync(file);
+        for (const [n, body] of bodies.entries()) assert.ok((await get(edge, `/${n}`)).text === body, `/${n}`);
+        await store(edge, origin, '/after', { headers: fresh, body: bodyOf(20_000) });
+        await place.stopProgram(edge.program);
+    } finally {
+        await origin.close();
+        execFileSync('umount', ['--lazy', folder]);
+        await place.stop();
+    }
+});
 
 filesTest('files have a bound: others go, by shares, and their files with them', async ({ origin, edge, folder }) => {
     const body = bodyOf(100_000);
