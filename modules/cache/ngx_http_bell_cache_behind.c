@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_shelf.h"
 
 
@@ -49,7 +50,7 @@ static ngx_int_t ngx_http_bell_cache_entry_of(ngx_http_bell_cache_zone_t *zone,
 static ngx_int_t ngx_http_bell_cache_write_file(
     ngx_http_bell_cache_zone_t *zone, uint64_t id, u_char *p, size_t len,
     ngx_log_t *log);
-static void ngx_http_bell_cache_put_back(ngx_http_bell_cache_zone_t *zone,
+static void ngx_http_bell_cache_put_back(ngx_http_bell_cache_ctx_t *ctx,
     bell_shelf_object *o, ngx_http_bell_cache_file_t *file, bell_str head,
     bell_str body);
 
@@ -375,19 +376,22 @@ ngx_http_bell_cache_bring_back(ngx_http_bell_cache_ctx_t *ctx,
     bytes.p = (char *) head;
     bytes.len = o->head_bytes;
 
-    ngx_http_bell_cache_put_back(ctx->zone, o, file, bytes, body);
+    ngx_http_bell_cache_put_back(ctx, o, file, bytes, body);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_bell_cache_put_back(ngx_http_bell_cache_zone_t *zone,
+ngx_http_bell_cache_put_back(ngx_http_bell_cache_ctx_t *ctx,
     bell_shelf_object *o, ngx_http_bell_cache_file_t *file, bell_str head,
     bell_str body)
 {
+    ngx_http_bell_cache_zone_t   *zone;
     ngx_http_bell_cache_entry_t   entry;
     ngx_http_bell_cache_filed_t   filed;
+
+    zone = ctx->zone;
 
     ngx_memzero(&entry, sizeof(entry));
 
@@ -401,11 +405,16 @@ ngx_http_bell_cache_put_back(ngx_http_bell_cache_zone_t *zone,
 
     ngx_http_bell_cache_lock(zone);
 
-    /* nobody else has, and it is what is in the file yet */
+    /*
+     * Nobody else has, it is what is in the file yet, and no purge may be
+     * about it that it was not asked about: what was purged does not come back.
+     */
 
     if (bell_cache_index_find(zone->sh->index, &o->hash)
         || ngx_http_bell_cache_shelf_of(zone, &o->hash, &filed) != NGX_OK
-        || filed.id != o->id || filed.stamp != o->stamp)
+        || filed.id != o->id || filed.stamp != o->stamp
+        || ngx_http_bell_cache_struck(zone, &ctx->asked, o->url,
+                                      filed.checked))
     {
         goto done;
     }
