@@ -385,6 +385,19 @@ describe('snapshots', () => {
         await converged();
     });
 
+    test('with an interval of nothing each change is in the file, though Redis has it', async () => {
+        await add('one');
+        start({ directory_snapshot_interval_s: 0 });
+        await converged();
+        for (const name of ['two', 'three', 'four']) {
+            const seen = snapshotInFile().directory.version;
+            await add(name);
+            await waitFor('the file', () => snapshotInFile().directory.tenants.some((tenant) => tenant.name === name));
+            assert.ok(snapshotInFile().directory.version > seen);
+        }
+        await converged();
+    });
+
     test('follow after their interval, in Redis and in the file, and at once when asked for', async () => {
         await add('one');
         start({ directory_snapshot_interval_s: 1 });
