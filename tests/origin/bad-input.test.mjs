@@ -36,7 +36,7 @@ function routeTable() {
     return rows.map((line) => {
         const [, macro, method, pattern] = /^\s*(\w+)\(\s*(?:(\w+),\s*)?"([^"]+)"/.exec(line) ?? [];
         assert.ok(pattern, `a route that is written in another way than the others: ${line}`);
-        return `${{ PAGE: 'PAGE', FORM: 'POST', OPEN: 'GET' }[macro] ?? method} ${pattern}`;
+        return `${{ PAGE: 'PAGE', FORM: 'POST', OPEN: 'GET', SHARED: 'GET', BY_TOKEN: 'GET' }[macro] ?? method} ${pattern}`;
     });
 }
 
