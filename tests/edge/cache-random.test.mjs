@@ -211,5 +211,6 @@ test('when all is over, everything is answered, nothing is being fetched, and th
     await nothingFlies(edge);
     const now = await fill('after');
     say(t, `full: ${room} bytes before, ${now} bytes now; laid out ${await zoneFigure(edge, 'begun_anew')} times`);
-    assert.ok(Math.abs(now - room) < FILL_BYTES, `the zone was full with ${room} bytes and is with ${now}`);
+    // each time all but less than an object is used, and an object takes whole chunks and its head's: one more or less is nothing that was lost
+    assert.ok(Math.abs(now - room) < 2 * FILL_BYTES, `the zone was full with ${room} bytes and is with ${now}`);
 });
