@@ -333,7 +333,6 @@ typedef struct {
 
     bell_cache_status                 status;
     ngx_http_bell_cache_metric_e      metric;
-    ngx_str_t                         word;     /* $bell_cache_status */
 
     unsigned                          exam:1;
     unsigned                          waits:1;  /* is in the queue */
