@@ -1,0 +1,64 @@
+#include "bell_gcra.h"
+
+#define US_A_SECOND 1000000
+
+/* All sums below are of at most four terms that are less than 2^60 or of one clock: none leaves 64 bits. */
+#define SPAN_BOUND ((int64_t)1 << 60)
+
+static int64_t clamp(int64_t v, int64_t least, int64_t most) {
+    return v < least ? least : v > most ? most : v;
+}
+
+static int64_t clock_of(int64_t now_us) {
+    return clamp(now_us, -BELL_GCRA_CLOCK_MAX_US, BELL_GCRA_CLOCK_MAX_US);
+}
+
+/* How long so many units take; what is too long for any rule is as good as another. */
+static int64_t time_of(const bell_gcra_rule *rule, uint64_t cost) {
+    int64_t us;
+
+    if (__builtin_mul_overflow(cost, (uint64_t)rule->unit_us, &us) || us > SPAN_BOUND) {
+        return SPAN_BOUND;
+    }
+    return us;
+}
+
+bool bell_gcra_rule_of(uint64_t count, uint64_t period_s, uint64_t burst, bell_gcra_rule *rule) {
+    if (count == 0 || period_s == 0 || period_s > BELL_GCRA_PERIOD_MAX_S || count > period_s * BELL_GCRA_RATE_MAX) {
+        return false;
+    }
+    uint64_t unit_us = (period_s * US_A_SECOND + count - 1) / count;
+    if (burst >= (uint64_t)BELL_GCRA_SPAN_MAX_US / unit_us) {
+        return false;
+    }
+    *rule = (bell_gcra_rule){.unit_us = (int64_t)unit_us, .burst_us = (int64_t)(unit_us * burst)};
+    return true;
+}
+
+int64_t bell_gcra_limit(const bell_gcra_rule *rule) {
+    return rule->burst_us / rule->unit_us + 1;
+}
+
+bell_gcra_answer bell_gcra_take(const bell_gcra_rule *rule, int64_t tat_us, int64_t now_us, uint64_t cost) {
+    int64_t now = clock_of(now_us), span = rule->burst_us + rule->unit_us, cost_us = time_of(rule, cost);
+    int64_t tat = clamp(tat_us, now, now + span), over = tat + cost_us - span - now;
+    bell_gcra_answer a = {.allowed = over <= 0, .hopeless = cost_us > span, .retry_after_us = over <= 0 ? -1 : over};
+
+    if (a.allowed) {
+        tat += cost_us;
+    }
+    a.tat_us = cost == 0 || (!a.allowed && tat_us < tat) ? tat_us : tat;
+    a.remaining = (now + span - tat) / rule->unit_us;
+    a.reset_us = tat - now;
+    a.more_us = tat == now ? 0 : (a.remaining + 1) * rule->unit_us - (now + span - tat);
+    return a;
+}
+
+int64_t bell_gcra_give_back(const bell_gcra_rule *rule, int64_t tat_us, int64_t now_us, uint64_t cost) {
+    int64_t now = clock_of(now_us), tat = clamp(tat_us, now, now + rule->burst_us + rule->unit_us), cost_us = time_of(rule, cost);
+
+    if (tat == now) {
+        return tat_us < now ? tat_us : now;
+    }
+    return tat - now > cost_us ? tat - cost_us : now;
+}
