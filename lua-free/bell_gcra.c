@@ -39,26 +39,36 @@ int64_t bell_gcra_limit(const bell_gcra_rule *rule) {
     return rule->burst_us / rule->unit_us + 1;
 }
 
+/* As it counts: between now and as far ahead as it may be. */
+static int64_t tat_of(const bell_gcra_rule *rule, int64_t tat_us, int64_t now) {
+    int64_t most = now + rule->burst_us + rule->unit_us;
+
+    return tat_us < now ? now : tat_us > most + BELL_GCRA_APART_US ? most : tat_us;
+}
+
 bell_gcra_answer bell_gcra_take(const bell_gcra_rule *rule, int64_t tat_us, int64_t now_us, uint64_t cost) {
     int64_t now = clock_of(now_us), span = rule->burst_us + rule->unit_us, cost_us = time_of(rule, cost);
-    int64_t tat = clamp(tat_us, now, now + span), over = tat + cost_us - span - now;
-    bell_gcra_answer a = {.allowed = over <= 0, .hopeless = cost_us > span, .retry_after_us = over <= 0 ? -1 : over};
+    int64_t tat = tat_of(rule, tat_us, now), over = tat + cost_us - span - now;
+    bell_gcra_answer a = {.allowed = over <= 0 || cost == 0, .hopeless = cost_us > span, .retry_after_us = -1};
 
     if (a.allowed) {
         tat += cost_us;
+    } else {
+        a.retry_after_us = over;
     }
     a.tat_us = cost == 0 || (!a.allowed && tat_us < tat) ? tat_us : tat;
-    a.remaining = (now + span - tat) / rule->unit_us;
+    int64_t left = now + span - tat;
+    a.remaining = left > 0 ? left / rule->unit_us : 0;
     a.reset_us = tat - now;
-    a.more_us = tat == now ? 0 : (a.remaining + 1) * rule->unit_us - (now + span - tat);
+    a.more_us = tat == now ? 0 : (a.remaining + 1) * rule->unit_us - left;
     return a;
 }
 
 int64_t bell_gcra_give_back(const bell_gcra_rule *rule, int64_t tat_us, int64_t now_us, uint64_t cost) {
-    int64_t now = clock_of(now_us), tat = clamp(tat_us, now, now + rule->burst_us + rule->unit_us), cost_us = time_of(rule, cost);
+    int64_t now = clock_of(now_us), tat = tat_of(rule, tat_us, now), cost_us = time_of(rule, cost);
 
-    if (tat == now) {
-        return tat_us < now ? tat_us : now;
+    if (tat_us <= now) {
+        return tat_us;
     }
     return tat - now > cost_us ? tat - cost_us : now;
 }

@@ -4,9 +4,10 @@
  * With T the time of one unit and tau = burst * T, a use of `cost` units is allowed when max(tat, now) + cost * T <= now + tau + T. So a key that was
  * idle may use burst + 1 units at once, and then one each T.
  *
- * Pure: the clock is the caller's, any of one kind, and may go back. A TAT that is further ahead than a key can be (a clock went back, a rule became
- * stricter) counts as the furthest that there is, now + tau + T, and is set back to it also by a use that is refused: so nobody waits longer than the
- * rule has it. No input overflows. */
+ * Pure: the clock is the caller's, any of one kind. Clocks of processes may differ, as those do that are read once a loop: a TAT that is further
+ * ahead than now + tau + T by less than BELL_GCRA_APART_US is left as it is. One that is further (a clock went back, a rule became stricter) counts
+ * as now + tau + T and is set back to it, also by a use that is refused: so nobody waits longer than the rule has it and BELL_GCRA_APART_US. No input
+ * overflows. */
 #ifndef BELL_GCRA_H
 #define BELL_GCRA_H
 
@@ -19,7 +20,8 @@
 #define BELL_GCRA_PERIOD_MAX_S (366 * 86400)         /* a year */
 #define BELL_GCRA_SPAN_MAX_US  ((int64_t)1 << 51)    /* of tau + T: 71 years; twice as much is exact in a double */
 #define BELL_GCRA_NEVER        (-((int64_t)1 << 62)) /* the TAT of a key that was never used */
-#define BELL_GCRA_CLOCK_MAX_US ((int64_t)1 << 61)    /* clocks are taken for no further than this, to both sides */
+#define BELL_GCRA_APART_US     1000000
+#define BELL_GCRA_CLOCK_MAX_US ((int64_t)1 << 61) /* clocks are taken for no further than this, to both sides */
 
 typedef struct {
     int64_t unit_us;  /* T, at least 1 */

@@ -113,6 +113,19 @@ static void a_clock_that_steps(void **state) {
     assert_true(a.allowed && a.remaining == 0); /* the burst, and not an hour's units */
 }
 
+/* Two processes, one of which has a clock that is behind: what it refuses takes nothing from what the other one has noted. */
+static void clocks_apart(void **state) {
+    bell_gcra_rule rule = rule_of(10, 1, 4);
+    int64_t tat = bell_gcra_take(&rule, BELL_GCRA_NEVER, 0, 5).tat_us;
+    bell_gcra_answer a = bell_gcra_take(&rule, tat, -SECOND, 1);
+
+    (void)state;
+    assert_true(!a.allowed && a.tat_us == tat && a.remaining == 0 && a.retry_after_us == SECOND + 100000 && a.more_us == SECOND + 100000);
+    assert_int_equal(bell_gcra_give_back(&rule, tat, -SECOND, 1), tat - 100000);
+    assert_int_equal(bell_gcra_take(&rule, tat, -SECOND - 1, 1).tat_us, -SECOND - 1 + 500000);
+    assert_true(bell_gcra_take(&rule, tat, -SECOND, 0).allowed);
+}
+
 /* A rule that became stricter, or wider, while the key was in use. */
 static void another_rule(void **state) {
     bell_gcra_rule wide = rule_of(10, 1, 99), strict = rule_of(10, 1, 4);
@@ -182,8 +195,8 @@ static void any_input(void **state) {
         }
         int64_t span = rule.burst_us + rule.unit_us, now = any(&seed), tat = any(&seed);
         bell_gcra_answer a = bell_gcra_take(&rule, tat, now, cost);
-        assert_true(a.remaining >= 0 && a.remaining <= bell_gcra_limit(&rule) && a.reset_us >= 0 && a.reset_us <= span);
-        assert_true(a.more_us >= 0 && a.more_us <= rule.unit_us && a.allowed == (a.retry_after_us < 0) && !(a.allowed && a.hopeless));
+        assert_true(a.remaining >= 0 && a.remaining <= bell_gcra_limit(&rule) && a.reset_us >= 0 && a.reset_us <= span + SECOND);
+        assert_true(a.more_us >= 0 && a.more_us <= rule.unit_us + SECOND && a.allowed == (a.retry_after_us < 0) && !(a.allowed && a.hopeless));
         assert_true(cost != 0 || a.allowed);
         int64_t less = bell_gcra_give_back(&rule, tat, now, cost);
         assert_true(less <= tat && bell_gcra_take(&rule, less, now, 0).remaining >= bell_gcra_take(&rule, tat, now, 0).remaining);
@@ -212,14 +225,9 @@ static void as_many_as_the_rule_has(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors),
-        cmocka_unit_test(rules),
-        cmocka_unit_test(a_clock_that_steps),
-        cmocka_unit_test(another_rule),
-        cmocka_unit_test(when_there_is_more),
-        cmocka_unit_test(given_back),
-        cmocka_unit_test(any_input),
-        cmocka_unit_test(as_many_as_the_rule_has),
+        cmocka_unit_test(vectors),      cmocka_unit_test(rules),        cmocka_unit_test(a_clock_that_steps),
+        cmocka_unit_test(clocks_apart), cmocka_unit_test(another_rule), cmocka_unit_test(when_there_is_more),
+        cmocka_unit_test(given_back),   cmocka_unit_test(any_input),    cmocka_unit_test(as_many_as_the_rule_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
