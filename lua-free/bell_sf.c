@@ -570,6 +570,27 @@ void bell_sf_param_integer(bell_sf_writer *w, const char *key, int64_t number) {
     put_integer(w, number);
 }
 
+/* Base64 with padding (RFC 9651, section 4.1.8). */
+static void put_bytes(bell_sf_writer *w, bell_str bytes) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    put(w, ":", 1);
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        const unsigned char *p = (const unsigned char *)bytes.p + i;
+        size_t n = bytes.len - i;
+        unsigned three = (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
+        const char four[] = {digits[three >> 18], digits[three >> 12 & 63], n > 1 ? digits[three >> 6 & 63] : '=', n > 2 ? digits[three & 63] : '='};
+        put(w, four, sizeof(four));
+    }
+    put(w, ":", 1);
+}
+
+void bell_sf_param_bytes(bell_sf_writer *w, const char *key, bell_str bytes) {
+    put_key(w, key);
+    put(w, "=", 1);
+    put_bytes(w, bytes);
+}
+
 void bell_sf_param_boolean(bell_sf_writer *w, const char *key, bool value) {
     put_key(w, key);
     if (!value) {

@@ -82,6 +82,7 @@ void bell_sf_put_boolean(bell_sf_writer *w, bool value);
 void bell_sf_param_token(bell_sf_writer *w, const char *key, bell_str token);
 void bell_sf_param_string(bell_sf_writer *w, const char *key, bell_str text);
 void bell_sf_param_integer(bell_sf_writer *w, const char *key, int64_t number);
+void bell_sf_param_bytes(bell_sf_writer *w, const char *key, bell_str bytes);
 void bell_sf_param_boolean(bell_sf_writer *w, const char *key, bool value);
 
 bool bell_sf_token_fits(bell_str token);

@@ -335,13 +335,18 @@ static void a_list_is_written(void **state) {
     bell_sf_param_token(&w, "fwd", BELL_STR("uri-miss"));
     bell_sf_param_string(&w, "key", BELL_STR("/a?b=\"\\c\""));
     bell_sf_put_string(&w, BELL_STR(""));
+    bell_sf_param_bytes(&w, "a", BELL_STR("\xfb\xff\x01"));
+    bell_sf_param_bytes(&w, "b", BELL_STR("hell"));
+    bell_sf_param_bytes(&w, "c", BELL_STR("hello"));
+    bell_sf_param_bytes(&w, "d", BELL_STR_NULL);
     bell_sf_put_integer(&w, 999999999999999);
     bell_sf_put_integer(&w, 0);
     bell_sf_put_boolean(&w, true);
     bell_sf_put_boolean(&w, false);
     assert_false(w.failed);
     out[w.len] = '\0';
-    assert_string_equal(out, "edge-1;hit;stored=?0;ttl=-30;fwd=uri-miss;key=\"/a?b=\\\"\\\\c\\\"\", \"\", 999999999999999, 0, ?1, ?0");
+    assert_string_equal(out, "edge-1;hit;stored=?0;ttl=-30;fwd=uri-miss;key=\"/a?b=\\\"\\\\c\\\"\", \"\";a=:+/8B:;b=:aGVsbA==:;c=:aGVsbG8=:;d=::, "
+                             "999999999999999, 0, ?1, ?0");
     assert_true(bell_sf_is_list((bell_str){out, w.len}));
 }
 
