@@ -30,7 +30,7 @@ run_file() {
     fuzz-long*) run_search "$name" "$out.log" "${bound[@]}" ;;
     fuzz*.c) run_corpus "$name" "${bound[@]}" ;;
     random*) FB_CACHE_SECONDS=$RANDOM_SECONDS FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;
-    edge*) FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;
+    edge*) env -u FB_CACHE_SECONDS FB_TEST_BUILD=build-asan FB_TEST_MODULES=$(edge_build) "${bound[@]}" node --test-reporter=tap "$file" ;;
     *) FB_TEST_BUILD=build-asan "${bound[@]}" node --test-reporter=tap "$file" ;;
     esac >"$out.out" 2>&1 </dev/null
     echo $? >"$out.code"

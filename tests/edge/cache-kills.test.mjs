@@ -293,6 +293,7 @@ killTest('an old worker that has to go before its fetch is done: a right answer 
     for (const reply of late) assert.ok(isClean(reply), `${reply.status} ${reply.body}`);
     for (const reply of [...mine, ...others]) assert.ok(reply.isCut ? reply.bytes === 0 : isClean(reply), `${reply.status} ${reply.body}`);
     assert.equal((await edge.ask('north.example', '/a')).text, 'right');
-    assert.equal(origin.count('/a'), 2);
+    // the other old worker may have begun anew before it had to go itself
+    assert.ok([2, 3].includes(origin.count('/a')), `asked ${origin.count('/a')} times`);
     leave([...mine, ...others, ...late]);
 });
