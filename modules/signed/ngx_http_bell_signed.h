@@ -11,6 +11,7 @@
  *     replay     what was used of tokens that count once
  *     request    what a verifier is told of a request
  *     cut        takes a token out of the request
+ *     answer     what the client gets of it
  *     hls        tokens for the URIs of playlists; hls_conf: the directive,
  *                hls_body: the body
  *     variables  what was found
@@ -212,6 +213,8 @@ struct ngx_http_bell_signed_main_conf_s {
     ngx_uint_t                        showing_known;
 
     const bell_signed_key            *secret;   /* $bell_signed_secret now */
+    ngx_uint_t                        hashes;   /* $bell_signed_token_hash is
+                                                   used somewhere */
 
     ngx_http_bell_metric_t           *requests[BELL_SIGNED_REASONS];
     ngx_http_bell_metric_t           *computed;
@@ -299,6 +302,7 @@ struct ngx_http_bell_signed_ctx_s {
     ngx_str_t                         key;
     ngx_str_t                         subject;
     ngx_str_t                         data;
+    ngx_str_t                         token_hash;
     int64_t                           expires_s;
     ngx_str_t                         set_cookie;
     ngx_str_t                         field_name;
@@ -349,6 +353,10 @@ ngx_int_t ngx_http_bell_signed_cut(ngx_http_request_t *r,
 ngx_int_t ngx_http_bell_signed_strip(ngx_http_request_t *r,
     ngx_http_bell_signed_issuer_t *issuer, bell_str *target);
 
+/* NGX_OK: it is let in; else a status, or an error. */
+ngx_int_t ngx_http_bell_signed_answer(ngx_http_request_t *r,
+    ngx_http_bell_signed_ctx_t *ctx);
+
 /* Of the answer. */
 ngx_int_t ngx_http_bell_signed_add_field(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
@@ -364,6 +372,16 @@ ngx_int_t ngx_http_bell_signed_hls_add(ngx_conf_t *cf);
 
 /* for the preconfiguration handler */
 ngx_int_t ngx_http_bell_signed_add_variables(ngx_conf_t *cf);
+
+/* for the postconfiguration handler: whether anybody has asked for hashes */
+ngx_uint_t ngx_http_bell_signed_wants_hashes(ngx_conf_t *cf);
+
+/*
+ * The first half of the SHA-256 of a token, in hexadecimal digits: the same on
+ * every edge, and of no use to whoever reads logs.
+ */
+ngx_int_t ngx_http_bell_signed_hash(ngx_http_request_t *r, bell_str token,
+    ngx_str_t *hash);
 ngx_int_t ngx_http_bell_signed_add_metrics(ngx_conf_t *cf,
     ngx_http_bell_signed_main_conf_t *smcf);
 

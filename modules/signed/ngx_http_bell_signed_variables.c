@@ -8,8 +8,12 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <openssl/evp.h>
+
 #include "ngx_http_bell_signed.h"
 
+
+#define NGX_HTTP_BELL_SIGNED_HASH_BYTES  16
 
 #define NGX_HTTP_BELL_SIGNED_STATUS  0
 #define NGX_HTTP_BELL_SIGNED_REASON  1
@@ -58,6 +62,11 @@ static ngx_http_variable_t  ngx_http_bell_signed_vars[] = {
     { ngx_string("bell_signed_data"), NULL,
       ngx_http_bell_signed_text_variable,
       offsetof(ngx_http_bell_signed_ctx_t, data),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("bell_signed_token_hash"), NULL,
+      ngx_http_bell_signed_text_variable,
+      offsetof(ngx_http_bell_signed_ctx_t, token_hash),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("bell_signed_expires"), NULL,
@@ -221,6 +230,60 @@ ngx_http_bell_signed_secret_variable(ngx_http_request_t *r,
     v->no_cacheable = 0;
     v->not_found = 0;
     v->data = (u_char *) smcf->secret->secret;
+
+    return NGX_OK;
+}
+
+
+/* Who reads a variable by its index has asked for it while it was configured. */
+
+ngx_uint_t
+ngx_http_bell_signed_wants_hashes(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    static ngx_str_t  name = ngx_string("bell_signed_token_hash");
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    v = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        if (v[i].name.len == name.len
+            && ngx_strncmp(v[i].name.data, name.data, name.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_bell_signed_hash(ngx_http_request_t *r, bell_str token,
+    ngx_str_t *hash)
+{
+    u_char  digest[EVP_MAX_MD_SIZE];
+
+    ngx_str_null(hash);
+
+    if (token.len == 0) {
+        return NGX_OK;
+    }
+
+    if (EVP_Digest(token.p, token.len, digest, NULL, EVP_sha256(), NULL) != 1) {
+        return NGX_ERROR;
+    }
+
+    hash->data = ngx_pnalloc(r->pool, 2 * NGX_HTTP_BELL_SIGNED_HASH_BYTES);
+    if (hash->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    hash->len = 2 * NGX_HTTP_BELL_SIGNED_HASH_BYTES;
+    ngx_hex_dump(hash->data, digest, NGX_HTTP_BELL_SIGNED_HASH_BYTES);
 
     return NGX_OK;
 }

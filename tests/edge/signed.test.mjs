@@ -1,7 +1,7 @@
 // bell_signed: keys of tenants and of files, what is known already, several issuers at one place, and a request that goes on without its token.
 
 import assert from 'node:assert/strict';
-import { createHmac, createSign, generateKeyPairSync } from 'node:crypto';
+import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import plainHttp from 'node:http';
 import { after, before, test } from 'node:test';
@@ -60,7 +60,8 @@ const secretFile = (name, text, mode = 0o600) => {
 };
 const said = `add_header Status "$bell_signed_status" always; add_header Reason "$bell_signed_reason" always; add_header Issuer "$bell_signed_issuer" always;
     add_header Key "$bell_signed_key" always; add_header Subject "$bell_signed_subject" always; add_header Data "$bell_signed_data" always;
-    add_header Ends "$bell_signed_expires" always; add_header Version "$bell_directory_version" always; add_header Worker $pid always; add_header Early "$early" always;`;
+    add_header Ends "$bell_signed_expires" always; add_header Version "$bell_directory_version" always; add_header Worker $pid always; add_header Early "$early" always;
+    add_header Token-Hash "$bell_signed_token_hash" always;`;
 const server = () => `
     ${said}
     set $early $request_uri; # what is read before the token is cut
@@ -234,6 +235,22 @@ test('several issuers: the first of whom there is a token decides', async () => 
     assert.deepEqual(await issuerOf(bad, { headers: { cookie: `hdntl=${akamai('/several/*')}` } }), [403, 'films', 'signature']);
     const { json } = await ask('/several/a', { headers: { cookie: `a=b;hdntl=${akamai('/several/*')};c=d` } });
     assert.equal(json.headers.cookie, 'a=b; c=d');
+});
+
+test('a token is known in logs by its hash, whoever judged it and whatever came of it', async () => {
+    const hashOf = (text) => createHash('sha256').update(text).digest('hex').slice(0, 32);
+    const signature = (address) => /Signature=([^&]+)/.exec(address)[1];
+    const [ours, theirs] = [cloudfront(north, 'n1', '/several/a'), cloudfront(south, 'n1', '/several/a')];
+    assert.equal((await ask(ours)).headers['token-hash'], hashOf(signature(ours)));
+    assert.equal((await ask(theirs)).headers['token-hash'], hashOf(signature(theirs)));
+    const old = akamai('/several/*');
+    assert.equal((await ask('/several/a', { headers: { cookie: `hdntl=${old}` } })).headers['token-hash'], hashOf(old));
+    const [token, another] = ['x', 'y'].map((data) => pathToken('/several/', { data }));
+    const [first, again, other] = await Promise.all([`${token}/a`, `${token}/b`, `${another}/a`].map((path) => ask(`/several/${path}`)));
+    assert.match(first.headers['token-hash'], /^[0-9a-f]{32}$/);
+    assert.equal(again.headers['token-hash'], first.headers['token-hash']);
+    assert.notEqual(other.headers['token-hash'], first.headers['token-hash']);
+    assert.equal((await ask('/several/a')).headers['token-hash'], undefined);
 });
 
 test('keys change with the directory: one follows the other with both valid, windows hold, and what cannot be used is named', async () => {
