@@ -58,6 +58,9 @@ typedef struct {
     ngx_msec_t                       checked_ms; /* its last check began */
     ngx_uint_t                       unchecked;  /* there was none yet */
 
+    ngx_atomic_t                     requests;   /* since it was added */
+    ngx_atomic_t                     failures;
+
     uint32_t                         active[1];  /* requests, by worker slot */
 } ngx_http_bell_upstream_entry_t;
 
@@ -255,7 +258,11 @@ ngx_uint_t ngx_http_bell_upstream_is_registered(
 void ngx_http_bell_upstream_forget(ngx_http_bell_upstream_conf_t *bcf,
     ngx_str_t *name);
 
-/* Requests that the server has now, of all workers. */
+/* Requests at the server of an entry, of all workers. */
+ngx_uint_t ngx_http_bell_upstream_sum(ngx_http_bell_upstream_sh_t *sh,
+    ngx_http_bell_upstream_entry_t *e);
+
+/* Requests that the server has now. */
 ngx_uint_t ngx_http_bell_upstream_active(ngx_http_bell_upstream_conf_t *bcf,
     ngx_http_bell_upstream_server_t *server);
 
@@ -281,6 +288,13 @@ void ngx_http_bell_upstream_unwatch(ngx_http_bell_upstream_conf_t *bcf);
  * the zone, which may be gone, is not touched, now or by what still has bcf.
  */
 void ngx_http_bell_upstream_abandon(ngx_http_bell_upstream_conf_t *bcf);
+
+
+/* ---- ngx_http_bell_upstream_metrics.c */
+
+/* for the preconfiguration handler */
+ngx_int_t ngx_http_bell_upstream_add_metrics(ngx_conf_t *cf,
+    ngx_http_bell_upstream_main_conf_t *bmcf);
 
 
 #pragma GCC visibility pop

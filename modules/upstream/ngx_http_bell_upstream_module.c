@@ -117,7 +117,7 @@ ngx_http_bell_upstream_add_variables(ngx_conf_t *cf)
     /* what it uses has been there since that version */
 
     bmcf->core = ngx_http_bell_core_load_version(cf,
-                                           &ngx_http_bell_upstream_module, 3);
+                                           &ngx_http_bell_upstream_module, 4);
     if (bmcf->core == NULL) {
         return NGX_ERROR;
     }
@@ -132,7 +132,7 @@ ngx_http_bell_upstream_add_variables(ngx_conf_t *cf)
         var->data = v->data;
     }
 
-    return NGX_OK;
+    return ngx_http_bell_upstream_add_metrics(cf, bmcf);
 }
 
 

@@ -311,6 +311,7 @@ ngx_http_bell_upstream_get(ngx_peer_connection_t *pc, void *data)
                                      server->generation))
     {
         bp->counted = server->entry;
+        (void) ngx_atomic_fetch_add(&server->entry->requests, 1);
     }
 
     pc->sockaddr = &server->sockaddr.sockaddr;
@@ -627,6 +628,10 @@ ngx_http_bell_upstream_failed(ngx_http_bell_upstream_peer_t *bp)
     server = &bp->pool->servers[bp->current];
 
     e = ngx_http_bell_upstream_entry_of(bcf, server);
+
+    if (e) {
+        (void) ngx_atomic_fetch_add(&e->failures, 1);
+    }
 
     /* where there is nobody else, leaving it out helps nobody */
 

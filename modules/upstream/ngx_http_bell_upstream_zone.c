@@ -37,8 +37,6 @@ static ngx_http_bell_upstream_entry_t *ngx_http_bell_upstream_take_entry(
 static ngx_http_bell_upstream_entry_t *ngx_http_bell_upstream_claim_entry(
     ngx_http_bell_upstream_sh_t *sh, ngx_uint_t *from, ngx_uint_t pool,
     ngx_http_bell_upstream_server_t *server);
-static ngx_uint_t ngx_http_bell_upstream_sum(ngx_http_bell_upstream_sh_t *sh,
-    ngx_http_bell_upstream_entry_t *e);
 static ngx_uint_t ngx_http_bell_upstream_is_gone(ngx_pid_t pid);
 
 
@@ -305,7 +303,7 @@ ngx_http_bell_upstream_clear_slot(ngx_http_bell_upstream_sh_t *sh,
 
 /* ---- counts: each worker writes its own */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_bell_upstream_sum(ngx_http_bell_upstream_sh_t *sh,
     ngx_http_bell_upstream_entry_t *e)
 {
@@ -612,6 +610,8 @@ ngx_http_bell_upstream_claim_entry(ngx_http_bell_upstream_sh_t *sh,
         ngx_memzero(&e->health, sizeof(bell_health));
         e->checked_ms = 0;
         e->unchecked = 1;
+        e->requests = 0;
+        e->failures = 0;
 
         ngx_memory_barrier();
 
