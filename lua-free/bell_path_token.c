@@ -24,8 +24,11 @@ bool bell_path_token_is_key_id(bell_str id) {
 
 /* The first component of a path that begins with the name; false: none does. */
 static bool find_component(bell_str path, bell_str *component) {
-    const char *slash = memmem(path.p, path.len, SLASHED, strlen(SLASHED)), *end = path.p + path.len;
+    const char *end = path.p + path.len, *slash = memchr(path.p, '/', path.len);
 
+    while (slash != NULL && ((size_t)(end - slash) < strlen(SLASHED) || memcmp(slash, SLASHED, strlen(SLASHED)) != 0)) {
+        slash = memchr(slash + 1, '/', (size_t)(end - slash - 1));
+    }
     if (slash == NULL) {
         return false;
     }
