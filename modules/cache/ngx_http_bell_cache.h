@@ -210,6 +210,20 @@ typedef struct {
 } ngx_http_bell_cache_shared_t;
 
 
+/*
+ * An object that this process has seen under way to be refreshed: who asks for
+ * it in the next moment need not look, and take the lock for it.
+ */
+
+#define NGX_HTTP_BELL_CACHE_TRIED     64    /* objects, by their ids */
+#define NGX_HTTP_BELL_CACHE_TRIED_MS  10
+
+typedef struct {
+    uint64_t                       id;      /* 0: none */
+    ngx_msec_t                     until;
+} ngx_http_bell_cache_tried_t;
+
+
 typedef struct {
     ngx_shm_zone_t                *shm_zone;
     ngx_http_bell_cache_shared_t  *sh;
@@ -221,6 +235,7 @@ typedef struct {
     ngx_queue_t                    loads;       /* that have no place yet */
     uint64_t                       to_wake;     /* a bit a slot, see tell() */
     ngx_uint_t                     layouts;     /* that these know of */
+    ngx_http_bell_cache_tried_t    tried[NGX_HTTP_BELL_CACHE_TRIED];
     ngx_http_bell_cache_shelf_t   *shelf;       /* NULL: no files */
 } ngx_http_bell_cache_zone_t;
 
@@ -243,8 +258,25 @@ typedef enum {
 } ngx_http_bell_cache_metric_e;
 
 
+/* room for a body that a request has, or that waits for one */
+
+#define NGX_HTTP_BELL_CACHE_ROOM_BYTES  16384
+#define NGX_HTTP_BELL_CACHE_ROOMS       64      /* of a process */
+
+typedef struct ngx_http_bell_cache_room_s  ngx_http_bell_cache_room_t;
+
+struct ngx_http_bell_cache_room_s {
+    ngx_http_bell_cache_room_t      *next;
+    ngx_http_bell_cache_room_t     **list;      /* where it goes back to */
+    u_char                           bytes[];
+};
+
+
 typedef struct {
     const ngx_http_bell_core_api_t  *core;
+    ngx_pool_t                      *pool;      /* of the configuration */
+    ngx_http_bell_cache_room_t      *rooms;     /* that nobody has */
+    ngx_uint_t                       nrooms;
     ngx_array_t                      zones;     /* of zone_t * */
     ngx_int_t                        scheme;    /* indexes of variables that */
     ngx_int_t                        https;     /* a load could not evaluate */
@@ -529,6 +561,13 @@ void ngx_http_bell_cache_woken(ngx_http_bell_cache_zone_t *zone);
 void ngx_http_bell_cache_watch(ngx_http_bell_cache_main_conf_t *bmcf);
 /* His load has something for him, or has ended. */
 void ngx_http_bell_cache_tell_reader(ngx_http_bell_cache_ctx_t *ctx);
+
+
+/* ---- ngx_http_bell_cache_room.c */
+
+/* Memory for "size" bytes of a body, which lives as long as the request's pool. */
+u_char *ngx_http_bell_cache_room_take(ngx_http_bell_cache_ctx_t *ctx,
+    size_t size);
 
 
 /* ---- ngx_http_bell_cache_answer.c */

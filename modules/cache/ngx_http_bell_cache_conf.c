@@ -29,6 +29,8 @@ ngx_http_bell_cache_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    bmcf->pool = cf->pool;
+
     if (ngx_array_init(&bmcf->zones, cf->pool, 2,
                        sizeof(ngx_http_bell_cache_zone_t *))
         != NGX_OK)

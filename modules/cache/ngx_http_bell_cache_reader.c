@@ -466,7 +466,7 @@ ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx, ngx_chain_t *out)
     }
 
     if (len) {
-        b->start = ngx_pnalloc(r->pool, len);
+        b->start = ngx_http_bell_cache_room_take(ctx, len);
         if (b->start == NULL) {
             return NGX_ERROR;
         }
@@ -564,11 +564,30 @@ ngx_http_bell_cache_refused(ngx_http_bell_cache_ctx_t *ctx)
 static void
 ngx_http_bell_cache_refresh(ngx_http_bell_cache_ctx_t *ctx)
 {
-    ngx_http_bell_cache_ref_t   ref;
+    uint64_t                      id;
+    ngx_http_bell_cache_ref_t     ref;
+    ngx_http_bell_cache_join_e    join;
+    ngx_http_bell_cache_tried_t  *tried;
 
-    if (ngx_http_bell_cache_join(ctx, NGX_HTTP_BELL_CACHE_BEHIND, &ref)
-        == NGX_HTTP_BELL_CACHE_STARTED)
+    id = ctx->found.entry.id;
+    tried = &ctx->zone->tried[id % NGX_HTTP_BELL_CACHE_TRIED];
+
+    if (tried->id == id
+        && (ngx_msec_int_t) (tried->until - ngx_current_msec) > 0)
     {
+        return;
+    }
+
+    join = ngx_http_bell_cache_join(ctx, NGX_HTTP_BELL_CACHE_BEHIND, &ref);
+
+    if (join == NGX_HTTP_BELL_CACHE_STARTED
+        || join == NGX_HTTP_BELL_CACHE_JOINED)
+    {
+        tried->id = id;
+        tried->until = ngx_current_msec + NGX_HTTP_BELL_CACHE_TRIED_MS;
+    }
+
+    if (join == NGX_HTTP_BELL_CACHE_STARTED) {
         (void) ngx_http_bell_cache_load(ctx, &ref, 1);
     }
 }
