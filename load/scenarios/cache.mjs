@@ -44,6 +44,7 @@ const PROXY_CACHE = 'proxy_cache cache; proxy_cache_key $server_port$host$uri; p
 const staticFile = (place, file) => `root ${place.path('origin')}; try_files /${file} =404;`;
 const openedStaticFile = (place, file) => `open_file_cache off; ${staticFile(place, file)}`;
 
+const FROM_MEMORY = 'nginx itself, from its configuration'; // what nobody who is its module can cost less than
 const KEPT_OPEN = 'a static file, open_file_cache';
 const LUA = 'Lua, HMAC-SHA256 through ffi, and proxy_cache';
 const HAPROXY_HMAC = 'HAProxy, HMAC-SHA256 and its cache';
@@ -52,6 +53,7 @@ const HAPROXY_HMAC = 'HAProxy, HMAC-SHA256 and its cache';
 const ways = {
     ours: { sign: signPath, tenants: true, location: () => OURS },
     'ours, without checks': { sign: plain, location: () => 'bell_cache hits; proxy_pass http://origin;' },
+    [FROM_MEMORY]: { sign: plain, sizes: ['4 KiB'], location: (_, file) => `return 200 "${'x'.repeat(Number(/-(\d+)\./.exec(file)[1]))}";` },
     'a static file': { sign: plain, location: openedStaticFile },
     [KEPT_OPEN]: { sign: plain, location: staticFile },
     proxy_cache: { sign: plain, location: () => PROXY_CACHE },
@@ -97,7 +99,7 @@ async function start(place, tenants) {
     const missing = Object.fromEntries(Object.entries(ways).filter(([, { why }]) => why).map(([name, { why }]) => [name, why]));
     const contenders = [];
     for (const [size, bytes] of Object.entries(SIZES)) {
-        for (const [name, way] of Object.entries(ways).filter(([one]) => !missing[one])) {
+        for (const [name, way] of Object.entries(ways).filter(([one, { sizes = [size] }]) => !missing[one] && sizes.includes(size))) {
             contenders.push(contend(place, tenants, { size, bytes, name, way, port: way.start ? undefined : await freePort() }));
         }
     }
