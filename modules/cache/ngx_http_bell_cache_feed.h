@@ -4,9 +4,7 @@
  *
  * Redis holds them in one stream for all edges (bell:purges; an entry has the
  * id <number>-0 and a line of bell_purge.h in its field "p"), numbered from 1
- * on without a gap.  One worker of an edge, the feeder, reads it for all;
- * shared memory says which, and how lately it has shown itself alive.  Another
- * takes its place when it is gone or silent.
+ * on without a gap.  It is read as ngx_http_bell_feed.h says.
  *
  * Each zone keeps the number of the last purge that it has seen.  The one
  * above is applied; one that is not above has been; one further on means that

@@ -334,7 +334,7 @@ ngx_http_bell_directory_status(ngx_http_bell_directory_t *d,
 
     capacity = d->sh->capacity;
 
-    status->feeder = (ngx_pid_t) d->sh->feeder;
+    status->feeder = (ngx_pid_t) d->sh->feed.feeder;
     status->counters = d->sh->counters;
 
     do {
@@ -405,31 +405,11 @@ ngx_http_bell_directory_unlock(ngx_http_bell_directory_t *d)
 
 
 void
-ngx_http_bell_directory_watch(ngx_http_bell_directory_t *d,
-    ngx_event_handler_pt handler, void *data, ngx_log_t *log)
+ngx_http_bell_directory_sweep(ngx_http_bell_directory_t *d, ngx_log_t *log)
 {
-    d->dummy.fd = (ngx_socket_t) -1;
-    d->dummy.data = data;
-
-    d->timer.handler = handler;
-    d->timer.data = &d->dummy;
-    d->timer.log = log;
-
-    /* a worker that finishes its last requests is not held by it */
-    d->timer.cancelable = 1;
-
-    /*
-     * What a process that died has left locked is found now, as its
-     * successor starts, before another process can be given its number.
-     */
-
     if (ngx_http_bell_directory_lock(d, log) == NGX_OK) {
         ngx_http_bell_directory_unlock(d);
     }
-
-    /* at once: what is followed may have changed since the master read it */
-
-    ngx_add_timer(&d->timer, 1);
 }
 
 

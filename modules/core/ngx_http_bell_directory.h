@@ -29,6 +29,7 @@
 
 #include "bell_directory_doc.h"
 #include "ngx_http_bell_core.h"
+#include "ngx_http_bell_feed.h"
 
 
 #pragma GCC visibility push(hidden)
@@ -84,8 +85,7 @@ typedef struct {
     ngx_atomic_t                     polled_ms;  /* monotonic clock */
     ngx_atomic_t                     recheck;    /* judge the file again */
 
-    ngx_atomic_t                     feeder;     /* pid, 0: nobody */
-    ngx_atomic_t                     feeder_ms;  /* its last sign of life */
+    ngx_http_bell_feed_sh_t          feed;       /* who reads from Redis */
 
     size_t                           capacity;   /* of a slot, bytes */
     ngx_http_bell_directory_slot_t   slots[2];
@@ -227,11 +227,11 @@ ngx_int_t ngx_http_bell_directory_apply_deltas(ngx_http_bell_directory_t *d,
     bell_str *documents, ngx_uint_t n, char reason[NGX_HTTP_BELL_REASON_LEN]);
 
 /*
- * A feed's beginning in a worker: its timer, whose handler finds "data" as
- * that of the connection in ev->data.
+ * As a worker starts: what a process that died has left locked is found
+ * before another process can be given its number.
  */
-void ngx_http_bell_directory_watch(ngx_http_bell_directory_t *d,
-    ngx_event_handler_pt handler, void *data, ngx_log_t *log);
+void ngx_http_bell_directory_sweep(ngx_http_bell_directory_t *d,
+    ngx_log_t *log);
 
 /* For these three files: a slot's change begins, and is or is not a switch. */
 ngx_http_bell_directory_slot_t *ngx_http_bell_directory_begin(

@@ -13,35 +13,38 @@
 #include "ngx_http_bell_directory_feed.h"
 
 
-#define NGX_HTTP_BELL_BLOCK_MS  1000     /* that XREAD waits at Redis */
-#define NGX_HTTP_BELL_ENTRIES   256      /* of one XREAD, at most */
+#define NGX_HTTP_BELL_SNAPSHOT  "bell:directory:snapshot"
+
 #define NGX_HTTP_BELL_HEAD_MS   3000     /* between looks at the snapshot */
 #define NGX_HTTP_BELL_FETCH_MS  60000    /* a large snapshot may take */
 #define NGX_HTTP_BELL_AGAIN_MS  60000    /* for what was refused, or not kept */
 
 
-static ngx_uint_t ngx_http_bell_feed_wants_state(ngx_http_bell_feed_t *f,
-    uint64_t version);
-static void ngx_http_bell_feed_head(ngx_http_bell_redis_t *redis,
+static ngx_uint_t ngx_http_bell_directory_feed_wants_state(
+    ngx_http_bell_directory_feed_t *f, uint64_t version);
+static void ngx_http_bell_directory_feed_head(ngx_http_bell_feed_t *feed,
     redisReply *reply);
-static void ngx_http_bell_feed_fetch(ngx_http_bell_redis_t *redis,
+static void ngx_http_bell_directory_feed_ask_snapshot(
+    ngx_http_bell_directory_feed_t *f);
+static void ngx_http_bell_directory_feed_fetch(ngx_http_bell_feed_t *feed,
     redisReply *reply);
-static void ngx_http_bell_feed_snapshot(ngx_http_bell_feed_t *f,
-    bell_str snapshot);
-static void ngx_http_bell_feed_deltas(ngx_http_bell_redis_t *redis,
-    redisReply *reply);
-static ngx_uint_t ngx_http_bell_feed_documents(redisReply *reply,
-    bell_str *documents);
-static void ngx_http_bell_feed_apply(ngx_http_bell_feed_t *f,
-    bell_str *documents, ngx_uint_t n);
-static void ngx_http_bell_feed_keep(ngx_http_bell_feed_t *f,
-    bell_str *documents, ngx_uint_t n);
+static void ngx_http_bell_directory_feed_snapshot(
+    ngx_http_bell_directory_feed_t *f, bell_str snapshot);
+static void ngx_http_bell_directory_feed_refuse(
+    ngx_http_bell_directory_feed_t *f, uint64_t refused, char *reason);
+static ngx_int_t ngx_http_bell_directory_feed_take(
+    ngx_http_bell_directory_feed_t *f, ngx_http_bell_feed_entry_t *entry,
+    ngx_uint_t n);
+static void ngx_http_bell_directory_feed_apply(
+    ngx_http_bell_directory_feed_t *f, bell_str *documents, ngx_uint_t n);
+static void ngx_http_bell_directory_feed_keep(
+    ngx_http_bell_directory_feed_t *f, bell_str *documents, ngx_uint_t n);
 
 
 /* ---- the snapshot; only its header at first: it may be large */
 
 void
-ngx_http_bell_feed_ask_head(ngx_http_bell_feed_t *f)
+ngx_http_bell_directory_feed_ask_head(ngx_http_bell_directory_feed_t *f)
 {
     char         last[NGX_INT_T_LEN + 1];
     const char  *words[4];
@@ -53,15 +56,16 @@ ngx_http_bell_feed_ask_head(ngx_http_bell_feed_t *f)
     words[2] = "0";
     words[3] = last;
 
-    ngx_http_bell_feed_ask(f, NGX_HTTP_BELL_FEED_HEAD,
-                           ngx_http_bell_feed_head, 0, words, 4);
+    ngx_http_bell_feed_ask(&f->feed, ngx_http_bell_directory_feed_head,
+                           REDIS_REPLY_STRING, 0, words, 4);
 }
 
 
 /* The state has nothing to go on from, or more deltas than are worth it. */
 
 static ngx_uint_t
-ngx_http_bell_feed_wants_state(ngx_http_bell_feed_t *f, uint64_t version)
+ngx_http_bell_directory_feed_wants_state(ngx_http_bell_directory_feed_t *f,
+    uint64_t version)
 {
     ngx_http_bell_state_t  *state;
 
@@ -78,21 +82,17 @@ ngx_http_bell_feed_wants_state(ngx_http_bell_feed_t *f, uint64_t version)
 
 
 static void
-ngx_http_bell_feed_head(ngx_http_bell_redis_t *redis, redisReply *reply)
+ngx_http_bell_directory_feed_head(ngx_http_bell_feed_t *feed,
+    redisReply *reply)
 {
-    bool                  whole, got;
-    char                  last[NGX_INT_T_LEN + 1];
-    char                  reason[NGX_HTTP_BELL_REASON_LEN];
-    bell_str              text;
-    uint64_t              version;
-    const char           *words[4];
-    bell_directory_head   head;
-    ngx_http_bell_feed_t  *f;
+    bool                             whole, got;
+    char                             reason[NGX_HTTP_BELL_REASON_LEN];
+    bell_str                         text;
+    uint64_t                         version;
+    bell_directory_head              head;
+    ngx_http_bell_directory_feed_t  *f;
 
-    f = ngx_http_bell_feed_answered(redis, reply, REDIS_REPLY_STRING);
-    if (f == NULL) {
-        return;
-    }
+    f = feed->data;
 
     f->head_ms = ngx_current_msec + NGX_HTTP_BELL_HEAD_MS;
 
@@ -112,75 +112,84 @@ ngx_http_bell_feed_head(ngx_http_bell_redis_t *redis, redisReply *reply)
     if (text.len
         && (head.version != f->refused || ngx_http_bell_feed_due(f->refused_ms))
         && (!got || head.version > version
-            || ngx_http_bell_feed_wants_state(f, head.version)))
+            || ngx_http_bell_directory_feed_wants_state(f, head.version)))
     {
-        snprintf(last, sizeof(last), "%u", BELL_DIRECTORY_DOCUMENT_MAX);
-
-        words[0] = "GETRANGE";
-        words[1] = NGX_HTTP_BELL_SNAPSHOT;
-        words[2] = "0";
-        words[3] = last;
-
-        ngx_http_bell_feed_ask(f, NGX_HTTP_BELL_FEED_FETCH,
-                               ngx_http_bell_feed_fetch,
-                               NGX_HTTP_BELL_FETCH_MS, words, 4);
+        ngx_http_bell_directory_feed_ask_snapshot(f);
         return;
     }
 
     if (text.len && head.version < version && f->told != head.version) {
         f->told = head.version;
-        ngx_log_error(NGX_LOG_WARN, f->log, 0,
+        ngx_log_error(NGX_LOG_WARN, feed->log, 0,
                       "bell_directory: Redis' snapshot has version %uL, and "
                       "version %uL stays in service", head.version, version);
     }
 
     if (f->gap || version == 0) {
         f->gap = 0;
-        ngx_http_bell_feed_in_vain(f);
+        ngx_http_bell_directory_feed_in_vain(f);
     }
 
-    ngx_http_bell_feed_next(f);
+    ngx_http_bell_directory_feed_next(feed);
 }
 
 
 static void
-ngx_http_bell_feed_fetch(ngx_http_bell_redis_t *redis, redisReply *reply)
+ngx_http_bell_directory_feed_ask_snapshot(ngx_http_bell_directory_feed_t *f)
 {
-    bell_str               text;
-    ngx_http_bell_feed_t  *f;
+    char         last[NGX_INT_T_LEN + 1];
+    const char  *words[4];
 
-    f = ngx_http_bell_feed_answered(redis, reply, REDIS_REPLY_STRING);
-    if (f == NULL) {
-        return;
-    }
+    snprintf(last, sizeof(last), "%u", BELL_DIRECTORY_DOCUMENT_MAX);
+
+    words[0] = "GETRANGE";
+    words[1] = NGX_HTTP_BELL_SNAPSHOT;
+    words[2] = "0";
+    words[3] = last;
+
+    ngx_http_bell_feed_ask(&f->feed, ngx_http_bell_directory_feed_fetch,
+                           REDIS_REPLY_STRING, NGX_HTTP_BELL_FETCH_MS, words,
+                           4);
+}
+
+
+static void
+ngx_http_bell_directory_feed_fetch(ngx_http_bell_feed_t *feed,
+    redisReply *reply)
+{
+    bell_str                         text;
+    ngx_http_bell_directory_feed_t  *f;
+
+    f = feed->data;
 
     text.p = reply->str;
     text.len = reply->type == REDIS_REPLY_STRING ? reply->len : 0;
 
-    if (ngx_http_bell_directory_lock(f->d, f->log) != NGX_OK) {
+    if (ngx_http_bell_directory_lock(f->d, feed->log) != NGX_OK) {
         f->head_ms = ngx_current_msec;
-        f->step = NGX_HTTP_BELL_FEED_IDLE;
+        ngx_http_bell_feed_rest(feed);
         return;
     }
 
-    ngx_http_bell_feed_snapshot(f, text);
+    ngx_http_bell_directory_feed_snapshot(f, text);
 
     ngx_http_bell_directory_unlock(f->d);
 
-    ngx_http_bell_feed_next(f);
+    ngx_http_bell_directory_feed_next(feed);
 }
 
 
 /* The lock is held. */
 
 static void
-ngx_http_bell_feed_snapshot(ngx_http_bell_feed_t *f, bell_str snapshot)
+ngx_http_bell_directory_feed_snapshot(ngx_http_bell_directory_feed_t *f,
+    bell_str snapshot)
 {
-    bool                  whole;
-    char                  reason[NGX_HTTP_BELL_REASON_LEN];
-    uint64_t              version;
-    ngx_int_t             rc;
-    bell_directory_head   head;
+    bool                 whole;
+    char                 reason[NGX_HTTP_BELL_REASON_LEN];
+    uint64_t             version;
+    ngx_int_t            rc;
+    bell_directory_head  head;
 
     version = ngx_http_bell_directory_version(f->d);
 
@@ -199,99 +208,77 @@ ngx_http_bell_feed_snapshot(ngx_http_bell_feed_t *f, bell_str snapshot)
         if (rc == NGX_OK) {
             f->gap = 0;
             f->tries = 0;
-            ngx_log_error(NGX_LOG_NOTICE, f->log, 0,
+            ngx_log_error(NGX_LOG_NOTICE, f->feed.log, 0,
                           "bell_directory: version %uL is in service, after "
                           "%uL, by a snapshot from Redis", head.version,
                           version);
         }
     }
 
-    if (rc == NGX_OK) {
-        f->keep_ms = ngx_current_msec;
-
-        if (ngx_http_bell_directory_state_replace(f->d, &f->state, snapshot,
-                                                  f->log)
-            != NGX_OK)
-        {
-            f->keep_ms += NGX_HTTP_BELL_AGAIN_MS;
-        }
-
+    if (rc != NGX_OK) {
+        ngx_http_bell_directory_feed_refuse(f, head.version, reason);
         return;
     }
 
-    ngx_log_error(NGX_LOG_ERR, f->log, 0,
-                  "bell_directory: the snapshot of Redis is refused: %s; "
-                  "version %uL stays in service", reason, version);
+    f->keep_ms = ngx_current_msec;
 
-    f->refused = head.version;
+    if (ngx_http_bell_directory_state_replace(f->d, &f->state, snapshot,
+                                              f->feed.log)
+        != NGX_OK)
+    {
+        f->keep_ms += NGX_HTTP_BELL_AGAIN_MS;
+    }
+}
+
+
+static void
+ngx_http_bell_directory_feed_refuse(ngx_http_bell_directory_feed_t *f,
+    uint64_t refused, char *reason)
+{
+    ngx_log_error(NGX_LOG_ERR, f->feed.log, 0,
+                  "bell_directory: the snapshot of Redis is refused: %s; "
+                  "version %uL stays in service",
+                  reason, ngx_http_bell_directory_version(f->d));
+
+    f->refused = refused;
     f->refused_ms = ngx_current_msec + NGX_HTTP_BELL_AGAIN_MS;
 
     f->gap = 0;
-    ngx_http_bell_feed_in_vain(f);
+    ngx_http_bell_directory_feed_in_vain(f);
 }
 
 
 /* ---- deltas */
 
 void
-ngx_http_bell_feed_ask_deltas(ngx_http_bell_feed_t *f, uint64_t version)
+ngx_http_bell_directory_feed_ask_deltas(ngx_http_bell_directory_feed_t *f,
+    uint64_t version)
 {
-    char         id[NGX_INT64_LEN + 3], count[NGX_INT_T_LEN + 1];
-    char         block[NGX_INT_T_LEN + 1];
-    const char  *words[8];
-
     /* the state may have been left behind: it is given what it lacks */
 
     if (!f->state.broken && f->state.version && f->state.version < version) {
         version = f->state.version;
     }
 
-    snprintf(count, sizeof(count), "%d", NGX_HTTP_BELL_ENTRIES);
-    snprintf(block, sizeof(block), "%d", NGX_HTTP_BELL_BLOCK_MS);
-    snprintf(id, sizeof(id), "%llu-0", (unsigned long long) version);
-
-    words[0] = "XREAD";
-    words[1] = "COUNT";
-    words[2] = count;
-    words[3] = "BLOCK";
-    words[4] = block;
-    words[5] = "STREAMS";
-    words[6] = NGX_HTTP_BELL_DELTAS;
-    words[7] = id;
-
-    ngx_http_bell_feed_ask(f, NGX_HTTP_BELL_FEED_READ,
-                           ngx_http_bell_feed_deltas, NGX_HTTP_BELL_BLOCK_MS,
-                           words, 8);
+    ngx_http_bell_feed_ask_entries(&f->feed, version);
 }
 
 
-static void
-ngx_http_bell_feed_deltas(ngx_http_bell_redis_t *redis, redisReply *reply)
+void
+ngx_http_bell_directory_feed_deltas(ngx_http_bell_feed_t *feed,
+    ngx_http_bell_feed_entry_t *entry, ngx_uint_t n)
 {
-    bell_str               documents[NGX_HTTP_BELL_ENTRIES];
-    uint64_t               before, kept;
-    ngx_uint_t             n;
-    ngx_http_bell_feed_t  *f;
+    uint64_t                         before, kept;
+    ngx_http_bell_directory_feed_t  *f;
 
-    f = ngx_http_bell_feed_answered(redis, reply, REDIS_REPLY_ARRAY);
-    if (f == NULL) {
-        return;
-    }
+    f = feed->data;
 
     before = ngx_http_bell_directory_version(f->d);
     kept = f->state.version;
 
-    n = ngx_http_bell_feed_documents(reply, documents);
-
-    if (n) {
-        if (ngx_http_bell_directory_lock(f->d, f->log) != NGX_OK) {
-            f->step = NGX_HTTP_BELL_FEED_IDLE;
-            return;
-        }
-
-        ngx_http_bell_feed_apply(f, documents, n);
-
-        ngx_http_bell_directory_unlock(f->d);
+    if (ngx_http_bell_directory_feed_take(f, entry, n) != NGX_OK) {
+        ngx_http_bell_feed_rest(feed);
+        return;
     }
 
     if (ngx_http_bell_directory_version(f->d) != before
@@ -299,7 +286,7 @@ ngx_http_bell_feed_deltas(ngx_http_bell_redis_t *redis, redisReply *reply)
     {
         f->tries = 0;
 
-    } else if (reply->type == REDIS_REPLY_ARRAY || f->last > before) {
+    } else if (n || f->last > before) {
 
         /*
          * It had something that led nowhere, or it says that there is
@@ -314,65 +301,50 @@ ngx_http_bell_feed_deltas(ngx_http_bell_redis_t *redis, redisReply *reply)
         }
     }
 
-    ngx_http_bell_feed_next(f);
+    ngx_http_bell_directory_feed_next(feed);
 }
 
 
-/* [[stream, [[id, [name, value, ...]], ...]]]: the values of "d" */
+/* NGX_AGAIN: another process has the lock. */
 
-static ngx_uint_t
-ngx_http_bell_feed_documents(redisReply *reply, bell_str *documents)
+static ngx_int_t
+ngx_http_bell_directory_feed_take(ngx_http_bell_directory_feed_t *f,
+    ngx_http_bell_feed_entry_t *entry, ngx_uint_t n)
 {
-    size_t       i, j;
-    ngx_uint_t   n;
-    redisReply  *entries, *fields;
+    bell_str    documents[NGX_HTTP_BELL_FEED_ENTRIES];
+    ngx_uint_t  i, found;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 1
-        || reply->element[0]->type != REDIS_REPLY_ARRAY
-        || reply->element[0]->elements != 2)
-    {
-        return 0;
-    }
+    found = 0;
 
-    entries = reply->element[0]->element[1];
-    n = 0;
+    /* versions are read from the documents, which are signed */
 
-    if (entries->type != REDIS_REPLY_ARRAY) {
-        return 0;
-    }
-
-    for (i = 0; i < entries->elements && n < NGX_HTTP_BELL_ENTRIES; i++) {
-
-        if (entries->element[i]->type != REDIS_REPLY_ARRAY
-            || entries->element[i]->elements != 2
-            || entries->element[i]->element[1]->type != REDIS_REPLY_ARRAY)
-        {
-            return n;
-        }
-
-        fields = entries->element[i]->element[1];
-
-        for (j = 0; j + 1 < fields->elements; j += 2) {
-            if (fields->element[j]->type == REDIS_REPLY_STRING
-                && fields->element[j + 1]->type == REDIS_REPLY_STRING
-                && ngx_strcmp(fields->element[j]->str, "d") == 0)
-            {
-                documents[n].p = fields->element[j + 1]->str;
-                documents[n++].len = fields->element[j + 1]->len;
-                break;
-            }
+    for (i = 0; i < n; i++) {
+        if (entry[i].value.p) {
+            documents[found++] = entry[i].value;
         }
     }
 
-    return n;
+    if (found == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_bell_directory_lock(f->d, f->feed.log) != NGX_OK) {
+        return NGX_AGAIN;
+    }
+
+    ngx_http_bell_directory_feed_apply(f, documents, found);
+
+    ngx_http_bell_directory_unlock(f->d);
+
+    return NGX_OK;
 }
 
 
 /* The lock is held. */
 
 static void
-ngx_http_bell_feed_apply(ngx_http_bell_feed_t *f, bell_str *documents,
-    ngx_uint_t n)
+ngx_http_bell_directory_feed_apply(ngx_http_bell_directory_feed_t *f,
+    bell_str *documents, ngx_uint_t n)
 {
     char       reason[NGX_HTTP_BELL_REASON_LEN];
     uint64_t   before, version;
@@ -385,12 +357,12 @@ ngx_http_bell_feed_apply(ngx_http_bell_feed_t *f, bell_str *documents,
     version = ngx_http_bell_directory_version(f->d);
 
     if (version != before) {
-        ngx_log_error(NGX_LOG_INFO, f->log, 0,
+        ngx_log_error(NGX_LOG_INFO, f->feed.log, 0,
                       "bell_directory: version %uL is in service, after %uL",
                       version, before);
     }
 
-    ngx_http_bell_feed_keep(f, documents, n);
+    ngx_http_bell_directory_feed_keep(f, documents, n);
 
     if (rc == NGX_OK || rc == NGX_DONE || f->told == version) {
         return;
@@ -401,12 +373,12 @@ ngx_http_bell_feed_apply(ngx_http_bell_feed_t *f, bell_str *documents,
     f->told = version;
 
     if (rc == NGX_AGAIN) {
-        ngx_log_error(NGX_LOG_NOTICE, f->log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, f->feed.log, 0,
                       "bell_directory: a delta of Redis cannot be used: %s; "
                       "a snapshot is asked for", reason);
 
     } else {
-        ngx_log_error(NGX_LOG_ERR, f->log, 0,
+        ngx_log_error(NGX_LOG_ERR, f->feed.log, 0,
                       "bell_directory: a delta of Redis is refused: %s; "
                       "version %uL stays in service until there is a "
                       "snapshot", reason, version);
@@ -417,8 +389,8 @@ ngx_http_bell_feed_apply(ngx_http_bell_feed_t *f, bell_str *documents,
 /* What came in service of them goes to the disk. */
 
 static void
-ngx_http_bell_feed_keep(ngx_http_bell_feed_t *f, bell_str *documents,
-    ngx_uint_t n)
+ngx_http_bell_directory_feed_keep(ngx_http_bell_directory_feed_t *f,
+    bell_str *documents, ngx_uint_t n)
 {
     bool                 whole;
     char                 reason[NGX_HTTP_BELL_REASON_LEN];
@@ -439,7 +411,7 @@ ngx_http_bell_feed_keep(ngx_http_bell_feed_t *f, bell_str *documents,
 
     if (i
         && ngx_http_bell_directory_state_append(f->d, &f->state, documents, i,
-                                                f->log)
+                                                f->feed.log)
            == NGX_ERROR)
     {
         f->keep_ms = ngx_current_msec + NGX_HTTP_BELL_AGAIN_MS;

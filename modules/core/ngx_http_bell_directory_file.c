@@ -78,8 +78,22 @@ ngx_http_bell_directory_file_watch(ngx_http_bell_directory_t *d,
 {
     ngx_http_bell_directory_watched = d;
 
-    ngx_http_bell_directory_watch(d, ngx_http_bell_directory_file_timer, d,
-                                  log);
+    d->dummy.fd = (ngx_socket_t) -1;
+    d->dummy.data = d;
+
+    d->timer.handler = ngx_http_bell_directory_file_timer;
+    d->timer.data = &d->dummy;
+    d->timer.log = log;
+
+    /* a worker that finishes its last requests is not held by it */
+
+    d->timer.cancelable = 1;
+
+    ngx_http_bell_directory_sweep(d, log);
+
+    /* at once: the file may have changed since the master read it */
+
+    ngx_add_timer(&d->timer, 1);
 }
 
 
