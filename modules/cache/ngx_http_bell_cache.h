@@ -557,8 +557,6 @@ ngx_uint_t ngx_http_bell_cache_is_set(ngx_http_request_t *r,
 ngx_int_t ngx_http_bell_cache_handler(ngx_http_request_t *r);
 /* What has waited looks again; of a process that was woken. */
 void ngx_http_bell_cache_woken(ngx_http_bell_cache_zone_t *zone);
-/* Whether those live who bring something, as long as somebody waits. */
-void ngx_http_bell_cache_watch(ngx_http_bell_cache_main_conf_t *bmcf);
 /* His load has something for him, or has ended. */
 void ngx_http_bell_cache_tell_reader(ngx_http_bell_cache_ctx_t *ctx);
 
@@ -568,6 +566,17 @@ void ngx_http_bell_cache_tell_reader(ngx_http_bell_cache_ctx_t *ctx);
 /* Memory for "size" bytes of a body, which lives as long as the request's pool. */
 u_char *ngx_http_bell_cache_room_take(ngx_http_bell_cache_ctx_t *ctx,
     size_t size);
+
+
+/* ---- ngx_http_bell_cache_watch.c */
+
+/* A timer of this process, one of those in "bmcf"; it finds that again. */
+void ngx_http_bell_cache_timer(ngx_http_bell_cache_main_conf_t *bmcf,
+    ngx_event_t *ev, ngx_event_handler_pt handler, ngx_msec_t ms);
+ngx_http_bell_cache_main_conf_t *ngx_http_bell_cache_timer_conf(
+    ngx_event_t *ev);
+/* Whether those live who bring something, as long as somebody waits. */
+void ngx_http_bell_cache_watch(ngx_http_bell_cache_main_conf_t *bmcf);
 
 
 /* ---- ngx_http_bell_cache_answer.c */
@@ -605,13 +614,6 @@ void ngx_http_bell_cache_may_resume(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_found_t *found);
 /* The rest of it comes by a load of his own; NGX_DECLINED: it cannot. */
 ngx_int_t ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx);
-
-
-/* ---- ngx_http_bell_cache_erase.c: what was purged hard leaves memory */
-
-void ngx_http_bell_cache_erase_start(ngx_http_bell_cache_main_conf_t *bmcf);
-/* The last of the feed whose hard purges have no byte left in memory. */
-uint64_t ngx_http_bell_cache_erased(ngx_http_bell_cache_zone_t *zone);
 
 
 /* ---- ngx_http_bell_cache_metrics.c */

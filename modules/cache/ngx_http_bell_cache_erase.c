@@ -50,15 +50,8 @@ ngx_http_bell_cache_erase_start(ngx_http_bell_cache_main_conf_t *bmcf)
         return;
     }
 
-    bmcf->dummy.fd = (ngx_socket_t) -1;
-    bmcf->dummy.data = bmcf;
-
-    bmcf->erase.handler = ngx_http_bell_cache_erase;
-    bmcf->erase.data = &bmcf->dummy;
-    bmcf->erase.log = ngx_cycle->log;
-    bmcf->erase.cancelable = 1;
-
-    ngx_add_timer(&bmcf->erase, NGX_HTTP_BELL_CACHE_ERASE_REST_MS);
+    ngx_http_bell_cache_timer(bmcf, &bmcf->erase, ngx_http_bell_cache_erase,
+                              NGX_HTTP_BELL_CACHE_ERASE_REST_MS);
 }
 
 
@@ -67,12 +60,10 @@ ngx_http_bell_cache_erase(ngx_event_t *ev)
 {
     u_char                           *room;
     ngx_uint_t                        i, working;
-    ngx_connection_t                 *dummy;
     ngx_http_bell_cache_zone_t      **zones;
     ngx_http_bell_cache_main_conf_t  *bmcf;
 
-    dummy = ev->data;
-    bmcf = dummy->data;
+    bmcf = ngx_http_bell_cache_timer_conf(ev);
     zones = bmcf->zones.elts;
     working = 0;
     room = NULL;

@@ -96,15 +96,8 @@ ngx_http_bell_cache_keep_start(ngx_http_bell_cache_main_conf_t *bmcf)
         return;
     }
 
-    bmcf->dummy.fd = (ngx_socket_t) -1;
-    bmcf->dummy.data = bmcf;
-
-    bmcf->keep.handler = ngx_http_bell_cache_keep;
-    bmcf->keep.data = &bmcf->dummy;
-    bmcf->keep.log = ngx_cycle->log;
-    bmcf->keep.cancelable = 1;
-
-    ngx_add_timer(&bmcf->keep, NGX_HTTP_BELL_CACHE_KEEP_MS);
+    ngx_http_bell_cache_timer(bmcf, &bmcf->keep, ngx_http_bell_cache_keep,
+                              NGX_HTTP_BELL_CACHE_KEEP_MS);
 
     ngx_http_bell_cache_kept = bmcf;
 }
@@ -164,12 +157,10 @@ static void
 ngx_http_bell_cache_keep(ngx_event_t *ev)
 {
     ngx_uint_t                        i, more;
-    ngx_connection_t                 *dummy;
     ngx_http_bell_cache_zone_t      **zones;
     ngx_http_bell_cache_main_conf_t  *bmcf;
 
-    dummy = ev->data;
-    bmcf = dummy->data;
+    bmcf = ngx_http_bell_cache_timer_conf(ev);
     zones = bmcf->zones.elts;
     more = 0;
 

@@ -94,6 +94,13 @@ void ngx_http_bell_cache_purges_reset(ngx_http_bell_cache_purges_t *purges);
 void ngx_http_bell_cache_purges_lost(ngx_http_bell_cache_purges_t *purges);
 
 
+/* ---- ngx_http_bell_cache_erase.c: what was purged hard leaves memory */
+
+void ngx_http_bell_cache_erase_start(ngx_http_bell_cache_main_conf_t *bmcf);
+/* The last of the feed whose hard purges have no byte left in memory. */
+uint64_t ngx_http_bell_cache_erased(ngx_http_bell_cache_zone_t *zone);
+
+
 #pragma GCC visibility pop
 
 

@@ -1,7 +1,7 @@
 
 /*
  * Readers, as their own files know them: ..._reader.c looks and answers,
- * ..._stream.c waits and passes on what comes.
+ * ..._stream.c waits and begins to pass on what comes, ..._body.c goes on.
  */
 
 #ifndef _NGX_HTTP_BELL_CACHE_READER_H_INCLUDED_
@@ -31,6 +31,17 @@ void ngx_http_bell_cache_ends(ngx_http_bell_cache_ctx_t *ctx, ngx_int_t rc);
 /* ctx->flight is set.  NGX_DONE. */
 ngx_int_t ngx_http_bell_cache_waits_for(ngx_http_bell_cache_ctx_t *ctx);
 void ngx_http_bell_cache_reader_event(ngx_event_t *ev);
+
+
+/* ---- ngx_http_bell_cache_body.c */
+
+/*
+ * Behind the head: all that there is now, as the client takes it.  The flight
+ * may be NULL for who is fed by his own load.  The request may be gone behind
+ * it.
+ */
+void ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight);
 
 
 #pragma GCC visibility pop

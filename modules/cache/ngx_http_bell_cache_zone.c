@@ -531,7 +531,9 @@ ngx_http_bell_cache_lay_out(ngx_http_bell_cache_zone_t *zone, u_char *p,
     sh->index = ngx_http_bell_cache_cut(&p, &size,
                               bell_cache_index_size(objects, zone->tenants));
 
-    if (sh->flights == NULL || sh->places == NULL || sh->purges == NULL || sh->index == NULL) {
+    if (sh->flights == NULL || sh->places == NULL || sh->purges == NULL
+        || sh->index == NULL)
+    {
         return NGX_ERROR;
     }
 
