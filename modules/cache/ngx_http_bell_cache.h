@@ -52,6 +52,7 @@ extern ngx_module_t  ngx_http_bell_cache_filter_module;
 #define NGX_HTTP_BELL_CACHE_NAME_BYTES   512    /* "name;hit" in a field */
 #define NGX_HTTP_BELL_CACHE_PIECE_BYTES  65536  /* copied out at a time */
 #define NGX_HTTP_BELL_CACHE_TRIES        4      /* look-ups of one request */
+#define NGX_HTTP_BELL_CACHE_VARIABLES    8      /* of a client's connection */
 
 
 /* ---- what is stored */
@@ -278,8 +279,7 @@ typedef struct {
     ngx_http_bell_cache_room_t      *rooms;     /* that nobody has */
     ngx_uint_t                       nrooms;
     ngx_array_t                      zones;     /* of zone_t * */
-    ngx_int_t                        scheme;    /* indexes of variables that */
-    ngx_int_t                        https;     /* a load could not evaluate */
+    ngx_int_t                        variables[NGX_HTTP_BELL_CACHE_VARIABLES];
     ngx_http_bell_metric_t          *requests[NGX_HTTP_BELL_CACHE_METRICS];
     ngx_http_bell_metric_t          *fetches;
     ngx_http_bell_cache_feed_conf_t  feed;
@@ -323,6 +323,7 @@ typedef struct {
     ngx_int_t                        early;     /* hundredths */
     ngx_flag_t                       client_control;
     unsigned                         query_set:1;
+    unsigned                         no_upstream:1; /* as a fetch has seen */
 } ngx_http_bell_cache_loc_conf_t;
 
 

@@ -15,6 +15,8 @@ static ngx_int_t ngx_http_bell_cache_hit(ngx_conf_t *cf,
     ngx_http_bell_cache_loc_conf_t *conf);
 static ngx_int_t ngx_http_bell_cache_beside(ngx_conf_t *cf,
     ngx_http_bell_cache_loc_conf_t *conf);
+static ngx_int_t ngx_http_bell_cache_bears(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_upstream_conf_t *ucf);
 static ngx_int_t ngx_http_bell_cache_add_name(ngx_conf_t *cf,
     const bell_str **names, size_t *n, u_char *p, size_t len);
 
@@ -172,11 +174,8 @@ ngx_http_bell_cache_hit(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
 
 /*
  * What the location asks is known where proxy_pass names it; with variables
- * in it the location itself stands for it.
- *
- * nginx's own cache and store want answers in files, and whole: a fetch hands
- * them on as they come.  What these modules know of a location begins with
- * what all upstreams have, and is merged before this.
+ * in it the location itself stands for it.  What these modules know of a
+ * location begins with what all upstreams have, and is merged before this.
  */
 
 static ngx_int_t
@@ -210,15 +209,7 @@ ngx_http_bell_cache_beside(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
 
             ucf = ctx->loc_conf[modules[i]->ctx_index];
 
-#if (NGX_HTTP_CACHE)
-            if (ucf->cache || ucf->store) {
-#else
-            if (ucf->store) {
-#endif
-                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "\"bell_cache\" cannot be where \"proxy_cache\" "
-                              "or \"proxy_store\", or their like, are: one "
-                              "cache is enough");
+            if (ngx_http_bell_cache_bears(cf, clcf, ucf) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -228,6 +219,45 @@ ngx_http_bell_cache_beside(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
                                               ucf->upstream->host.len);
             }
         }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * nginx's own cache and store want answers in files, and whole: a fetch hands
+ * them on as they come.  And where errors are intercepted, what comes is not
+ * what the origin has said.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_bears(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_http_upstream_conf_t *ucf)
+{
+    ngx_uint_t  stores;
+
+    stores = ucf->store;
+
+#if (NGX_HTTP_CACHE)
+    stores |= ucf->cache;
+#endif
+
+    if (stores) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"bell_cache\" cannot be where \"proxy_cache\" or "
+                      "\"proxy_store\", or their like, are: one cache is "
+                      "enough");
+        return NGX_ERROR;
+    }
+
+    if (ucf->intercept_errors && clcf->error_pages && clcf->handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"bell_cache\" cannot be where an \"error_page\" takes "
+                      "the place of what the origin answers: say "
+                      "\"proxy_intercept_errors off\" (or that of fastcgi, "
+                      "uwsgi or scgi) in location \"%V\"", &clcf->name);
+        return NGX_ERROR;
     }
 
     return NGX_OK;

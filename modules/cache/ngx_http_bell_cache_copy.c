@@ -12,6 +12,8 @@
 #include "ngx_http_bell_cache_copy.h"
 
 
+static ngx_int_t ngx_http_bell_cache_copy_location(ngx_http_request_t *r,
+    ngx_http_request_t *client);
 static ngx_int_t ngx_http_bell_cache_copy_fields(ngx_http_request_t *r,
     ngx_http_request_t *client, ngx_http_bell_cache_drops_pt drops);
 static ngx_int_t ngx_http_bell_cache_copy_variables(ngx_http_request_t *r,
@@ -85,10 +87,46 @@ ngx_http_bell_cache_copy_request(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_bell_cache_copy_fields(r, client, drops) == NGX_OK
+    return ngx_http_bell_cache_copy_location(r, client) == NGX_OK
+           && ngx_http_bell_cache_copy_fields(r, client, drops) == NGX_OK
            && ngx_http_bell_cache_copy_variables(r, client) == NGX_OK
            && ngx_http_bell_cache_copy_captures(r, client) == NGX_OK
            ? NGX_OK : NGX_ERROR;
+}
+
+
+/* What is done behind a visit ("post_action") is not done behind a fetch. */
+
+static ngx_int_t
+ngx_http_bell_cache_copy_location(ngx_http_request_t *r,
+    ngx_http_request_t *client)
+{
+    void                      **loc_conf;
+    ngx_http_core_loc_conf_t   *clcf, *own;
+
+    clcf = ngx_http_get_module_loc_conf(client, ngx_http_core_module);
+
+    if (clcf->post_action.data == NULL) {
+        return NGX_OK;
+    }
+
+    loc_conf = ngx_palloc(r->pool, ngx_http_max_module * sizeof(void *));
+    own = ngx_palloc(r->pool, sizeof(ngx_http_core_loc_conf_t));
+
+    if (loc_conf == NULL || own == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(loc_conf, client->loc_conf,
+               ngx_http_max_module * sizeof(void *));
+
+    *own = *clcf;
+    ngx_str_null(&own->post_action);
+
+    loc_conf[ngx_http_core_module.ctx_index] = own;
+    r->loc_conf = loc_conf;
+
+    return NGX_OK;
 }
 
 

@@ -33,6 +33,7 @@ static ngx_chain_t *ngx_http_bell_cache_send_chain(ngx_connection_t *c,
 
 static void ngx_http_bell_cache_run(ngx_event_t *ev);
 static ngx_int_t ngx_http_bell_cache_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_cache_reinit_request(ngx_http_request_t *r);
 static void ngx_http_bell_cache_event(ngx_event_t *ev);
 static void ngx_http_bell_cache_end(void *data);
 
@@ -353,7 +354,10 @@ ngx_http_bell_cache_run(ngx_event_t *ev)
 
     if (rc == NGX_DONE && r->upstream && r->upstream->process_header) {
         fetch->process_header = r->upstream->process_header;
+        fetch->reinit_request = r->upstream->reinit_request;
+
         r->upstream->process_header = ngx_http_bell_cache_process_header;
+        r->upstream->reinit_request = ngx_http_bell_cache_reinit_request;
     }
 
     ngx_http_finalize_request(r, rc);
@@ -406,9 +410,30 @@ ngx_http_bell_cache_process_header(ngx_http_request_t *r)
         {
             return NGX_ERROR;
         }
-
-        fetch->process_header = u->process_header;
     }
+}
+
+
+/* Another server is asked, or the same one once more: all is as it began. */
+
+static ngx_int_t
+ngx_http_bell_cache_reinit_request(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_http_upstream_t          *u;
+    ngx_http_bell_cache_fetch_t  *fetch;
+
+    u = r->upstream;
+    fetch = ngx_http_bell_cache_fetch_of(r);
+
+    u->process_header = fetch->process_header;
+
+    rc = fetch->reinit_request(r);
+
+    fetch->process_header = u->process_header;
+    u->process_header = ngx_http_bell_cache_process_header;
+
+    return rc;
 }
 
 

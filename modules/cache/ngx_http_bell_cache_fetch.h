@@ -46,6 +46,7 @@ struct ngx_http_bell_cache_fetch_s {
     ngx_http_request_t                *request;
     ngx_chain_t                       *held;    /* what was not taken yet */
     ngx_int_t                        (*process_header)(ngx_http_request_t *r);
+    ngx_int_t                        (*reinit_request)(ngx_http_request_t *r);
 
     unsigned                           last:1;  /* of the body has come */
     unsigned                           failed:1;

@@ -58,7 +58,7 @@ ngx_int_t
 ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_ref_t *flight, ngx_uint_t behind)
 {
-    ngx_uint_t                   n;
+    ngx_uint_t                   i, n;
     ngx_pool_t                  *pool;
     ngx_table_elt_t              adds[2];
     ngx_http_bell_cache_ref_t    own;
@@ -90,10 +90,12 @@ ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
 
     n = ngx_http_bell_cache_conditions(load, adds);
 
-    /* what a load could not evaluate: it has no TLS */
+    /* what a load could not evaluate: its connection is nobody's */
 
-    (void) ngx_http_get_indexed_variable(ctx->request, ctx->bmcf->scheme);
-    (void) ngx_http_get_indexed_variable(ctx->request, ctx->bmcf->https);
+    for (i = 0; i < NGX_HTTP_BELL_CACHE_VARIABLES; i++) {
+        (void) ngx_http_get_indexed_variable(ctx->request,
+                                             ctx->bmcf->variables[i]);
+    }
 
     if (ngx_http_bell_cache_fetch(ctx->request, ctx->bmcf->core,
                                   ngx_http_bell_cache_drops, adds, n,
@@ -348,6 +350,20 @@ ngx_http_bell_cache_load_head(ngx_http_bell_cache_fetch_t *fetch,
     load = fetch->data;
 
     status = r->upstream ? r->upstream->headers_in.status_n : 0;
+
+    /* the location's handler asks nobody: nothing is to be stored here, ever */
+
+    if (r->upstream == NULL
+        && r->headers_out.status < NGX_HTTP_INTERNAL_SERVER_ERROR)
+    {
+        load->ctx.blcf->no_upstream = 1;
+        load->ended = 1;
+
+        ngx_http_bell_cache_load_ends(load->ctx.zone, load->ctx.bmcf->core,
+                                      &load->flight,
+                                      NGX_HTTP_BELL_CACHE_AGAIN, 0);
+        return NGX_ERROR;
+    }
 
     /*
      * What nginx says itself is no answer.  A head that could not be read to

@@ -249,6 +249,20 @@ ngx_module_t  ngx_http_bell_cache_filter_module = {
 static ngx_str_t  ngx_http_bell_cache_variable_name =
     ngx_string("bell_cache_status");
 
+/* what is asked of a client's connection, and not of a fetch's */
+
+static ngx_str_t  ngx_http_bell_cache_variables[
+                                            NGX_HTTP_BELL_CACHE_VARIABLES] = {
+    ngx_string("scheme"),
+    ngx_string("https"),
+    ngx_string("server_addr"),
+    ngx_string("server_port"),
+    ngx_string("proxy_protocol_addr"),
+    ngx_string("proxy_protocol_port"),
+    ngx_string("proxy_protocol_server_addr"),
+    ngx_string("proxy_protocol_server_port")
+};
+
 static ngx_http_output_header_filter_pt  ngx_http_bell_cache_next_header;
 static ngx_http_output_body_filter_pt    ngx_http_bell_cache_next_body;
 
@@ -396,8 +410,7 @@ ngx_http_bell_cache_variable(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_bell_cache_preconfiguration(ngx_conf_t *cf)
 {
-    ngx_str_t                         scheme = ngx_string("scheme");
-    ngx_str_t                         https = ngx_string("https");
+    ngx_uint_t                        i;
     ngx_http_variable_t              *var;
     ngx_http_bell_cache_main_conf_t  *bmcf;
 
@@ -416,12 +429,17 @@ ngx_http_bell_cache_preconfiguration(ngx_conf_t *cf)
 
     var->get_handler = ngx_http_bell_cache_variable;
 
-    bmcf->scheme = ngx_http_get_variable_index(cf, &scheme);
-    bmcf->https = ngx_http_get_variable_index(cf, &https);
+    for (i = 0; i < NGX_HTTP_BELL_CACHE_VARIABLES; i++) {
+        bmcf->variables[i] = ngx_http_get_variable_index(cf,
+                                            &ngx_http_bell_cache_variables[i]);
 
-    if (bmcf->scheme == NGX_ERROR || bmcf->https == NGX_ERROR
-        || bmcf->core->on_wake(cf, ngx_http_bell_cache_wake_all, NULL)
-           != NGX_OK)
+        if (bmcf->variables[i] == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (bmcf->core->on_wake(cf, ngx_http_bell_cache_wake_all, NULL)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }

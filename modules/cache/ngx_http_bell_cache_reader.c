@@ -54,6 +54,7 @@ ngx_http_bell_cache_handler(ngx_http_request_t *r)
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_cache_module);
 
     if (blcf->zone == NULL || r != r->main || r->content_handler == NULL
+        || blcf->no_upstream || r->post_action
         || ngx_http_bell_cache_fetch_of(r)
         || ngx_http_get_module_ctx(r, ngx_http_bell_cache_module))
     {
@@ -244,6 +245,13 @@ static ngx_int_t
 ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    if (ctx->blcf->no_upstream) {
+        ctx->passed = 1;
+        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_BYPASS,
+                                 BELL_OUTCOME_BYPASS);
+        return NGX_DECLINED;
+    }
 
     if (ctx->tries++ == NGX_HTTP_BELL_CACHE_TRIES) {
         ctx->passed = 1;
@@ -436,7 +444,9 @@ ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx)
 
     rc = ngx_http_send_header(r);
 
-    if (rc == NGX_OK && !r->header_only) {
+    /* NGX_AGAIN: the client takes it slowly, and the body goes behind it */
+
+    if (rc != NGX_ERROR && rc <= NGX_OK && !r->header_only) {
         rc = ngx_http_output_filter(r, &out);
     }
 
@@ -672,10 +682,14 @@ ngx_http_bell_cache_ends(ngx_http_bell_cache_ctx_t *ctx, ngx_int_t rc)
 
     ngx_http_bell_cache_leaves(ctx);
 
+    /* it may be led elsewhere, where nothing of this is known */
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
     if (rc == NGX_DECLINED) {
         ctx->passed = 1;
 
-        r->read_event_handler = ngx_http_block_reading;
         r->write_event_handler = ngx_http_core_run_phases;
 
         r->phase_handler++;
