@@ -106,9 +106,10 @@ static bool is_alone(const bell_lease *l, int64_t now_us) {
     return answered_us == BELL_GCRA_NEVER || now_us - answered_us > BELL_LEASE_LOST_US;
 }
 
-/* As the store's TAT will have it, and not before the next exchange can bring something. */
+/* As the store's TAT will have it, and not before the next exchange can bring something. It may be read while an exchange is under way: then it is
+ * about right, and bounded. */
 static int64_t retry_us(const bell_lease *l, const bell_lease_rule *rule, int64_t now_us, uint64_t cost) {
-    int64_t ahead = l->store_tat_us - l->store_now_us - (now_us - l->sent_us);
+    int64_t ahead = load_us(&l->store_tat_us) - load_us(&l->store_now_us) - (now_us - load_us(&l->sent_us));
     int64_t us = ahead + (int64_t)cost * rule->gcra.unit_us - rule->gcra.burst_us - rule->gcra.unit_us;
     int64_t most = rule->gcra.burst_us + rule->edges * rule->gcra.unit_us + BELL_LEASE_OWED_US;
 
@@ -196,7 +197,7 @@ void bell_lease_begin(bell_lease *l, const bell_lease_rule *rule, uint64_t edge,
     l->sent_spent = load(&l->spent);
     l->sent_asked = asked;
     l->sent_want = l->demand < most ? l->demand : most;
-    l->sent_us = now_us;
+    store_us(&l->sent_us, now_us);
     int64_t owing_us = __atomic_exchange_n(&l->owing_us, BELL_GCRA_NEVER, __ATOMIC_RELAXED);
     l->sent_owing_us = l->sent_owing_us != BELL_GCRA_NEVER ? l->sent_owing_us : owing_us; /* of one that failed */
     l->is_out = true;
@@ -231,8 +232,8 @@ void bell_lease_answered(bell_lease *l, const bell_lease_rule *rule, uint64_t nu
     l->known_spent = l->sent_spent;
     l->lent = answer->granted;
     l->left = answer->left;
-    l->store_tat_us = answer->tat_us;
-    l->store_now_us = answer->now_us;
+    store_us(&l->store_tat_us, answer->tat_us);
+    store_us(&l->store_now_us, answer->now_us);
     l->sent_owing_us = BELL_GCRA_NEVER;
     bool is_over = l->sent_want == 0;
     int64_t units = is_over ? share_to_begin(rule, answer->left) : 0;
