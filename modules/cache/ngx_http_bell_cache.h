@@ -148,6 +148,7 @@ typedef struct {
     uint64_t                     held;      /* chunks that it has */
     uint64_t                     confirmed; /* AGAIN: this object is true */
     uint32_t                     filed;     /* the body is in a file */
+    uint32_t                     batched;   /* more has come than is there */
     uint64_t                     promised;  /* bytes of files to it */
 } ngx_http_bell_cache_flight_t;
 
@@ -234,6 +235,7 @@ typedef struct {
     size_t                         largest;     /* bytes of a body */
     ngx_queue_t                    readers;     /* that wait, of this process */
     ngx_queue_t                    loads;       /* that have no place yet */
+    ngx_queue_t                    batches;     /* of loads that write files */
     uint64_t                       to_wake;     /* a bit a slot, see tell() */
     ngx_uint_t                     layouts;     /* that these know of */
     ngx_http_bell_cache_tried_t    tried[NGX_HTTP_BELL_CACHE_TRIED];

@@ -325,6 +325,14 @@ ngx_http_bell_cache_waits(const ngx_http_bell_core_api_t *core,
     (void) __atomic_fetch_or(&flight->waiters,
                              (ngx_atomic_uint_t) 1 << core->self().slot,
                              __ATOMIC_SEQ_CST);
+
+    /* some of it has come, and was kept back while nobody waited */
+
+    if (__atomic_load_n(&flight->batched, __ATOMIC_SEQ_CST)
+        && __atomic_exchange_n(&flight->batched, 0, __ATOMIC_SEQ_CST))
+    {
+        core->wake(flight->owner.slot);
+    }
 }
 
 

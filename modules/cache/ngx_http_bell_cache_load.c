@@ -37,10 +37,6 @@ static ssize_t ngx_http_bell_cache_load_body(
 
 static ssize_t ngx_http_bell_cache_load_store(
     ngx_http_bell_cache_load_t *load, u_char *p, size_t len);
-static ssize_t ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight, size_t len);
-static ngx_int_t ngx_http_bell_cache_load_too_large(
-    ngx_http_bell_cache_load_t *load);
 static ngx_int_t ngx_http_bell_cache_load_stored(
     ngx_http_bell_cache_load_t *load);
 
@@ -465,12 +461,7 @@ ngx_http_bell_cache_load_store(ngx_http_bell_cache_load_t *load, u_char *p,
     }
 
     if (flight->filed) {
-        if (ngx_http_bell_cache_file_write(load, flight, p, len) != NGX_OK) {
-            return ngx_http_bell_cache_load_too_large(load) == NGX_OK
-                   ? ngx_http_bell_cache_load_feed(load, p, len) : NGX_ERROR;
-        }
-
-        return ngx_http_bell_cache_load_has(load, flight, len);
+        return ngx_http_bell_cache_batch(load, flight, p, len);
     }
 
     bytes.p = (char *) p;
@@ -483,23 +474,21 @@ ngx_http_bell_cache_load_store(ngx_http_bell_cache_load_t *load, u_char *p,
         return NGX_ERROR;
     }
 
-    return ngx_http_bell_cache_load_has(load, flight, len);
+    load->written += len;
+
+    ngx_http_bell_cache_load_has(load, flight);
+
+    return len;
 }
 
 
-/* Those who wait are told. */
-
-static ssize_t
+void
 ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight, size_t len)
+    ngx_http_bell_cache_flight_t *flight)
 {
-    load->written += len;
-
     __atomic_store_n(&flight->published, load->written, __ATOMIC_SEQ_CST);
 
     ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
-
-    return len;
 }
 
 
@@ -508,7 +497,7 @@ ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
  * the rest as it comes; those who have joined it get it by loads of their own.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_cache_load_too_large(ngx_http_bell_cache_load_t *load)
 {
     ngx_http_bell_cache_remember(load, BELL_STORE_NOT_USABLE,
@@ -518,6 +507,7 @@ ngx_http_bell_cache_load_too_large(ngx_http_bell_cache_load_t *load)
     load->stores = 0;
     load->feeds = 1;
     load->ended = 1;
+    load->piece = load->batch;
 
     ngx_http_bell_cache_load_ends(load->ctx.zone, load->ctx.bmcf->core,
                                   &load->flight, NGX_HTTP_BELL_CACHE_APART, 0);
@@ -567,6 +557,10 @@ ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
     ngx_http_bell_cache_load_t  *load;
 
     load = fetch->data;
+
+    if (load->batch) {
+        ngx_http_bell_cache_batch_ends(load);
+    }
 
     if (load->stores) {
         if (!whole

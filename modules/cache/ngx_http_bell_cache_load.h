@@ -48,6 +48,9 @@ struct ngx_http_bell_cache_load_s {
     uint64_t                      file_id;  /* 0: there is none */
     ngx_fd_t                      file_fd;
     uint32_t                      file_crc; /* of the body */
+    ngx_buf_t                    *batch;    /* came, and is not in it yet */
+    ngx_queue_t                   batches;  /* zone->batches */
+    ngx_event_t                   flush;
 
     unsigned                      waits:1;  /* for a place */
     unsigned                      authorized:1;
@@ -84,6 +87,20 @@ ngx_int_t ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load,
     const bell_cache_tags *tags, bell_str fields, bell_str *out);
 
 
+/* ---- ngx_http_bell_cache_batch.c: what comes is written together */
+
+/*
+ * Of a flight whose body is in a file; as a sink's body(): what cannot be
+ * written, or is too much, goes to the load's reader alone.
+ */
+ssize_t ngx_http_bell_cache_batch(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len);
+/* Nothing more comes. */
+void ngx_http_bell_cache_batch_ends(ngx_http_bell_cache_load_t *load);
+/* Of a process that was woken: somebody may have come to wait. */
+void ngx_http_bell_cache_batches_woken(ngx_http_bell_cache_zone_t *zone);
+
+
 /* ---- ngx_http_bell_cache_confirm.c */
 
 /* A 304: what is stored is true. */
@@ -102,6 +119,15 @@ ssize_t ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load,
     u_char *p, size_t len);
 void ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
     ngx_uint_t whole);
+/* What was written until now can be read: those who wait are told. */
+void ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_flight_t *flight);
+/*
+ * It is stored no more, its reader alone gets the rest, and what is in the
+ * batch is the first of that.  NGX_ERROR: nobody wants it.
+ */
+ngx_int_t ngx_http_bell_cache_load_too_large(
+    ngx_http_bell_cache_load_t *load);
 /* It has a place. */
 void ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,

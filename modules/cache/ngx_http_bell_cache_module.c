@@ -11,6 +11,7 @@
 #include "bell_invalidate.h"
 
 #include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_load.h"
 #include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_shelf.h"
 
@@ -615,5 +616,6 @@ ngx_http_bell_cache_wake_all(ngx_cycle_t *cycle, void *data)
     for (i = 0; i < bmcf->zones.nelts; i++) {
         ngx_http_bell_cache_woken(zones[i]);
         ngx_http_bell_cache_loads_woken(zones[i]);
+        ngx_http_bell_cache_batches_woken(zones[i]);
     }
 }

@@ -200,9 +200,12 @@ ngx_int_t ngx_http_bell_cache_file_begin(ngx_http_bell_cache_load_t *load);
 /* What has come until now goes there, and what comes will. */
 ngx_int_t ngx_http_bell_cache_file_spill(ngx_http_bell_cache_load_t *load,
     ngx_http_bell_cache_flight_t *flight);
-/* NGX_DECLINED: it cannot be written, or is too large. */
+/* NGX_DECLINED: so many bytes more are too many. */
+ngx_int_t ngx_http_bell_cache_file_room(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_flight_t *flight, size_t len);
+/* The next bytes of a body.  NGX_DECLINED: they cannot be written. */
 ngx_int_t ngx_http_bell_cache_file_write(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len);
+    u_char *p, size_t len, off_t at);
 ngx_int_t ngx_http_bell_cache_file_stored(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_file_abandon(ngx_http_bell_cache_load_t *load);
 /* All of it, at that place; ngx_errno says why not. */

@@ -91,7 +91,6 @@ ngx_http_bell_cache_file_spill(ngx_http_bell_cache_load_t *load,
     u_char     *p;
     uint64_t    at;
     ngx_int_t   rc;
-    bell_str    bytes;
 
     if (load->ctx.zone->shelf == NULL || load->ctx.zone->sh->shelf->off
         || ngx_http_bell_cache_file_create(load, flight->entry.id) != NGX_OK)
@@ -107,12 +106,7 @@ ngx_http_bell_cache_file_spill(ngx_http_bell_cache_load_t *load,
         n = bell_chunks_read(load->ctx.zone->sh->chunks, flight->entry.body,
                              at, p, n);
 
-        bytes.p = (char *) p;
-        bytes.len = n;
-
-        load->file_crc = bell_crc32c(load->file_crc, bytes);
-
-        rc = n ? ngx_http_bell_cache_file_append(load, p, n, at)
+        rc = n ? ngx_http_bell_cache_file_write(load, p, n, at)
                : NGX_DECLINED;
     }
 
@@ -132,12 +126,11 @@ ngx_http_bell_cache_file_spill(ngx_http_bell_cache_load_t *load,
 /* ---- a body */
 
 ngx_int_t
-ngx_http_bell_cache_file_write(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len)
+ngx_http_bell_cache_file_room(ngx_http_bell_cache_load_t *load,
+    ngx_http_bell_cache_flight_t *flight, size_t len)
 {
     uint64_t                     need;
     ngx_int_t                    rc;
-    bell_str                     bytes;
     ngx_http_bell_cache_zone_t  *zone;
 
     zone = load->ctx.zone;
@@ -161,9 +154,17 @@ ngx_http_bell_cache_file_write(ngx_http_bell_cache_load_t *load,
         }
     }
 
-    if (ngx_http_bell_cache_file_append(load, p, len, (off_t) load->written)
-        != NGX_OK)
-    {
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_bell_cache_file_write(ngx_http_bell_cache_load_t *load, u_char *p,
+    size_t len, off_t at)
+{
+    bell_str  bytes;
+
+    if (ngx_http_bell_cache_file_append(load, p, len, at) != NGX_OK) {
         return NGX_DECLINED;
     }
 

@@ -672,6 +672,7 @@ ngx_http_bell_cache_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->largest = ngx_min(NGX_HTTP_BELL_CACHE_LARGEST, size / 16);
     ngx_queue_init(&zone->readers);
     ngx_queue_init(&zone->loads);
+    ngx_queue_init(&zone->batches);
 
     rv = NGX_CONF_OK;
 

@@ -13,7 +13,7 @@ import { children, run, testUser, whyNoFiles } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { Visitor, all, askAll, leaveAll, over, tally, visitors } from './cache-visitors.mjs';
-import { askUntil, cacheHttp, control, fresh, isHit, loadCache, outcome, stale, startCacheEdge, store } from './cache.mjs';
+import { askUntil, cacheHttp, control, fresh, isHit, leaves, loadCache, outcome, stale, startCacheEdge, store } from './cache.mjs';
 import { lines, nginxConf, publish, reloadEdge, snapshot, twoTenants } from './support.mjs';
 
 const SMALL = 'zone=main:4m largest=16k disk=16m largest_file=1m';
@@ -109,6 +109,46 @@ filesTest('those who wait read while it is written; of unknown length, it goes t
         leaveAll(replies.map((one) => one.visitor));
     }
     assert.equal(filesOf(folder).length, 2);
+});
+
+/** How many times these processes have written something: to files, sockets and each other. */
+const written = (pids) => pids.reduce((sum, pid) => sum + Number(/^syscw: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))[1]), 0);
+
+filesTest('a body that comes in small pieces is not written in as many, when nobody waits for it', async ({ origin, edge, folder }) => {
+    const body = bodyOf(1_000_000, 'new');
+    const former = { headers: control('max-age=10, stale-while-revalidate=600', { age: '20' }), body: bodyOf(50_000, 'old') };
+    origin.script('/a', former, { headers: fresh, body });
+    await get(edge, '/a');
+    const before = written(workers(edge));
+    assert.equal(outcome(await get(edge, '/a')), 'stale hit');
+    await askUntil(edge, 'north.example', '/a', 'the new one', ({ headers }) => headers['content-length'] === '1000000', { method: 'HEAD' });
+    const writes = written(workers(edge)) - before; // a proxy buffer has 4 or 8 KiB
+    assert.ok(writes < 90, `${writes} writes, where 16 hold all of it`);
+    assert.ok((await get(edge, '/a')).text === body);
+    await waitFor('the former file to go', () => filesOf(folder).length === 1);
+});
+
+filesTest('who comes to wait has what has come until then, also what came while nobody did', async ({ origin, edge, folder }) => {
+    const body = bodyOf(200_000);
+    for (const length of ['exact', 'chunked']) {
+        const path = `/slow/${length}`;
+        origin.script(path, { headers: fresh, pieces: [body.slice(0, 30_000), body.slice(30_000, 120_000), body.slice(120_000)], length, held: true });
+        const [first] = askAll(await visitors(edge.port, 1), path);
+        const asked = await origin.arrived(path);
+        asked.next();
+        asked.next();
+        await all([first], 'the first piece', (reply) => reply.bytes === 30_000);
+        await leaves(edge, first.visitor);
+        asked.next();
+        await waitFor('what fills 64 KiB, and no more', () => statSync(`${folder}/temp/${tempOf(folder)[0]}`).size === 65_536);
+        const replies = askAll(await visitors(edge.port, 6), path);
+        await all(replies, 'all that has come', (reply) => reply.bytes === 120_000);
+        asked.rest();
+        await over(replies);
+        assert.deepEqual(tally(replies, (reply) => reply.isWhole && reply.body === body), { true: 6 });
+        assert.equal(origin.count(path), 1);
+        leaveAll(replies.map((one) => one.visitor));
+    }
 });
 
 filesTest('a body that breaks off leaves no file; one that is larger than a file may be is not stored', async ({ origin, edge, folder }) => {
