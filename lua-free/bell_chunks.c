@@ -1,14 +1,14 @@
 #include "bell_chunks.h"
 
-/* Chunks are numbered from 1. */
+/* Chunks are numbered from 1. Of the free ones those that were used stand before those that were wiped. */
 typedef struct {
     uint32_t count, chunk_bytes;
-    uint32_t free, first_free;
+    uint32_t free, first_free, last_free;
 } head;
 
 typedef struct {
     uint32_t next; /* of the chain, or of the free ones; 0: it ends */
-    uint32_t unused;
+    uint32_t used; /* of a free one: its bytes were somebody's */
     char bytes[];
 } chunk;
 
@@ -46,9 +46,10 @@ bool bell_chunks_init(void *chunks, size_t size, uint32_t count, uint32_t chunk_
         bell_chunks_size(count, chunk_bytes) > size) {
         return false;
     }
-    *h = (head){.count = count, .chunk_bytes = chunk_bytes, .free = count, .first_free = 1};
+    *h = (head){.count = count, .chunk_bytes = chunk_bytes, .free = count, .first_free = 1, .last_free = count};
     for (uint32_t n = 1; n <= count; n++) {
         set_next(chunks, n, n < count ? n + 1 : 0);
+        chunk_at(chunks, n)->used = 1;
     }
     return true;
 }
@@ -74,6 +75,7 @@ uint32_t bell_chunks_take(void *chunks, uint32_t count) {
         last = next_of(chunks, last);
     }
     h->first_free = next_of(chunks, last);
+    h->last_free = h->first_free != 0 ? h->last_free : 0;
     h->free -= count;
     set_next(chunks, last, 0);
     return first;
@@ -98,16 +100,58 @@ bool bell_chunks_extend(void *chunks, uint32_t first, uint32_t count) {
     return true;
 }
 
+/* The last of a chain that is given back. */
+static uint32_t marked(void *chunks, uint32_t n, uint32_t used) {
+    head *h = chunks;
+    uint32_t next;
+
+    for (;; n = next) {
+        chunk_at(chunks, n)->used = used;
+        h->free++;
+        next = next_of(chunks, n);
+        if (next == 0) {
+            return n;
+        }
+    }
+}
+
 void bell_chunks_give(void *chunks, uint32_t first) {
     head *h = chunks;
-    uint32_t length;
+    uint32_t last;
 
     if (first == 0) {
         return;
     }
-    set_next(chunks, last_of(chunks, first, &length), h->first_free);
+    last = marked(chunks, first, 1);
+    set_next(chunks, last, h->first_free);
+    h->last_free = h->first_free != 0 ? h->last_free : last;
     h->first_free = first;
-    h->free += length;
+}
+
+void bell_chunks_give_wiped(void *chunks, uint32_t first) {
+    head *h = chunks;
+    uint32_t last;
+
+    if (first == 0) {
+        return;
+    }
+    last = marked(chunks, first, 0);
+    if (h->first_free == 0) {
+        h->first_free = first;
+    } else {
+        set_next(chunks, h->last_free, first);
+    }
+    h->last_free = last;
+}
+
+uint32_t bell_chunks_take_used(void *chunks, uint32_t most) {
+    uint32_t n = head_of(chunks)->first_free, count = 0;
+
+    while (n != 0 && count < most && chunk_at(chunks, n)->used != 0) {
+        n = next_of(chunks, n);
+        count++;
+    }
+    return bell_chunks_take(chunks, count);
 }
 
 /* The chunk that has this byte, *offset is then in it; 0: the chain is shorter. A reader's chain may be anybody's by now, and go anywhere: his steps
@@ -152,4 +196,15 @@ size_t bell_chunks_read(const void *chunks, uint32_t first, uint64_t offset, voi
         offset = 0;
     }
     return done;
+}
+
+uint32_t bell_chunks_wipe(void *chunks, uint32_t n) {
+    uint32_t next;
+
+    if (n == 0 || n > head_of(chunks)->count) {
+        return 0;
+    }
+    next = next_of(chunks, n);
+    memset(chunk_at(chunks, n)->bytes, 0, room_of(head_of(chunks)));
+    return next;
 }

@@ -34,6 +34,15 @@ void bell_chunks_give(void *chunks, uint32_t first);
 size_t bell_chunks_write(void *chunks, uint32_t first, uint64_t offset, bell_str bytes);
 size_t bell_chunks_read(const void *chunks, uint32_t first, uint64_t offset, void *out, size_t len);
 
+/* What was given back has its bytes until somebody writes there. Who wants them gone takes those that were used, wipes them one by one, for which
+ * nobody else need wait, and gives them back as wiped; until there are none. */
+
+/* A chain of free chunks that were used, of so many at most; 0: there are none. Used ones are taken before others by everybody. */
+uint32_t bell_chunks_take_used(void *chunks, uint32_t most) __attribute__((warn_unused_result));
+/* Overwrites all bytes of one chunk, which is the caller's, with zeros. The next one of its chain; 0: it was the last. */
+uint32_t bell_chunks_wipe(void *chunks, uint32_t n);
+void bell_chunks_give_wiped(void *chunks, uint32_t first);
+
 #pragma GCC visibility pop
 
 #endif

@@ -168,10 +168,21 @@ typedef struct ngx_http_bell_cache_purges_s  ngx_http_bell_cache_purges_t;
 
 /* one worker goes over the index, and takes out what was purged hard */
 
+typedef enum {
+    NGX_HTTP_BELL_CACHE_RESTS = 0,
+    NGX_HTTP_BELL_CACHE_IN_MEMORY,      /* goes over what is there */
+    NGX_HTTP_BELL_CACHE_IN_FLIGHT,      /* waits for what began before */
+    NGX_HTTP_BELL_CACHE_IN_CHUNKS,      /* overwrites what was left there */
+    NGX_HTTP_BELL_CACHE_BY_NAME         /* waits for names to be deleted */
+} ngx_http_bell_cache_erases_e;
+
+
 typedef struct {
     ngx_http_bell_process_t        owner;
-    uint32_t                       at;      /* a place of the index, 0: rests */
+    ngx_http_bell_cache_erases_e   step;
+    uint32_t                       at;      /* a place of the index */
     uint32_t                       late;    /* something came behind it */
+    uint32_t                       wiping;  /* free chunks, 0: none */
     uint64_t                       target;  /* purges that it looks for */
     uint64_t                       target_seen;
     uint64_t                       done;    /* purges whose bytes are gone */
@@ -418,9 +429,6 @@ ngx_int_t ngx_http_bell_cache_spare(ngx_http_bell_cache_zone_t *zone,
     uint64_t chunks);
 void ngx_http_bell_cache_hold(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
 void ngx_http_bell_cache_drop(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
-/* Its bytes are overwritten, when nobody but the caller holds it. */
-void ngx_http_bell_cache_wipe(ngx_http_bell_cache_zone_t *zone, uint32_t chain,
-    uint64_t bytes);
 
 /* Under the lock: in place of what had that hash.  The chains are its own. */
 ngx_int_t ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,

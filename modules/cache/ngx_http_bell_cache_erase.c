@@ -2,10 +2,11 @@
 /*
  * What was purged hard is judged when it is next asked for, which may be
  * never.  So that it leaves memory as well, one worker goes over the index,
- * some places at a time: what a hard purge is about is taken out, and its
- * bytes are overwritten.  When it is through, and no fetch is under way that
- * began before the purge, nothing of it is left; up to which number that is so
- * is told among the metrics.
+ * some places at a time: what a hard purge is about is taken out.  When it is
+ * through, and no fetch is under way that began before the purge, what is left
+ * of it are bytes in free chunks, whoever gave these back and why.  They are
+ * overwritten, without the lock.  Up to which number nothing is left is told
+ * among the metrics.
  *
  * The file of what is in memory goes with it.  What is in files alone is
  * judged when it is next asked for: its tags are in the file itself.
@@ -26,12 +27,20 @@
 #define NGX_HTTP_BELL_CACHE_ERASE_LOOKS    256      /* at places, each turn */
 #define NGX_HTTP_BELL_CACHE_ERASE_HEADS    16
 #define NGX_HTTP_BELL_CACHE_ERASE_BYTES    (256 * 1024)
+#define NGX_HTTP_BELL_CACHE_ERASE_CHUNKS   64       /* nobody has meanwhile */
+#define NGX_HTTP_BELL_CACHE_ERASE_CHAINS   16       /* of so many, each turn */
 
 
 static void ngx_http_bell_cache_erase(ngx_event_t *ev);
-static ngx_uint_t ngx_http_bell_cache_erase_turn(
+static ngx_msec_t ngx_http_bell_cache_erase_turn(
     ngx_http_bell_cache_main_conf_t *bmcf, ngx_http_bell_cache_zone_t *zone,
-    u_char *room);
+    u_char *room, ngx_log_t *log);
+static void ngx_http_bell_cache_erase_from(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_erases_e step);
+static ngx_msec_t ngx_http_bell_cache_erase_step(
+    ngx_http_bell_cache_zone_t *zone, u_char *room);
+static ngx_msec_t ngx_http_bell_cache_erase_flights(
+    ngx_http_bell_cache_zone_t *zone);
 static ngx_uint_t ngx_http_bell_cache_erase_owns(
     ngx_http_bell_cache_main_conf_t *bmcf, ngx_http_bell_cache_zone_t *zone);
 static void ngx_http_bell_cache_erase_some(ngx_http_bell_cache_zone_t *zone,
@@ -39,6 +48,9 @@ static void ngx_http_bell_cache_erase_some(ngx_http_bell_cache_zone_t *zone,
 static uint64_t ngx_http_bell_cache_erase_entry(
     ngx_http_bell_cache_zone_t *zone, const bell_cache_entry *entry,
     ngx_http_bell_cache_entry_t *e, u_char *room);
+static void ngx_http_bell_cache_erase_chunks(ngx_http_bell_cache_zone_t *zone);
+static uint32_t ngx_http_bell_cache_erase_chain(
+    ngx_http_bell_cache_zone_t *zone, uint32_t wiped, ngx_uint_t *layouts);
 static ngx_uint_t ngx_http_bell_cache_is_fetching_since(
     ngx_http_bell_cache_zone_t *zone, uint64_t purge);
 
@@ -59,13 +71,14 @@ static void
 ngx_http_bell_cache_erase(ngx_event_t *ev)
 {
     u_char                           *room;
-    ngx_uint_t                        i, working;
+    ngx_uint_t                        i;
+    ngx_msec_t                        rest;
     ngx_http_bell_cache_zone_t      **zones;
     ngx_http_bell_cache_main_conf_t  *bmcf;
 
     bmcf = ngx_http_bell_cache_timer_conf(ev);
     zones = bmcf->zones.elts;
-    working = 0;
+    rest = NGX_HTTP_BELL_CACHE_ERASE_REST_MS;
     room = NULL;
 
     for (i = 0; i < bmcf->zones.nelts; i++) {
@@ -78,7 +91,9 @@ ngx_http_bell_cache_erase(ngx_event_t *ev)
         }
 
         if (room) {
-            working |= ngx_http_bell_cache_erase_turn(bmcf, zones[i], room);
+            rest = ngx_min(rest, ngx_http_bell_cache_erase_turn(bmcf, zones[i],
+                                                                room,
+                                                                ev->log));
         }
     }
 
@@ -86,58 +101,120 @@ ngx_http_bell_cache_erase(ngx_event_t *ev)
         ngx_free(room);
     }
 
-    ngx_add_timer(ev, working ? NGX_HTTP_BELL_CACHE_ERASE_TURN_MS
-                              : NGX_HTTP_BELL_CACHE_ERASE_REST_MS);
+    ngx_add_timer(ev, rest);
 }
 
 
-/* Whether there is more to do at once. */
+/* How long it rests then. */
 
-static ngx_uint_t
+static ngx_msec_t
 ngx_http_bell_cache_erase_turn(ngx_http_bell_cache_main_conf_t *bmcf,
-    ngx_http_bell_cache_zone_t *zone, u_char *room)
+    ngx_http_bell_cache_zone_t *zone, u_char *room, ngx_log_t *log)
 {
-    ngx_uint_t                      more;
-    ngx_http_bell_cache_erasure_t  *erasure;
+    ngx_uint_t                    owns;
+    ngx_msec_t                    rest;
+    ngx_http_bell_cache_erases_e  step;
 
-    erasure = &zone->sh->erasure;
-    more = 0;
+    rest = NGX_HTTP_BELL_CACHE_ERASE_TURN_MS;
 
     ngx_http_bell_cache_lock(zone);
 
-    if (!ngx_http_bell_cache_erase_owns(bmcf, zone)) {
-        ngx_http_bell_cache_unlock(zone);
-        return 0;
-    }
+    owns = ngx_http_bell_cache_erase_owns(bmcf, zone);
+    step = zone->sh->erasure.step;
 
-    if (erasure->at == 0) {
-        erasure->at = 1;
-        erasure->late = 0;
-        erasure->target_seen = ngx_http_bell_cache_purge_seen(zone);
-        erasure->target = ngx_http_bell_cache_purge_count(zone);
-    }
-
-    ngx_http_bell_cache_erase_some(zone, room);
-
-    if (erasure->at <= zone->sh->objects) {
-        more = 1;
-
-    } else {
-        erasure->at = 0;
-
-        /* what is being fetched may come to be stored: once more, then */
-
-        if (!erasure->late
-            && !ngx_http_bell_cache_is_fetching_since(zone, erasure->target))
-        {
-            erasure->done = erasure->target;
-            erasure->seen = erasure->target_seen;
-        }
+    if (owns && step != NGX_HTTP_BELL_CACHE_IN_CHUNKS) {
+        rest = ngx_http_bell_cache_erase_step(zone, room);
     }
 
     ngx_http_bell_cache_unlock(zone);
 
-    return more;
+    if (!owns) {
+        return NGX_HTTP_BELL_CACHE_ERASE_REST_MS;
+    }
+
+    if (step == NGX_HTTP_BELL_CACHE_IN_CHUNKS) {
+        ngx_http_bell_cache_erase_chunks(zone);
+    }
+
+    ngx_http_bell_cache_delete_doomed(zone, log);
+
+    return rest;
+}
+
+
+static void
+ngx_http_bell_cache_erase_from(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_erases_e step)
+{
+    zone->sh->erasure.step = step;
+    zone->sh->erasure.at = 1;
+    zone->sh->erasure.late = 0;
+}
+
+
+/* Under the lock: what is done there. */
+
+static ngx_msec_t
+ngx_http_bell_cache_erase_step(ngx_http_bell_cache_zone_t *zone, u_char *room)
+{
+    ngx_http_bell_cache_erasure_t  *erasure;
+
+    erasure = &zone->sh->erasure;
+
+    switch (erasure->step) {
+
+    case NGX_HTTP_BELL_CACHE_RESTS:
+        erasure->target_seen = ngx_http_bell_cache_purge_seen(zone);
+        erasure->target = ngx_http_bell_cache_purge_count(zone);
+
+        ngx_http_bell_cache_erase_from(zone, NGX_HTTP_BELL_CACHE_IN_MEMORY);
+        break;
+
+    case NGX_HTTP_BELL_CACHE_IN_MEMORY:
+        ngx_http_bell_cache_erase_some(zone, room);
+
+        if (erasure->at > zone->sh->objects) {
+            erasure->step = NGX_HTTP_BELL_CACHE_IN_FLIGHT;
+        }
+
+        break;
+
+    case NGX_HTTP_BELL_CACHE_IN_FLIGHT:
+        return ngx_http_bell_cache_erase_flights(zone);
+
+    default: /* NGX_HTTP_BELL_CACHE_BY_NAME */
+
+        if (zone->shelf == NULL || zone->sh->shelf->ndoomed == 0) {
+            erasure->done = erasure->target;
+            erasure->seen = erasure->target_seen;
+            erasure->step = NGX_HTTP_BELL_CACHE_RESTS;
+        }
+    }
+
+    return NGX_HTTP_BELL_CACHE_ERASE_TURN_MS;
+}
+
+
+/*
+ * What was being fetched has come to be stored, perhaps: once more, then.  When
+ * none of that is under way, nothing of it comes to files any more.
+ */
+
+static ngx_msec_t
+ngx_http_bell_cache_erase_flights(ngx_http_bell_cache_zone_t *zone)
+{
+    if (ngx_http_bell_cache_is_fetching_since(zone,
+                                              zone->sh->erasure.target))
+    {
+        return NGX_HTTP_BELL_CACHE_ERASE_REST_MS;
+    }
+
+    ngx_http_bell_cache_erase_from(zone,
+                                   zone->sh->erasure.late
+                                   ? NGX_HTTP_BELL_CACHE_IN_MEMORY
+                                   : NGX_HTTP_BELL_CACHE_IN_CHUNKS);
+
+    return NGX_HTTP_BELL_CACHE_ERASE_TURN_MS;
 }
 
 
@@ -164,7 +241,7 @@ ngx_http_bell_cache_erase_owns(ngx_http_bell_cache_main_conf_t *bmcf,
     }
 
     erasure->owner = self;
-    erasure->at = 0;
+    erasure->step = NGX_HTTP_BELL_CACHE_RESTS;
 
     return 1;
 }
@@ -245,17 +322,85 @@ ngx_http_bell_cache_erase_entry(ngx_http_bell_cache_zone_t *zone,
 
     hash = entry->hash;
 
-    ngx_http_bell_cache_wipe(zone, e->body, e->body_bytes);
-    ngx_http_bell_cache_wipe(zone, e->head, e->head_bytes);
     ngx_http_bell_cache_remove(zone, &hash);
-
-    if (zone->shelf) {
-        ngx_http_bell_cache_shelf_forget(zone, &hash, 0);
-    }
 
     return e->head_bytes + e->body_bytes;
 }
 
+
+/* ---- what is overwritten */
+
+/*
+ * Free chunks that were used, some at a time: nobody has them meanwhile.  Who
+ * dies with them leaves them to the next one, who begins with them.  A zone
+ * that begins anew has others there.
+ */
+
+static void
+ngx_http_bell_cache_erase_chunks(ngx_http_bell_cache_zone_t *zone)
+{
+    uint32_t                       n, chain;
+    ngx_uint_t                     i, layouts;
+    ngx_http_bell_cache_shared_t  *sh;
+
+    sh = zone->sh;
+    chain = 0;
+    layouts = 0;
+
+    for (i = 0; i < NGX_HTTP_BELL_CACHE_ERASE_CHAINS; i++) {
+        chain = ngx_http_bell_cache_erase_chain(zone, chain, &layouts);
+
+        if (chain == 0) {
+            return;
+        }
+
+        for (n = chain; n && sh->layouts == layouts; /* void */ ) {
+            n = bell_chunks_wipe(sh->chunks, n);
+        }
+    }
+
+    (void) ngx_http_bell_cache_erase_chain(zone, chain, &layouts);
+}
+
+
+/* The next one, behind one that is done; takes the lock.  0: there is none. */
+
+static uint32_t
+ngx_http_bell_cache_erase_chain(ngx_http_bell_cache_zone_t *zone,
+    uint32_t wiped, ngx_uint_t *layouts)
+{
+    ngx_http_bell_cache_shared_t   *sh;
+    ngx_http_bell_cache_erasure_t  *erasure;
+
+    sh = zone->sh;
+    erasure = &sh->erasure;
+
+    ngx_http_bell_cache_lock(zone);
+
+    if (wiped && sh->layouts == *layouts) {
+        bell_chunks_give_wiped(sh->chunks, wiped);
+        erasure->wiping = 0;
+    }
+
+    if (erasure->wiping == 0) {
+        erasure->wiping = bell_chunks_take_used(sh->chunks,
+                                           NGX_HTTP_BELL_CACHE_ERASE_CHUNKS);
+    }
+
+    if (erasure->wiping == 0) {
+        ngx_http_bell_cache_erase_from(zone, NGX_HTTP_BELL_CACHE_BY_NAME);
+    }
+
+    wiped = erasure->wiping;
+    *layouts = sh->layouts;
+
+    ngx_http_bell_cache_unlock(zone);
+
+    return wiped;
+}
+
+
+/* ---- how far that is */
 
 static ngx_uint_t
 ngx_http_bell_cache_is_fetching_since(ngx_http_bell_cache_zone_t *zone,

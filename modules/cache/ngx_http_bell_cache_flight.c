@@ -447,15 +447,6 @@ ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
 
     ngx_http_bell_cache_flight_unlink(sh, flight);
 
-    /* what a hard purge was about may be in it */
-
-    if (flight->checked < sh->hard) {
-        ngx_http_bell_cache_wipe(zone, flight->entry.head,
-                                 flight->entry.head_bytes);
-        ngx_http_bell_cache_wipe(zone, flight->entry.body,
-                                 flight->filed ? 0 : flight->published);
-    }
-
     ngx_http_bell_cache_drop(zone, flight->entry.head);
     ngx_http_bell_cache_drop(zone, flight->entry.body);
 

@@ -157,33 +157,6 @@ ngx_http_bell_cache_drop(ngx_http_bell_cache_zone_t *zone, uint32_t chain)
 }
 
 
-void
-ngx_http_bell_cache_wipe(ngx_http_bell_cache_zone_t *zone, uint32_t chain,
-    uint64_t bytes)
-{
-    static char  zeros[NGX_HTTP_BELL_CACHE_PIECE_BYTES];
-
-    uint64_t  at;
-    bell_str  part;
-
-    /* who still reads it as a flight does so to its end */
-
-    if (chain == 0 || zone->sh->refs[chain] != 1) {
-        return;
-    }
-
-    part.p = zeros;
-
-    for (at = 0; at < bytes; at += part.len) {
-        part.len = ngx_min(sizeof(zeros), bytes - at);
-
-        if (bell_chunks_write(zone->sh->chunks, chain, at, part) != part.len) {
-            return;
-        }
-    }
-}
-
-
 static void
 ngx_http_bell_cache_gone(void *data, const bell_cache_entry *entry)
 {
@@ -235,7 +208,7 @@ ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
 
     /* who looks for what was purged may have passed its place already */
 
-    if (entry->checked < sh->hard) {
+    if (entry->checked < sh->erasure.target) {
         sh->erasure.late = 1;
     }
 
@@ -593,6 +566,8 @@ ngx_http_bell_cache_clear(ngx_http_bell_cache_zone_t *zone)
     ngx_http_bell_cache_purges_reset(sh->purges);
 
     ngx_memzero(sh->refs, (sh->nchunks + 1) * sizeof(uint32_t));
+
+    sh->erasure.wiping = 0;
 
     if (sh->shelf) {
         ngx_http_bell_cache_purges_lost(sh->purges);

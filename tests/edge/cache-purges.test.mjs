@@ -1,6 +1,7 @@
 // Purges from Redis: each reaches all workers and zones once, whoever dies or was away, and what was missed takes everything for stale.
 
 import assert from 'node:assert/strict';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { freePort, newPlace } from '../lib/place.mjs';
@@ -16,7 +17,9 @@ const [NORTH, SOUTH] = [1, 2];
 /** The least that an edge needs, as modules/cache/README.md says it. */
 const leastUser = 'user cache on >s3cret resetkeys ~bell:purges resetchannels -@all +xinfo +xread';
 
-/** A test with a Redis and an edge of two workers and two zones; each answer of the origin has another number. */
+const SECRET = 'known of a pupil. ';
+
+/** A test with a Redis and an edge of two workers and two zones; each answer of the origin begins with another number, and those below /large are 200 KB. */
 function purgeTest(name, body, { before = async () => {} } = {}) {
     test(name, async () => {
         const place = newPlace();
@@ -28,7 +31,7 @@ function purgeTest(name, body, { before = async () => {} } = {}) {
                 response.setHeader('Cache-Control', 'public, max-age=3600');
                 response.setHeader('Cache-Scope', 'public');
                 response.setHeader('Cache-Tag', `all, tag${new URL(request.url, 'http://x').pathname.replaceAll('/', '-')}`);
-                response.end(String(++served));
+                response.end(`${++served} ${request.url.startsWith('/large/') ? SECRET.repeat(11_000) : ''}`);
                 return true;
             });
             const password = place.write('conf/cache.password', 's3cret\n', 0o600);
@@ -39,7 +42,7 @@ function purgeTest(name, body, { before = async () => {} } = {}) {
             const get = async (path, host = 'north.example') => {
                 const { status, text } = await edge.ask(host, path);
                 assert.equal(status, 200);
-                return Number(text);
+                return parseInt(text, 10);
             };
             let number = 0;
             const add = (what, { at = ++number, tenant = NORTH, how = 'hard' } = {}) => {
@@ -227,6 +230,51 @@ purgeTest('workers that are killed while they erase: others go on', async ({ pla
         await erased(edge, round);
         assert.equal(await figure(edge, 'objects'), 0);
     }
+});
+
+/** Whether a zone has these bytes, in whatever place. */
+function hasInMemory(edge, text) {
+    const [pid] = children(edge.program.child.pid);
+    const shared = readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n').filter((line) => / rw-s .*\/dev\/zero/.test(line));
+    assert.ok(shared.length > 0, 'zones are where they are looked for');
+    const memory = openSync(`/proc/${pid}/mem`, 'r');
+    try {
+        return shared.some((line) => {
+            const [from, to] = line.split(' ')[0].split('-').map((hex) => parseInt(hex, 16));
+            const bytes = Buffer.alloc(to - from);
+            return readSync(memory, bytes, 0, bytes.length, from) === bytes.length && bytes.includes(text);
+        });
+    } finally {
+        closeSync(memory);
+    }
+}
+
+purgeTest('bytes of what was purged hard are overwritten, and their room is others’ again, whoever is killed meanwhile', async ({ place, edge, get, add }) => {
+    place.expect(/exited on signal 9/);
+    place.expect(/shared memory zone ".*" was locked by/);
+    await firstRead(edge, add);
+    for (let round = 2; round < 8; round++) {
+        for (let n = 0; n < 12; n++) await get(`/large/${n}`);
+        assert.equal(await figure(edge, 'objects'), 12); // there would be no room for so many if some were lost each time
+        assert.ok(hasInMemory(edge, SECRET));
+        await add('prefix north.example /large/');
+        await waitFor('some of it to go', async () => (await figure(edge, 'objects')) < 12);
+        if (round % 2) for (const pid of children(edge.program.child.pid)) process.kill(pid, 'SIGKILL');
+        await waitFor('the edge to answer', () => edge.ask('north.example', '/figures').then(({ status }) => status === 200, () => false));
+        await erased(edge, round);
+        assert.equal(await figure(edge, 'objects'), 0);
+        assert.ok(!hasInMemory(edge, SECRET));
+    }
+});
+
+purgeTest('what was purged hard and is there anew has left none of its bytes', async ({ edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const first = await get('/large/a');
+    await add('url north.example /large/a');
+    const second = await renewed('/large/a', first);
+    await erased(edge, 2);
+    assert.ok(!hasInMemory(edge, `${first} ${SECRET}`));
+    assert.ok(hasInMemory(edge, `${second} ${SECRET}`));
 });
 
 test('what cannot be meant is refused at the start', async () => {

@@ -112,12 +112,91 @@ static void readers_of_what_is_gone(void **state) {
     assert_int_equal(bell_chunks_read(chunks, 1, ROOM, out, sizeof(out)), 0);
 }
 
+/* How many of the free chunks have a byte that is not zero. */
+static uint32_t free_with_bytes(void) {
+    char none[ROOM] = {0}, bytes[ROOM];
+    uint32_t n = 0, taken[COUNT], count = 0;
+
+    while (bell_chunks_free(chunks) > 0) {
+        taken[count] = bell_chunks_take(chunks, 1);
+        assert_int_equal(bell_chunks_read(chunks, taken[count++], 0, bytes, ROOM), ROOM);
+        n += memcmp(bytes, none, ROOM) != 0;
+    }
+    while (count > 0) {
+        bell_chunks_give(chunks, taken[--count]);
+    }
+    return n;
+}
+
+static void wipe_all(uint32_t most) {
+    for (uint32_t chain; (chain = bell_chunks_take_used(chunks, most)) != 0;) {
+        for (uint32_t n = chain; n != 0;) {
+            n = bell_chunks_wipe(chunks, n);
+        }
+        bell_chunks_give_wiped(chunks, chain);
+    }
+}
+
+static void what_was_used_is_wiped(void **state) {
+    const uint32_t steps[] = {1, 3, 7, COUNT, COUNT + 5};
+    char text[3 * ROOM];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    for (size_t i = 0; i < ROWS(steps); i++) {
+        uint32_t kept = bell_chunks_take(chunks, 3), chains[5];
+        bell_chunks_write(chunks, kept, 0, (bell_str){text, sizeof(text)});
+        for (size_t k = 0; k < ROWS(chains); k++) {
+            chains[k] = bell_chunks_take(chunks, 2);
+            bell_chunks_write(chunks, chains[k], 0, (bell_str){text, 2 * ROOM});
+        }
+        for (size_t k = 0; k < ROWS(chains); k++) {
+            bell_chunks_give(chunks, chains[k]);
+        }
+        wipe_all(steps[i]);
+        assert_int_equal(bell_chunks_take_used(chunks, COUNT), 0);
+        assert_int_equal(bell_chunks_free(chunks), COUNT - 3);
+        assert_int_equal(free_with_bytes(), 0);
+        char back[3 * ROOM];
+        assert_int_equal(bell_chunks_read(chunks, kept, 0, back, sizeof(back)), sizeof(back)); /* what is somebody's stays */
+        assert_memory_equal(back, text, sizeof(back));
+        bell_chunks_give(chunks, kept);
+        assert_int_equal(free_with_bytes(), 3);
+    }
+    assert_int_equal(bell_chunks_wipe(chunks, 0), 0);
+    assert_int_equal(bell_chunks_wipe(chunks, COUNT + 1), 0);
+    bell_chunks_give_wiped(chunks, 0);
+    assert_int_equal(bell_chunks_free(chunks), COUNT);
+}
+
+/* What is taken, given back and wiped in turn, down to the last chunk, is never lost. */
+static void none_is_lost_between(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 200; round++) {
+        uint32_t first = bell_chunks_take(chunks, round % COUNT + 1), wiped = bell_chunks_take_used(chunks, round % 5 + 1);
+        if (round % 3 == 0) {
+            bell_chunks_give(chunks, first);
+            bell_chunks_give_wiped(chunks, wiped);
+        } else {
+            bell_chunks_give_wiped(chunks, wiped);
+            bell_chunks_give_wiped(chunks, first);
+        }
+        assert_int_equal(bell_chunks_free(chunks), COUNT);
+        uint32_t all = bell_chunks_take(chunks, COUNT);
+        assert_int_not_equal(all, 0);
+        assert_int_equal(bell_chunks_take(chunks, 1), 0);
+        bell_chunks_give(chunks, all);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(layout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_written_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_are_taken_and_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readers_of_what_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_used_is_wiped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(none_is_lost_between, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
