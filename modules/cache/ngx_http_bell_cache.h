@@ -166,13 +166,14 @@ typedef struct {
 typedef struct ngx_http_bell_cache_purges_s  ngx_http_bell_cache_purges_t;
 
 
-/* one worker goes over the index, and takes out what was purged hard */
+/* one worker goes over the indexes, and takes out what was purged hard */
 
 typedef enum {
     NGX_HTTP_BELL_CACHE_RESTS = 0,
     NGX_HTTP_BELL_CACHE_IN_MEMORY,      /* goes over what is there */
     NGX_HTTP_BELL_CACHE_IN_FLIGHT,      /* waits for what began before */
     NGX_HTTP_BELL_CACHE_IN_CHUNKS,      /* overwrites what was left there */
+    NGX_HTTP_BELL_CACHE_IN_FILES,
     NGX_HTTP_BELL_CACHE_BY_NAME         /* waits for names to be deleted */
 } ngx_http_bell_cache_erases_e;
 

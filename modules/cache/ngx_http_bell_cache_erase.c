@@ -5,11 +5,9 @@
  * some places at a time: what a hard purge is about is taken out.  When it is
  * through, and no fetch is under way that began before the purge, what is left
  * of it are bytes in free chunks, whoever gave these back and why.  They are
- * overwritten, without the lock.  Up to which number nothing is left is told
+ * overwritten, without the lock; then it goes over what is in files (see
+ * ngx_http_bell_cache_unshelve.c).  Up to which number nothing is left is told
  * among the metrics.
- *
- * The file of what is in memory goes with it.  What is in files alone is
- * judged when it is next asked for: its tags are in the file itself.
  */
 
 
@@ -24,6 +22,7 @@
 
 #define NGX_HTTP_BELL_CACHE_ERASE_REST_MS  250
 #define NGX_HTTP_BELL_CACHE_ERASE_TURN_MS  2
+#define NGX_HTTP_BELL_CACHE_ERASE_FILES_MS 5
 #define NGX_HTTP_BELL_CACHE_ERASE_LOOKS    256      /* at places, each turn */
 #define NGX_HTTP_BELL_CACHE_ERASE_HEADS    16
 #define NGX_HTTP_BELL_CACHE_ERASE_BYTES    (256 * 1024)
@@ -87,7 +86,7 @@ ngx_http_bell_cache_erase(ngx_event_t *ev)
         }
 
         if (room == NULL) {
-            room = ngx_alloc(NGX_HTTP_BELL_CACHE_HEAD_BYTES, ev->log);
+            room = ngx_alloc(NGX_HTTP_BELL_CACHE_END_BYTES, ev->log);
         }
 
         if (room) {
@@ -122,7 +121,9 @@ ngx_http_bell_cache_erase_turn(ngx_http_bell_cache_main_conf_t *bmcf,
     owns = ngx_http_bell_cache_erase_owns(bmcf, zone);
     step = zone->sh->erasure.step;
 
-    if (owns && step != NGX_HTTP_BELL_CACHE_IN_CHUNKS) {
+    if (owns && step != NGX_HTTP_BELL_CACHE_IN_CHUNKS
+        && step != NGX_HTTP_BELL_CACHE_IN_FILES)
+    {
         rest = ngx_http_bell_cache_erase_step(zone, room);
     }
 
@@ -134,6 +135,10 @@ ngx_http_bell_cache_erase_turn(ngx_http_bell_cache_main_conf_t *bmcf,
 
     if (step == NGX_HTTP_BELL_CACHE_IN_CHUNKS) {
         ngx_http_bell_cache_erase_chunks(zone);
+
+    } else if (step == NGX_HTTP_BELL_CACHE_IN_FILES) {
+        ngx_http_bell_cache_unshelve(zone, room, log);
+        rest = NGX_HTTP_BELL_CACHE_ERASE_FILES_MS;
     }
 
     ngx_http_bell_cache_delete_doomed(zone, log);
@@ -278,9 +283,10 @@ ngx_http_bell_cache_erase_some(ngx_http_bell_cache_zone_t *zone, u_char *room)
         ngx_memcpy(&e, entry->payload, sizeof(e));
 
         if (e.kind == NGX_HTTP_BELL_CACHE_OBJECT
-            && e.checked < erasure->target
-            && !ngx_http_bell_cache_purged_not(zone, entry->tenant_id,
-                                               e.checked))
+            && ((e.times.flags & BELL_TIMES_INVALID)
+                || (e.checked < erasure->target
+                    && !ngx_http_bell_cache_purged_not(zone, entry->tenant_id,
+                                                       e.checked))))
         {
             heads++;
             bytes += ngx_http_bell_cache_erase_entry(zone, entry, &e, room);
@@ -309,9 +315,13 @@ ngx_http_bell_cache_erase_entry(ngx_http_bell_cache_zone_t *zone,
     bytes.len = bell_chunks_read(zone->sh->chunks, e->head, 0, room,
                                  e->head_bytes);
 
-    /* what cannot be read is nobody's to keep */
+    /*
+     * What cannot be read is nobody's to keep; nor is what somebody has asked
+     * for since it was purged, and the origin has not confirmed.
+     */
 
-    if (bytes.len == e->head_bytes
+    if (!(e->times.flags & BELL_TIMES_INVALID)
+        && bytes.len == e->head_bytes
         && ngx_http_bell_cache_parse_head(bytes, &found) == NGX_OK
         && bell_cache_key_read(found.key, &asked)
         && !ngx_http_bell_cache_purged_hard(zone, &asked, e->url, found.tags,
@@ -388,7 +398,10 @@ ngx_http_bell_cache_erase_chain(ngx_http_bell_cache_zone_t *zone,
     }
 
     if (erasure->wiping == 0) {
-        ngx_http_bell_cache_erase_from(zone, NGX_HTTP_BELL_CACHE_BY_NAME);
+        ngx_http_bell_cache_erase_from(zone,
+                                       zone->shelf && !sh->shelf->off
+                                       ? NGX_HTTP_BELL_CACHE_IN_FILES
+                                       : NGX_HTTP_BELL_CACHE_BY_NAME);
     }
 
     wiped = erasure->wiping;

@@ -258,6 +258,27 @@ ngx_http_bell_cache_file_open(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_bell_cache_file_end(ngx_http_bell_cache_zone_t *zone, ngx_fd_t fd,
+    const bell_shelf_object *o, u_char *p, bell_shelf_object *is)
+{
+    ssize_t   n;
+    bell_str  end;
+
+    end.p = (char *) p;
+    end.len = o->head_bytes + BELL_SHELF_TRAILER_BYTES;
+
+    do {
+        n = pread(fd, p, end.len, (off_t) (o->bytes - end.len));
+    } while (n == -1 && ngx_errno == NGX_EINTR);
+
+    return n == (ssize_t) end.len
+           && bell_shelf_trailer_read(zone->sh->key, end, is)
+           && is->id == o->id
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
 /* It goes from the shelf, if it was not somebody else who took it. */
 
 void

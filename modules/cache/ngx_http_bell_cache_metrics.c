@@ -102,7 +102,8 @@ ngx_http_bell_cache_collect(ngx_cycle_t *cycle, ngx_http_bell_sink_t *sink,
         "Fetches that were not begun, because too many waited or too long.",
         "Times that a zone was laid out.",
         "Number of the last purge of the feed that a zone knows of.",
-        "Number up to which what was purged hard has left a zone's memory."
+        "Number up to which what was purged hard has left a zone's memory and "
+        "files."
     };
 
     int64_t                           values[8];

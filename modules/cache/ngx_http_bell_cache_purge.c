@@ -240,6 +240,10 @@ ngx_http_bell_cache_purges_restored(ngx_http_bell_cache_zone_t *zone,
 
     purges->count = ngx_max(purges->count, checked);
 
+    /* nobody knows how far who was here before had come with erasing */
+
+    zone->sh->hard = purges->count;
+
     if (!known) {
         ngx_http_bell_cache_purges_lost(purges);
     }
@@ -773,8 +777,9 @@ ngx_http_bell_cache_purged_prefixes(ngx_http_bell_cache_purges_t *purges,
         p.value = (bell_str) { (char *) prefix->text + prefix->host_len,
                                prefix->value_len };
 
-        if (bell_purge_is_about(&p, asked->tenant_id, asked->host,
-                                asked->target))
+        if (asked->target.len == 0
+            || bell_purge_is_about(&p, asked->tenant_id, asked->host,
+                                   asked->target))
         {
             ngx_memzero(&said, sizeof(said));
             ngx_http_bell_cache_purge_said(&said, prefix->number,

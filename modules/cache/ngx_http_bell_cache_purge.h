@@ -69,7 +69,8 @@ void ngx_http_bell_cache_purged(ngx_http_bell_cache_zone_t *zone,
 
 /*
  * Under the lock: whether something was said since purge number "since" that
- * may be about an answer to this, whose tags nobody knows yet.
+ * may be about an answer to this, whose tags nobody knows yet; without a
+ * target nor its address, but for the hash of it.
  */
 ngx_uint_t ngx_http_bell_cache_struck(ngx_http_bell_cache_zone_t *zone,
     const bell_cache_question *asked, uint64_t url, uint64_t since);
@@ -94,10 +95,10 @@ void ngx_http_bell_cache_purges_reset(ngx_http_bell_cache_purges_t *purges);
 void ngx_http_bell_cache_purges_lost(ngx_http_bell_cache_purges_t *purges);
 
 
-/* ---- ngx_http_bell_cache_erase.c: what was purged hard leaves memory */
+/* ---- ngx_http_bell_cache_erase.c: what was purged hard goes */
 
 void ngx_http_bell_cache_erase_start(ngx_http_bell_cache_main_conf_t *bmcf);
-/* The last of the feed whose hard purges have no byte left in memory. */
+/* The last of the feed whose hard purges have left nothing. */
 uint64_t ngx_http_bell_cache_erased(ngx_http_bell_cache_zone_t *zone);
 
 

@@ -181,6 +181,13 @@ size_t ngx_http_bell_cache_file_read(ngx_http_bell_cache_ctx_t *ctx,
 ngx_int_t ngx_http_bell_cache_file_follow(ngx_http_bell_cache_ctx_t *ctx,
     uint64_t id);
 
+/*
+ * Head and trailer, as the shelf knows them, in so many bytes.  NGX_DECLINED:
+ * they are not those of that object.
+ */
+ngx_int_t ngx_http_bell_cache_file_end(ngx_http_bell_cache_zone_t *zone,
+    ngx_fd_t fd, const bell_shelf_object *o, u_char *p, bell_shelf_object *is);
+
 /* It goes from the shelf, and a line says why. */
 void ngx_http_bell_cache_file_lost(ngx_http_bell_cache_ctx_t *ctx,
     bell_shelf_object *o, ngx_http_bell_cache_file_t *file, const char *what);
@@ -253,6 +260,19 @@ void ngx_http_bell_cache_behind_stop(ngx_http_bell_cache_zone_t *zone);
 /* Of the keeper: what is asked for in memory counts as asked for in files. */
 void ngx_http_bell_cache_tell_hits(ngx_http_bell_cache_zone_t *zone,
     uint32_t *number);
+
+
+/* ---- ngx_http_bell_cache_unshelve.c: what was purged hard leaves files */
+
+#define NGX_HTTP_BELL_CACHE_END_BYTES                                         \
+    (NGX_HTTP_BELL_CACHE_HEAD_BYTES + BELL_SHELF_TRAILER_BYTES)
+
+/*
+ * Of who erases: some of the shelf's places, from zone->sh->erasure.at on,
+ * with room for NGX_HTTP_BELL_CACHE_END_BYTES.  Takes the lock.
+ */
+void ngx_http_bell_cache_unshelve(ngx_http_bell_cache_zone_t *zone,
+    u_char *room, ngx_log_t *log);
 
 
 /* ---- ngx_http_bell_cache_keep.c: who goes round */

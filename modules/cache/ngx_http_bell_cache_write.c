@@ -402,7 +402,6 @@ ngx_http_bell_cache_file_renew(ngx_http_bell_cache_load_t *load,
     u_char                       *end, name[NGX_MAX_PATH];
     ssize_t                       n;
     ngx_fd_t                      fd;
-    bell_str                      former;
     bell_shelf_object             is;
     ngx_http_bell_cache_zone_t   *zone;
 
@@ -425,19 +424,8 @@ ngx_http_bell_cache_file_renew(ngx_http_bell_cache_load_t *load,
     len = ngx_max(o->head_bytes, head.len) + BELL_SHELF_TRAILER_BYTES;
     end = ngx_palloc(load->pool, len);
 
-    if (end == NULL) {
-        goto failed;
-    }
-
-    former.p = (char *) end;
-    former.len = o->head_bytes + BELL_SHELF_TRAILER_BYTES;
-    at = (off_t) (o->bytes - former.len);
-
-    n = pread(fd, end, former.len, at);
-
-    if (n != (ssize_t) former.len
-        || !bell_shelf_trailer_read(zone->sh->key, former, &is)
-        || is.id != o->id)
+    if (end == NULL
+        || ngx_http_bell_cache_file_end(zone, fd, o, end, &is) != NGX_OK)
     {
         goto failed;
     }

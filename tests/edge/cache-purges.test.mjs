@@ -1,7 +1,7 @@
 // Purges from Redis: each reaches all workers and zones once, whoever dies or was away, and what was missed takes everything for stale.
 
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, readdirSync, unlinkSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { freePort, newPlace } from '../lib/place.mjs';
@@ -20,22 +20,27 @@ const leastUser = 'user cache on >s3cret resetkeys ~bell:purges resetchannels -@
 const SECRET = 'known of a pupil. ';
 
 /** A test with a Redis and an edge of two workers and two zones; each answer of the origin begins with another number, and those below /large are 200 KB. */
-function purgeTest(name, body, { before = async () => {} } = {}) {
+function purgeTest(name, body, { before = async () => {}, words = '' } = {}) {
     test(name, async () => {
         const place = newPlace();
         try {
             const redis = await startRedis(place, { settings: leastUser });
             await before(redis);
             let served = 0;
+            let isDown = false;
+            const goDown = () => (isDown = true);
             const origin = await startOrigin(place.path('sock/origin.sock'), (request, response) => {
-                response.setHeader('Cache-Control', 'public, max-age=3600');
+                if (isDown) response.statusCode = 503;
+                response.setHeader('Cache-Control', isDown ? 'no-store' : 'public, max-age=3600');
                 response.setHeader('Cache-Scope', 'public');
                 response.setHeader('Cache-Tag', `all, tag${new URL(request.url, 'http://x').pathname.replaceAll('/', '-')}`);
                 response.end(`${++served} ${request.url.startsWith('/large/') ? SECRET.repeat(11_000) : ''}`);
                 return true;
             });
             const password = place.write('conf/cache.password', 's3cret\n', 0o600);
-            const http = `bell_cache_zone zone=one:4m; bell_cache_zone zone=two:4m;
+            const folder = place.folder('cache');
+            const files = () => readdirSync(folder, { recursive: true }).filter((file) => /^[0-9a-f]\/[0-9a-f]{2}\/[0-9a-f]{16}$/.test(file));
+            const http = `bell_cache_zone zone=one:4m ${words && `${words} path=${folder}`}; bell_cache_zone zone=two:4m;
                 bell_cache_purges 127.0.0.1:${redis.port} user=cache password_file=${password} connect_timeout=10s timeout=10s;`;
             const location = (path, zone) => `location ${path} { bell_cache ${zone}; proxy_pass http://unix:${place.path('sock/origin.sock')}; }`;
             const edge = await startEdge(place, { load, http, server: `${location('/', 'one')} ${location('/two/', 'two')} location = /figures { bell_status json; }` });
@@ -54,7 +59,7 @@ function purgeTest(name, body, { before = async () => {} } = {}) {
                 await waitFor(`another answer for ${path}`, async () => (now = await get(path, host)) !== than);
                 return now;
             };
-            await body({ place, redis, edge, get, add, renewed });
+            await body({ place, folder, redis, edge, get, add, renewed, files, goDown });
             origin.close();
         } finally {
             await place.stop();
@@ -276,6 +281,63 @@ purgeTest('what was purged hard and is there anew has left none of its bytes', a
     assert.ok(!hasInMemory(edge, `${first} ${SECRET}`));
     assert.ok(hasInMemory(edge, `${second} ${SECRET}`));
 });
+
+const FILES = 'largest=64k disk=64m'; // what is below /large is in files alone
+
+purgeTest('what is purged hard leaves files, though nobody asks for it again', async ({ edge, get, add, files }) => {
+    await firstRead(edge, add);
+    for (const path of ['/large/a', '/large/b/1', '/large/b/2', '/large/c', '/large/d', '/small', '/large/e']) await get(path);
+    await get('/large/a', 'south.example');
+    await waitFor('all to be in files', () => files().length === 8);
+    const steps = [
+        ['url north.example /large/a', 7],
+        ['prefix north.example /large/b/', 5],
+        ['tag tag-large-c', 4],
+        ['tag tag-large-d', 4, { how: 'soft' }],
+        ['url north.example /small', 3],
+        ['prefix north.example /else/', 3],
+        ['all', 1],
+        ['all', 0, { tenant: SOUTH }],
+    ];
+    for (const [i, [what, left, how]] of steps.entries()) {
+        await add(what, how);
+        await erased(edge, i + 2);
+        assert.equal(files().length, left, what);
+        assert.equal(await figure(edge, 'files'), left, what);
+    }
+    assert.equal(await figure(edge, 'file_failures_total'), 0);
+}, { words: FILES });
+
+purgeTest('what was asked for since it was purged hard, and the origin did not confirm, goes as well', async ({ edge, get, add, files, goDown }) => {
+    await firstRead(edge, add);
+    for (const path of ['/large/a', '/small']) await get(path);
+    await waitFor('both to be in files', () => files().length === 2);
+    goDown();
+    await add('all');
+    const status = async (path) => (await edge.ask('north.example', path)).status;
+    for (const path of ['/large/a', '/small']) await waitFor(`${path} to be fetched`, async () => (await status(path)) !== 200);
+    await erased(edge, 2);
+    assert.deepEqual([files(), await figure(edge, 'files'), hasInMemory(edge, SECRET)], [[], 0, false]);
+}, { words: FILES });
+
+purgeTest('workers that are killed while they delete files: others go on', async ({ place, folder, edge, get, add, files }) => {
+    place.expect(/exited on signal 9/);
+    place.expect(/shared memory zone ".*" was locked by/);
+    await firstRead(edge, add);
+    for (let round = 2; round < 5; round++) {
+        for (let n = 0; n < 40; n++) await get(`/large/${n}`);
+        const anew = await figure(edge, 'begun_anew');
+        await add('tag all');
+        await waitFor('some of them to go', () => files().length < 40);
+        for (const pid of children(edge.program.child.pid)) process.kill(pid, 'SIGKILL');
+        await waitFor('the edge to answer', () => edge.ask('north.example', '/figures').then(({ status }) => status === 200, () => false));
+        await erased(edge, round);
+        assert.equal(await figure(edge, 'files'), 0);
+        // of a zone that was being changed when he was killed, the keeper finds them some time
+        if ((await figure(edge, 'begun_anew')) === anew) assert.deepEqual(files(), []);
+        else for (const file of files()) unlinkSync(`${folder}/${file}`);
+    }
+}, { words: FILES });
 
 test('what cannot be meant is refused at the start', async () => {
     const place = newPlace();

@@ -11,7 +11,8 @@ import { children, mustRun } from '../lib/run.mjs';
 import { startRedis } from '../lib/server-redis.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
-import { askUntil, cacheStatus, control, fresh, isHit, outcome, startCacheEdge, store } from './cache.mjs';
+import { askAll, leaveAll, visitors } from './cache-visitors.mjs';
+import { askUntil, cacheStatus, control, fresh, isHit, outcome, startCacheEdge, store, zoneFigure } from './cache.mjs';
 import { lines } from './support.mjs';
 
 const RECORD = 128;
@@ -353,37 +354,64 @@ restartTest('a binary upgrade: the new nginx goes without files until the old on
 
 // ---- what was purged while it was away
 
-test('purges of a feed that came while nginx was away are read when it is back', async () => {
-    const place = newPlace();
-    const origin = await startCacheOrigin();
-    try {
-        const redis = await startRedis(place, { settings: 'user cache on >s3cret resetkeys ~bell:purges resetchannels -@all +xinfo +xread' });
-        const password = place.write('conf/cache.password', 's3cret\n', 0o600);
-        const folder = place.folder('cache');
-        const http = `bell_cache_purges 127.0.0.1:${redis.port} user=cache password_file=${password} connect_timeout=10s timeout=10s;`;
-        const start = () => startCacheEdge(place, origin, { zone: `zone=main:4m disk=16m path=${folder}`, http });
-        const add = (number, what) => redis.ask(['XADD', 'bell:purges', `${number}-0`, 'p', `1 ${number} ${Date.now()} 1 hard ${what}`]);
-        const t = { place, edge: await start() };
-        await waitFor('a worker to read', () => lines(t.edge.log(), /this worker reads purges now/).length > 0);
-        await add(1, 'tag none');
-        await waitFor('the first purge', () => lines(t.edge.log(), /it has read none before|purge of tenant 1: tag/).length >= 1);
-        for (const path of ['/a', '/b', '/c']) await store(t.edge, origin, path, { headers: { ...fresh, 'cache-tag': `tag${path.replace('/', '-')}` }, body: 'before' });
-        await stored(folder, 3);
-        await add(2, 'tag tag-b');
-        await waitFor('the second purge', () => lines(t.edge.log(), /purge of tenant 1: tag/).length >= 1);
-        await ends.told(t);
-        await add(3, 'tag tag-a');
-        t.edge = await start();
-        for (const path of ['/a', '/b']) {
-            origin.script(path, { headers: fresh, body: 'after' });
-            await askUntil(t.edge, 'north.example', path, `another answer for ${path}`, (reply) => reply.text === 'after');
+/** A test with a Redis as well, whose first purge is read: body({origin, folder, edge, start, add, …}). */
+function feedTest(name, body) {
+    test(name, async () => {
+        const place = newPlace();
+        place.expect(/exited on signal 9/);
+        const origin = await startCacheOrigin();
+        try {
+            const redis = await startRedis(place, { settings: 'user cache on >s3cret resetkeys ~bell:purges resetchannels -@all +xinfo +xread' });
+            const password = place.write('conf/cache.password', 's3cret\n', 0o600);
+            const folder = place.folder('cache');
+            const http = `bell_cache_purges 127.0.0.1:${redis.port} user=cache password_file=${password} connect_timeout=10s timeout=10s;`;
+            const start = () => startCacheEdge(place, origin, { zone: `zone=main:4m disk=16m path=${folder}`, http });
+            const add = (number, what) => redis.ask(['XADD', 'bell:purges', `${number}-0`, 'p', `1 ${number} ${Date.now()} 1 hard ${what}`]);
+            const t = { place, origin, folder, start, add, edge: await start() };
+            await waitFor('a worker to read', () => lines(t.edge.log(), /this worker reads purges now/).length > 0);
+            await add(1, 'tag none');
+            await waitFor('the first purge', () => lines(t.edge.log(), /it has read none before|purge of tenant 1: tag/).length >= 1);
+            await body(t);
+        } finally {
+            await origin.close();
+            await place.stop();
         }
-        const reply = await get(t.edge, '/c');
-        assert.deepEqual([reply.text, outcome(reply), origin.count('/c')], ['before', 'hit', 1]);
-        assert.deepEqual(lines(t.edge.log(), /\[(warn|error)\].*all that it has is stale now/).slice(1), []);
-        assert.ok(statSync(`${folder}/purges`).size > 0);
-    } finally {
-        await origin.close();
-        await place.stop();
+    });
+}
+
+feedTest('what was purged hard, and was in a file yet when all of nginx was killed, goes when it is back', async (t) => {
+    const { origin, folder, add } = t;
+    for (const path of ['/a', '/b']) await store(t.edge, origin, path, { headers: fresh, body: bodyOf(300_000) });
+    await recorded(folder, 2);
+    origin.script('/held', { headers: fresh, body: 'held', held: true }); // what is fetched since before is waited for
+    const [reply] = askAll(await visitors(t.edge.port, 1), '/held');
+    await origin.arrived('/held');
+    await add(2, 'url north.example /a');
+    await waitFor('the second purge', async () => (await zoneFigure(t.edge, 'purges_seen')) === 2);
+    assert.deepEqual([filesOf(folder).length, await zoneFigure(t.edge, 'purges_erased') < 2], [2, true]);
+    await ends.killed(t);
+    leaveAll([reply.visitor]);
+    t.edge = await t.start();
+    await waitFor('it to be erased', async () => (await zoneFigure(t.edge, 'purges_erased')) === 2);
+    assert.equal(filesOf(folder).length, 1);
+    assert.equal(outcome(await get(t.edge, '/b')), 'hit');
+});
+
+feedTest('purges of a feed that came while nginx was away are read when it is back', async (t) => {
+    const { origin, folder, start, add } = t;
+    for (const path of ['/a', '/b', '/c']) await store(t.edge, origin, path, { headers: { ...fresh, 'cache-tag': `tag${path.replace('/', '-')}` }, body: 'before' });
+    await stored(folder, 3);
+    await add(2, 'tag tag-b');
+    await waitFor('the second purge', () => lines(t.edge.log(), /purge of tenant 1: tag/).length >= 1);
+    await ends.told(t);
+    await add(3, 'tag tag-a');
+    t.edge = await start();
+    for (const path of ['/a', '/b']) {
+        origin.script(path, { headers: fresh, body: 'after' });
+        await askUntil(t.edge, 'north.example', path, `another answer for ${path}`, (reply) => reply.text === 'after');
     }
+    const reply = await get(t.edge, '/c');
+    assert.deepEqual([reply.text, outcome(reply), origin.count('/c')], ['before', 'hit', 1]);
+    assert.deepEqual(lines(t.edge.log(), /\[(warn|error)\].*all that it has is stale now/).slice(1), []);
+    assert.ok(statSync(`${folder}/purges`).size > 0);
 });
