@@ -714,9 +714,16 @@ ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,
     if (flight) {
         flight->status = (uint32_t) status;
         ngx_http_bell_cache_flight_ends(zone, flight, state);
+
+        /* the rest is as slow as its reader, and the origin has answered */
+
+        if (state == NGX_HTTP_BELL_CACHE_APART) {
+            ngx_http_bell_cache_place_give(zone, flight);
+        }
     }
 
     ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_tell_owners(zone, core);
 
     if (flight) {
         ngx_http_bell_cache_wake(core, flight);

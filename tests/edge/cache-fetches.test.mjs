@@ -10,7 +10,7 @@ import { testNginx } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { Visitor, askAll, leaveAll, over, visitors, visitorsByWorker } from './cache-visitors.mjs';
-import { askUntil, cacheHttp, cacheStatus, figures, fresh, isHit, leaves, loadCache, nothingFlies, outcome, stale, startCacheEdge, zoneFigure } from './cache.mjs';
+import { askUntil, cacheHttp, cacheStatus, control, figures, fresh, isHit, leaves, loadCache, nothingFlies, outcome, stale, startCacheEdge, zoneFigure } from './cache.mjs';
 import { nginxConf } from './support.mjs';
 
 const NORTH = 'north.example';
@@ -206,6 +206,17 @@ fetchTest('a refresh that somebody comes to wait for, and one for whom he has le
     assert.deepEqual(order, ['/n1', '/n3', '/r2', '/r1', '/n2']);
     assert.equal(waits.body, '/r2');
     visitor.leave();
+});
+
+fetchTest('a fetch whose answer is for one client alone has its place until that begins', 'pool=1 queue=9', async ({ origin, order, hold, ask, finish }) => {
+    hold('/his', { headers: control('no-store'), body: 'his' });
+    hold('/n1');
+    const replies = [await ask('/his'), await ask('/n1', { waits: 1 })];
+    origin.asked('/his')[0].next(); // its head, and no more
+    await origin.arrived('/n1');
+    for (const path of ['/n1', '/his']) await finish(path);
+    await over(replies);
+    assert.deepEqual([replies.map((reply) => reply.body), order], [['his', '/n1'], ['/his', '/n1']]);
 });
 
 const workers = (edge) => children(edge.program.child.pid);
