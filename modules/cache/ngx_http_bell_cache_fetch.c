@@ -341,7 +341,6 @@ ngx_http_bell_cache_run(ngx_event_t *ev)
 
     c = ev->data;
     r = c->data;
-    fetch = ngx_http_bell_cache_fetch_of(r);
 
     c->write->handler = ngx_http_bell_cache_event;
 
@@ -352,7 +351,13 @@ ngx_http_bell_cache_run(ngx_event_t *ev)
 
     rc = r->content_handler(r);
 
-    if (rc == NGX_DONE && r->upstream && r->upstream->process_header) {
+    /* an origin that could not even be asked may have ended it by now */
+
+    fetch = ngx_http_bell_cache_fetch_of(r);
+
+    if (fetch && rc == NGX_DONE && r->upstream
+        && r->upstream->process_header)
+    {
         fetch->process_header = r->upstream->process_header;
         fetch->reinit_request = r->upstream->reinit_request;
 
@@ -484,6 +489,14 @@ static void
 ngx_http_bell_cache_end(void *data)
 {
     ngx_http_bell_cache_fetch_t  *fetch = data;
+
+    ngx_http_bell_cache_connection_t  *hc;
+
+    hc = (ngx_http_bell_cache_connection_t *) fetch->request->http_connection;
+
+    /* the request may go on for a while, and finds nobody */
+
+    hc->fetch = NULL;
 
     fetch->sink->done(fetch, fetch->last && !fetch->failed);
 }

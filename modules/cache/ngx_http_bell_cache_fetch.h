@@ -79,7 +79,7 @@ void ngx_http_bell_cache_fetch_more(ngx_http_bell_cache_fetch_t *fetch);
 
 void ngx_http_bell_cache_fetch_abort(ngx_http_bell_cache_fetch_t *fetch);
 
-/* NULL: this request is not a fetch. */
+/* NULL: this request is not a fetch, or has told its end. */
 
 ngx_http_bell_cache_fetch_t *ngx_http_bell_cache_fetch_of(
     ngx_http_request_t *r);

@@ -317,6 +317,34 @@ for (const [i, [name, headers, etag, what]] of tooLarge.entries()) {
     });
 }
 
+test('a body that grows too large to be kept, and an origin that cannot be asked again: who has joined is cut off, and sees it', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const gone = await startCacheOrigin();
+    t.after(() => gone.close());
+    const small = await startCacheEdge(own, gone, {
+        zone: 'zone=main:2m largest=64k',
+        // a second server, so that those that fail are counted: when nobody is left, a request fails before anything was sent
+        http: `upstream mortal { zone mortal 64k; server 127.0.0.1:${gone.port} max_fails=1 fail_timeout=600s; server 127.0.0.1:${gone.port} max_fails=1 fail_timeout=600s; }`,
+        server: 'location / { proxy_pass http://mortal; }',
+    });
+    const pieces = ['first ', text(50_000, 'a'), text(50_000, 'b')];
+    gone.script('/goes', { headers: { ...fresh, etag: '"1"' }, pieces, length: 'chunked', held: true });
+    const herd = await visitors(small.port, HERD);
+    const replies = askAll(herd, '/goes');
+    const asked = await gone.arrived('/goes');
+    await atWork(small, HERD);
+    for (let n = 0; n < 3; n++) asked.next(); // the head, and two pieces
+    await all(replies, 'what there is', (reply) => reply.bytes === 50_006);
+    gone.server.close(); // nobody new; who is connected stays
+    await askUntil(small, 'north.example', '/nobody', 'no server to be left', () => /no live upstreams/.test(small.log()));
+    asked.rest();
+    await over(replies);
+    assert.deepEqual(tally(replies, (reply) => (reply.isCut ? 'cut' : reply.body === pieces.join(''))), { cut: HERD - 1, true: 1 });
+    leaveAll(herd);
+    await nothingFlies(small);
+});
+
 // ---- memory that is full
 
 test('more objects than there is room for: all answers are right, and what was asked for last is stored', async (t) => {
