@@ -49,7 +49,10 @@ ngx_http_bell_cache_copy_request(ngx_http_request_t *r,
     r->write_event_handler = ngx_http_request_empty_handler;
     r->http_state = NGX_HTTP_PROCESS_REQUEST_STATE;
 
-    /* it is no visit, and what nginx would say in an origin's place is not */
+    /*
+     * it is no visit, by which filters that write for one client alone know it;
+     * and what nginx would say in an origin's place is not
+     */
 
     r->logged = 1;
     r->error_page = 1;

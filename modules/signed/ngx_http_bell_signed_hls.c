@@ -233,7 +233,12 @@ ngx_http_bell_signed_hls_header_filter(ngx_http_request_t *r)
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_signed_module);
 
-    if (slcf->hls == NULL || r != r->main) {
+    /*
+     * What the edge fetches for a cache is nobody's visit, and so is not
+     * logged: it is kept for many, each of whom is to have his own tokens.
+     */
+
+    if (slcf->hls == NULL || r != r->main || r->logged) {
         return ngx_http_next_header_filter(r);
     }
 

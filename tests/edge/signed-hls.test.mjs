@@ -429,6 +429,30 @@ test('proxy_cache keeps what the upstream said; each client has tokens of his ow
     assert.equal(origin.requests.length - before, 1);
 });
 
+for (const order of ['cache signed', 'signed cache']) {
+    test(`bell_cache keeps what the upstream said; each client has tokens of his own: modules ${order}`, async (t) => {
+        const own = newPlace();
+        t.after(() => own.stop());
+        const names = ['core', ...order.split(' '), 'status'];
+        const kept = await startEdge(own, {
+            load: names.map((name) => `load_module ${modulePath(`ngx_http_bell_${name}_module`)};`).join('\n'),
+            http: `upstream origin { server unix:${place.path('sock/origin.sock')}; } bell_signed_issuer ours path; bell_cache_zone zone=main:4m;`,
+            server: 'location / { bell_cache main; bell_cache_query drop=s; bell_signed_hls ours subject=$arg_s; proxy_pass http://origin; }',
+            bytes: directory(),
+        });
+        const path = `/kept/${order.replace(' ', '-')}.m3u8`;
+        answers.set(path, reply('#EXTM3U\ns1.ts\n', { 'cache-control': 'max-age=60' }));
+        const before = origin.requests.length;
+        for (const subject of ['ann', 'bob', 'ann']) {
+            const { status, text, headers } = await kept.ask('north.example', `${path}?s=${subject}`);
+            assert.equal(status, 200);
+            assert.equal(text.match(/bell-token=v1h\.p1\.1\.\.\d+\.([^.]*)\./)?.[1], Buffer.from(subject).toString('base64url'), text);
+            assert.deepEqual([headers['cache-control'], headers.etag], ['private, no-store', undefined]);
+        }
+        assert.equal(origin.requests.length - before, 1);
+    });
+}
+
 test('what is added by a subrequest is not read; "expires" does not make it keepable', async () => {
     mkdirSync(place.path('www/added'));
     place.write('www/added/a.m3u8', '#EXTM3U\ns1.ts\n');
