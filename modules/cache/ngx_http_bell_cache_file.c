@@ -422,7 +422,8 @@ ngx_http_bell_cache_file_follow(ngx_http_bell_cache_ctx_t *ctx, uint64_t id)
     for (i = 0; i < 2; i++) {
         (void) ngx_http_bell_cache_file_name(paths[i], id, file->name.data);
 
-        file->fd = ngx_open_file(file->name.data, NGX_FILE_RDONLY,
+        file->fd = ngx_open_file(file->name.data,
+                                 NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                                  NGX_FILE_OPEN, 0);
 
         if (file->fd != NGX_INVALID_FILE) {

@@ -30,6 +30,8 @@ static ngx_int_t ngx_http_bell_cache_shelf_levels(
     ngx_http_bell_cache_shelf_t *shelf, u_char *p, size_t len);
 static ngx_int_t ngx_http_bell_cache_shelf_same(
     ngx_http_bell_cache_shelf_t *shelf, ngx_http_bell_cache_shelf_t *old);
+static ngx_int_t ngx_http_bell_cache_make_temp(
+    ngx_http_bell_cache_shelf_t *shelf, ngx_log_t *log);
 static ngx_int_t ngx_http_bell_cache_lock_path(
     ngx_http_bell_cache_zone_t *zone, ngx_uint_t is_late, ngx_log_t *log);
 static void ngx_http_bell_cache_unlock_path(void *data);
@@ -222,14 +224,13 @@ char *
 ngx_http_bell_cache_shelf_add(ngx_conf_t *cf,
     ngx_http_bell_cache_zone_t *zone, size_t size)
 {
-    ngx_path_t                   *path, *temp;
+    ngx_path_t                   *path;
     ngx_uint_t                    n;
     ngx_pool_cleanup_t           *cln;
     ngx_http_bell_cache_shelf_t  *shelf;
 
     shelf = zone->shelf;
     path = shelf->path;
-    temp = shelf->temp;
 
     if (path->name.len == 0) {
         return "has words about files, but no \"path=\"";
@@ -262,13 +263,13 @@ ngx_http_bell_cache_shelf_add(ngx_conf_t *cf,
 
     /* made, and given to the workers' user, when nginx starts or reloads */
 
-    if (ngx_add_path(cf, &shelf->path) != NGX_OK
-        || ngx_add_path(cf, &shelf->temp) != NGX_OK)
-    {
+    shelf->cycle = cf->cycle;
+
+    if (ngx_add_path(cf, &shelf->path) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (shelf->path != path || shelf->temp != temp) {
+    if (shelf->path != path) {
         return "has a \"path=\" that is used for something else";
     }
 
@@ -312,7 +313,6 @@ ngx_http_bell_cache_shelf_open(ngx_http_bell_cache_zone_t *zone,
 
         if (shelf->lock) {
             shelf->lock->refs++;
-            return NGX_OK;
         }
     }
 
@@ -320,7 +320,92 @@ ngx_http_bell_cache_shelf_open(ngx_http_bell_cache_zone_t *zone,
         return NGX_OK;
     }
 
-    return ngx_http_bell_cache_lock_path(zone, old != NULL, log);
+    if (ngx_http_bell_cache_make_temp(shelf, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return shelf->lock
+           ? NGX_OK : ngx_http_bell_cache_lock_path(zone, old != NULL, log);
+}
+
+
+/*
+ * As nginx makes the folder above, and gives it away: but that one is the
+ * workers' then, and what they may have put into this place is not followed.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_make_temp(ngx_http_bell_cache_shelf_t *shelf,
+    ngx_log_t *log)
+{
+    ngx_fd_t          fd;
+    ngx_int_t         rc;
+    const char       *name;
+    ngx_core_conf_t  *ccf;
+    ngx_file_info_t   fi;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(shelf->cycle->conf_ctx,
+                                           ngx_core_module);
+    name = (const char *) shelf->temp->name.data;
+    rc = NGX_ERROR;
+
+    (void) ngx_create_dir(name, 0700);
+
+    fd = open(name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd != NGX_INVALID_FILE && ngx_fd_info(fd, &fi) != NGX_FILE_ERROR
+        && (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT
+            || fi.st_uid == ccf->user || fchown(fd, ccf->user, -1) == 0))
+    {
+        rc = NGX_OK;
+
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "bell_cache_zone: \"%s\" cannot be made, or is no "
+                      "folder", name);
+    }
+
+    if (fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(fd);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The first process of nginx may be root, and the folder is the workers':
+ * what is not a file of its own alone is not opened for it.
+ */
+
+ngx_fd_t
+ngx_http_bell_cache_open_own(ngx_http_bell_cache_shelf_t *shelf,
+    const char *name, int flags, u_char *path)
+{
+    ngx_fd_t         fd;
+    ngx_file_info_t  fi;
+
+    (void) ngx_sprintf(path, "%V/%s%Z", &shelf->path->name, name);
+
+    fd = open((char *) path, flags|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NGX_INVALID_FILE;
+    }
+
+    ngx_memzero(&fi, sizeof(fi));
+
+    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR && ngx_is_file(&fi)
+        && fi.st_nlink == 1)
+    {
+        return fd;
+    }
+
+    (void) ngx_close_file(fd);
+
+    ngx_set_errno(ngx_is_file(&fi) ? NGX_EMLINK : NGX_EINVAL);
+
+    return NGX_INVALID_FILE;
 }
 
 
@@ -357,9 +442,8 @@ ngx_http_bell_cache_lock_path(ngx_http_bell_cache_zone_t *zone,
     ngx_err_t                         err;
     ngx_http_bell_cache_lock_file_t  *lock;
 
-    (void) ngx_sprintf(name, "%V/lock%Z", &zone->shelf->path->name);
-
-    fd = open((char *) name, O_RDWR|O_CREAT|O_CLOEXEC, 0600);
+    fd = ngx_http_bell_cache_open_own(zone->shelf, "lock", O_RDWR|O_CREAT,
+                                      name);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,

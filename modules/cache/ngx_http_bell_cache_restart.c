@@ -17,8 +17,8 @@
 
 
 static ngx_int_t ngx_http_bell_cache_read_table(
-    ngx_http_bell_cache_zone_t *zone, ngx_uint_t is_late, uint64_t *checked,
-    ngx_log_t *log);
+    ngx_http_bell_cache_zone_t *zone, ngx_uint_t is_late, uint64_t *ids,
+    uint64_t *checked, ngx_log_t *log);
 static int ngx_libc_cdecl ngx_http_bell_cache_cmp_stamps(const void *one,
     const void *two);
 static ngx_uint_t ngx_http_bell_cache_restore(ngx_http_bell_cache_zone_t *zone,
@@ -38,9 +38,7 @@ ngx_http_bell_cache_journal_key(ngx_http_bell_cache_zone_t *zone)
     ngx_fd_t            fd;
     bell_shelf_preface  p;
 
-    (void) ngx_sprintf(name, "%V/index%Z", &zone->shelf->path->name);
-
-    fd = ngx_open_file(name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    fd = ngx_http_bell_cache_open_own(zone->shelf, "index", O_RDONLY, name);
 
     if (fd == NGX_INVALID_FILE) {
         return;
@@ -61,7 +59,7 @@ ngx_http_bell_cache_journal_open(ngx_http_bell_cache_zone_t *zone,
     ngx_uint_t is_late, ngx_log_t *log)
 {
     u_char                            name[NGX_MAX_PATH];
-    uint64_t                          checked;
+    uint64_t                          ids, checked;
     ngx_int_t                         rc, known;
     struct timeval                    tv;
     ngx_http_bell_cache_lock_file_t  *lock;
@@ -70,12 +68,12 @@ ngx_http_bell_cache_journal_open(ngx_http_bell_cache_zone_t *zone,
 
     ngx_http_bell_cache_boot(lock->boot);
 
-    (void) ngx_sprintf(name, "%V/purges%Z", &zone->shelf->path->name);
-    lock->purges = open((char *) name, O_RDWR|O_CREAT|O_CLOEXEC, 0600);
+    lock->purges = ngx_http_bell_cache_open_own(zone->shelf, "purges",
+                                                O_RDWR|O_CREAT, name);
 
     if (lock->purges != NGX_INVALID_FILE) {
-        (void) ngx_sprintf(name, "%V/index%Z", &zone->shelf->path->name);
-        lock->table = open((char *) name, O_RDWR|O_CREAT|O_CLOEXEC, 0600);
+        lock->table = ngx_http_bell_cache_open_own(zone->shelf, "index",
+                                                   O_RDWR|O_CREAT, name);
     }
 
     if (lock->purges == NGX_INVALID_FILE || lock->table == NGX_INVALID_FILE) {
@@ -88,12 +86,16 @@ ngx_http_bell_cache_journal_open(ngx_http_bell_cache_zone_t *zone,
 
     ngx_gettimeofday(&tv);
 
-    zone->sh->ids = ngx_max(zone->sh->ids,
-                            (uint64_t) (tv.tv_sec * 1000 + tv.tv_usec / 1000)
-                            << 20);
+    ids = (uint64_t) (tv.tv_sec * 1000 + tv.tv_usec / 1000) << 20;
     checked = 0;
 
-    rc = ngx_http_bell_cache_read_table(zone, is_late, &checked, log);
+    rc = ngx_http_bell_cache_read_table(zone, is_late, &ids, &checked, log);
+
+    /* of a zone that is used somebody may take one just now */
+
+    ngx_http_bell_cache_lock(zone);
+    zone->sh->ids = ngx_max(zone->sh->ids, ids);
+    ngx_http_bell_cache_unlock(zone);
 
     /* known: whatever was purged is; a zone that is used has its own purges */
 
@@ -135,7 +137,7 @@ ngx_http_bell_cache_journal_open(ngx_http_bell_cache_zone_t *zone,
 
 static ngx_int_t
 ngx_http_bell_cache_read_table(ngx_http_bell_cache_zone_t *zone,
-    ngx_uint_t is_late, uint64_t *checked, ngx_log_t *log)
+    ngx_uint_t is_late, uint64_t *ids, uint64_t *checked, ngx_log_t *log)
 {
     u_char              *bytes;
     uint64_t             slots, i;
@@ -196,10 +198,10 @@ ngx_http_bell_cache_read_table(ngx_http_bell_cache_zone_t *zone,
         objects[n++] = o;
 
         *checked = ngx_max(*checked, o.checked);
-        zone->sh->ids = ngx_max(zone->sh->ids, o.id);
+        *ids = ngx_max(*ids, o.id);
     }
 
-    zone->sh->ids = ngx_max(zone->sh->ids, p.ids);
+    *ids = ngx_max(*ids, p.ids);
 
     if (!ordered) {
         ngx_qsort(objects, n, sizeof(bell_shelf_object),
@@ -298,8 +300,10 @@ ngx_http_bell_cache_write_table(ngx_http_bell_cache_zone_t *zone,
         return NGX_ERROR;
     }
 
-    fd = open((char *) name, O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC, 0600);
+    (void) ngx_delete_file(name);
 
+    fd = ngx_http_bell_cache_open_own(zone->shelf, "index.new",
+                                      O_RDWR|O_CREAT|O_EXCL, name);
     rc = fd == NGX_INVALID_FILE
          ? NGX_ERROR
          : ngx_http_bell_cache_write_preface(zone, fd, zone->sh->shelf->slots,

@@ -89,6 +89,7 @@ typedef struct {
 
 struct ngx_http_bell_cache_shelf_s {
     ngx_http_bell_cache_shelf_shared_t  *sh;
+    ngx_cycle_t                  *cycle;    /* while it begins */
     ngx_path_t                   *path;
     ngx_path_t                   *temp;
     off_t                         disk;
@@ -294,6 +295,13 @@ char *ngx_http_bell_cache_shelf_add(ngx_conf_t *cf,
     ngx_http_bell_cache_zone_t *zone, size_t size);
 ngx_int_t ngx_http_bell_cache_shelf_open(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_zone_t *old, ngx_log_t *log);
+/*
+ * A file of the zone's own, such as its table, which no link leads to or away
+ * from.  Its whole name in "path", of NGX_MAX_PATH bytes; ngx_errno says why
+ * it is NGX_INVALID_FILE.
+ */
+ngx_fd_t ngx_http_bell_cache_open_own(ngx_http_bell_cache_shelf_t *shelf,
+    const char *name, int flags, u_char *path);
 
 
 #pragma GCC visibility pop

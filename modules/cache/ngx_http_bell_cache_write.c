@@ -415,7 +415,7 @@ ngx_http_bell_cache_file_renew(ngx_http_bell_cache_load_t *load,
 
     (void) ngx_http_bell_cache_file_name(zone->shelf->path, o->id, name);
 
-    fd = ngx_open_file(name, NGX_FILE_RDWR, NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(name, NGX_FILE_RDWR|NGX_FILE_NONBLOCK, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         return NGX_ERROR;

@@ -2,14 +2,14 @@
 // the file, and no file stays that nobody names.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { nginxProgram } from '../lib/app.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
 import { noLeaks, testNginx } from '../lib/server-nginx.mjs';
-import { children, run, testUser, whyNoFiles } from '../lib/run.mjs';
+import { children, environment, run, testUser, whyNoFiles } from '../lib/run.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { Visitor, all, askAll, leaveAll, over, tally, visitors } from './cache-visitors.mjs';
@@ -395,9 +395,72 @@ filesTest('a reload keeps them; a second nginx on the same path is refused, and 
     assert.equal(filesOf(folder).length, 1);
 }, { expect: [/\[emerg\] .*(cannot have its files|is another nginx's)/] });
 
+const startOf = (place, file) => [nginxProgram(), '-p', `${place.dir}/`, '-c', file, '-e', 'stderr'];
+
 function testStart(place, file) {
-    return run([nginxProgram(), '-p', `${place.dir}/`, '-c', file, '-e', 'stderr'], { cwd: place.dir, env: noLeaks });
+    return run(startOf(place, file), { cwd: place.dir, env: noLeaks });
 }
+
+/** A configuration to start by hand, whose zone has files in that folder. */
+async function confOf(place, name, folder, main = '') {
+    const conf = nginxConf(place, await freePort(), { load: loadCache(), main, http: cacheHttp({ port: 1 }, { zone: `${SMALL} path=${folder}` }), server: 'location / { return 200; }' });
+    return place.write(`conf/${name}.conf`, `daemon off; pid ${place.path(`pid/${name}.pid`)}; error_log stderr info;\n${conf}`);
+}
+
+test('links that somebody has put in the place of the zone\'s own files lead nowhere', async () => {
+    const place = newPlace();
+    publish(place, snapshot(1, twoTenants));
+    const origin = await startCacheOrigin();
+    try {
+        const victim = place.write('conf/victim', 'of somebody else');
+        const elsewhere = place.folder('elsewhere');
+        const cases = [
+            ['lock', (link) => symlinkSync(victim, link), /"[^"]*\/lock" cannot be made/],
+            ['purges', (link) => symlinkSync(victim, link), /"[^"]*\/purges" cannot be made/],
+            ['index', (link) => symlinkSync(victim, link), /"[^"]*\/index" cannot be made/],
+            ['purges', (link) => linkSync(victim, link), /"[^"]*\/purges" cannot be made/],
+            ['index', (link) => execFileSync('mkfifo', [link]), /"[^"]*\/index" cannot be made/],
+            ['temp', (link) => symlinkSync(elsewhere, link), /"[^"]*\/temp" cannot be made, or is no folder/],
+        ];
+        for (const [i, [name, put, pattern]] of cases.entries()) {
+            const folder = place.folder(`cache-${i}`);
+            put(`${folder}/${name}`);
+            const { code, stderr } = await testStart(place, await confOf(place, `links-${i}`, folder));
+            assert.notEqual(code, 0);
+            assert.match(stderr, pattern);
+        }
+        const folder = place.folder('cache');
+        symlinkSync(victim, `${folder}/index.new`);
+        const edge = await startCacheEdge(place, origin, { zone: `${SMALL} path=${folder}` });
+        await store(edge, origin, '/a', { headers: fresh, body: bodyOf(50_000) });
+        await place.stopProgram(edge.program);
+        assert.ok(lstatSync(`${folder}/index`).isFile());
+        assert.equal(readFileSync(victim, 'utf8'), 'of somebody else');
+        assert.deepEqual(readdirSync(elsewhere), []);
+    } finally {
+        await origin.close();
+        await place.stop();
+    }
+});
+
+test('root gives the workers\' user nothing that is not the cache\'s', { skip: process.getuid() === 0 ? false : 'only root gives files away' }, async () => {
+    const place = newPlace();
+    publish(place, snapshot(1, twoTenants));
+    try {
+        const group = execFileSync('id', ['-gn', testUser.name], { encoding: 'utf8' }).trim();
+        const elsewhere = place.path('elsewhere');
+        mkdirSync(elsewhere);
+        const folder = place.folder('cache');
+        symlinkSync(elsewhere, `${folder}/temp`);
+        const [file, ...args] = startOf(place, await confOf(place, 'root', folder, `user ${testUser.name} ${group};`));
+        const { status, stderr } = spawnSync(file, args, { cwd: place.dir, env: { ...environment, ...noLeaks }, encoding: 'utf8', timeout: 20_000 });
+        assert.match(stderr, /"[^"]*\/temp" cannot be made, or is no folder/);
+        assert.notEqual(status, 0);
+        assert.equal(statSync(elsewhere).uid, 0);
+    } finally {
+        await place.stop();
+    }
+});
 
 test('what cannot be meant is refused at the start', async () => {
     const place = newPlace();
