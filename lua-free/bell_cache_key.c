@@ -224,20 +224,23 @@ static bool is_sound(const bell_cache_question *asked) {
         is_public != (asked->who.len == 0)) {
         return false;
     }
-    return asked->who.len <= UINT32_MAX && asked->scheme.len <= UINT32_MAX && asked->host.len <= UINT32_MAX;
+    return asked->who.len <= UINT32_MAX && asked->scheme.len <= UINT32_MAX && asked->origin.len <= UINT32_MAX && asked->host.len <= UINT32_MAX;
 }
 
-/* Form 1: the form, method, scope, tenant, who, scheme, host, and the target, which needs no length as the last one. */
+enum { FORM = 2 };
+
+/* The form, method, scope, tenant, who, scheme, origin, host, and the target, which needs no length as the last one. */
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room) {
     bell_out w = {out, 0, room, false};
 
     if (!is_sound(asked)) {
         return -1;
     }
-    bell_out_put(&w, (char[]){1, (char)asked->method, (char)asked->scope}, 3);
+    bell_out_put(&w, (char[]){FORM, (char)asked->method, (char)asked->scope}, 3);
     bell_out_u32(&w, asked->tenant_id);
     put_text(&w, asked->who);
     put_text(&w, asked->scheme);
+    put_text(&w, asked->origin);
     put_text(&w, asked->host);
     if (rules == NULL) {
         bell_out_str(&w, asked->target);
@@ -270,14 +273,14 @@ static bool take_text(bell_str *rest, bell_str *text) {
 bool bell_cache_key_read(bell_str key, bell_cache_question *asked) {
     bell_str rest = key;
 
-    if (key.len < 7 || key.p[0] != 1) {
+    if (key.len < 7 || key.p[0] != FORM) {
         return false;
     }
     *asked = (bell_cache_question){.method = (bell_cache_method)key.p[1], .scope = (bell_cache_scope)key.p[2]};
     rest.p += 3;
     rest.len -= 3;
     asked->tenant_id = take_u32(&rest);
-    if (!take_text(&rest, &asked->who) || !take_text(&rest, &asked->scheme) || !take_text(&rest, &asked->host)) {
+    if (!take_text(&rest, &asked->who) || !take_text(&rest, &asked->scheme) || !take_text(&rest, &asked->origin) || !take_text(&rest, &asked->host)) {
         return false;
     }
     asked->target = rest;

@@ -1,4 +1,4 @@
-/* The key of a stored answer (RFC 9111, section 2): who may share it, and what was asked for.
+/* The key of a stored answer (RFC 9111, section 2): who may share it, what was asked for, and of whom.
  *
  * Safe by construction: tenant, scope and host are in every key, each text with its length in front, so that no two different questions ever give the
  * same bytes, whatever strangers put into a URL. Questions that ask for the same thing in two spellings give the same bytes where RFC 3986 6.2.2 says
@@ -35,6 +35,7 @@ typedef struct {
     bell_cache_scope scope;
     bell_str who;    /* the role or the subject, as the edge has verified it; empty for BELL_CACHE_PUBLIC, and for no other */
     bell_str scheme; /* empty: the answer is the same for all schemes, as with origins that are not told */
+    bell_str origin; /* who is asked, in the caller's words: one address may lead to several, by the listener or the rule that it came through */
     bell_str host; /* what was asked, not the tenant's first name: two names of one tenant may be two sites. With a port that is not the usual one */
     bell_str target; /* as received, in origin form: path, and query if any */
 } bell_cache_question;
@@ -52,7 +53,7 @@ typedef struct {
 #define BELL_CACHE_SORTED_PAIRS_MAX 64
 #define BELL_CACHE_SORTED_BYTES_MAX 4096
 
-/* Writes the bytes of a key: at most 24 more than the four texts have. Their number; -1: not to be stored or looked up, because there is no room, the
+/* Writes the bytes of a key: at most 24 more than the five texts have. Their number; -1: not to be stored or looked up, because there is no room, the
  * method is not BELL_CACHE_READ, `who` does not fit the scope, or bell_cache_target_write() refuses. Without rules the target is one that
  * bell_cache_target_write() has written, and is taken as it is. */
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room)

@@ -325,6 +325,7 @@ typedef struct {
     ngx_array_t                     *exam;
     ngx_str_t                        name;
     bell_str                         hit;       /* "name;hit;ttl=" */
+    bell_str                         origin;    /* of keys */
     time_t                           default_ttl;
     time_t                           heuristic_max;
     time_t                           default_swr;

@@ -8,6 +8,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "bell_siphash.h"
+
 #include "ngx_http_bell_cache.h"
 
 
@@ -17,6 +19,8 @@ static ngx_int_t ngx_http_bell_cache_beside(ngx_conf_t *cf,
     ngx_http_bell_cache_loc_conf_t *conf);
 static ngx_int_t ngx_http_bell_cache_bears(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf, ngx_http_upstream_conf_t *ucf);
+static ngx_int_t ngx_http_bell_cache_origin(ngx_conf_t *cf,
+    ngx_http_bell_cache_loc_conf_t *conf, ngx_http_upstream_srv_conf_t *uscf);
 static ngx_int_t ngx_http_bell_cache_add_name(ngx_conf_t *cf,
     const bell_str **names, size_t *n, u_char *p, size_t len);
 
@@ -188,13 +192,15 @@ ngx_http_bell_cache_beside(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
         "ngx_http_scgi_module"
     };
 
-    ngx_uint_t                 i, j;
-    ngx_module_t             **modules;
-    ngx_http_conf_ctx_t       *ctx;
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_upstream_conf_t  *ucf;
+    ngx_uint_t                     i, j;
+    ngx_module_t                 **modules;
+    ngx_http_conf_ctx_t           *ctx;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_upstream_conf_t      *ucf;
+    ngx_http_upstream_srv_conf_t  *uscf;
 
     ctx = cf->ctx;
+    uscf = NULL;
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     conf->fetches.upstream = ngx_murmur_hash2(clcf->name.data,
                                               clcf->name.len);
@@ -214,12 +220,66 @@ ngx_http_bell_cache_beside(ngx_conf_t *cf, ngx_http_bell_cache_loc_conf_t *conf)
             }
 
             if (ucf->upstream) {
+                uscf = ucf->upstream;
                 conf->fetches.upstream = (uint64_t) ucf->upstream->port << 32
                            | ngx_murmur_hash2(ucf->upstream->host.data,
                                               ucf->upstream->host.len);
             }
         }
     }
+
+    return ngx_http_bell_cache_origin(cf, conf, uscf);
+}
+
+
+/*
+ * One address may lead to several origins: by the port that the client has
+ * come to, for he says what stands in Host, or by what a rewrite has made of
+ * another one.  So whom it leads to is in the key.  It is the same behind a
+ * reload, and in the next nginx.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_origin(ngx_conf_t *cf,
+    ngx_http_bell_cache_loc_conf_t *conf, ngx_http_upstream_srv_conf_t *uscf)
+{
+    size_t                     len;
+    u_char                    *p, *text;
+    bell_str                   bytes;
+    ngx_str_t                  upstream;
+    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    static const u_char  no_key[BELL_SIPHASH_KEY_BYTES];
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    ngx_str_null(&upstream);
+
+    if (uscf) {
+        upstream = uscf->host;
+    }
+
+    len = cscf->server_name.len + 1 + clcf->name.len + 1 + upstream.len + 1
+          + NGX_INT_T_LEN;
+
+    text = ngx_pnalloc(cf->temp_pool, len);
+    p = ngx_pnalloc(cf->pool, BELL_SIPHASH128_BYTES);
+
+    if (text == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    bytes.p = (char *) text;
+    bytes.len = ngx_sprintf(text, "%V%Z%V%Z%V%Z%ui", &cscf->server_name,
+                            &clcf->name, &upstream,
+                            uscf ? (ngx_uint_t) uscf->port : 0)
+                - text;
+
+    bell_siphash128(no_key, bytes, p);
+
+    conf->origin = (bell_str) { (char *) p, BELL_SIPHASH128_BYTES };
 
     return NGX_OK;
 }

@@ -20,7 +20,7 @@
 #include "ngx_http_bell_cache_purge.h"
 
 
-#define NGX_HTTP_BELL_CACHE_LAYOUT      1
+#define NGX_HTTP_BELL_CACHE_LAYOUT      2
 #define NGX_HTTP_BELL_CACHE_FLUSHED     2048    /* records at a time */
 #define NGX_HTTP_BELL_CACHE_BLOCK       4096    /* of an image */
 #define NGX_HTTP_BELL_CACHE_BOOT        "/proc/sys/kernel/random/boot_id"

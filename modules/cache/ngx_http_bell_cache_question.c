@@ -49,6 +49,7 @@ ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx)
     ctx->exam = tenant && tenant->status == BELL_TENANT_EXAM;
     ctx->asked.method = BELL_CACHE_READ;
     ctx->asked.scope = BELL_CACHE_PUBLIC;
+    ctx->asked.origin = ctx->blcf->origin;
 #if (NGX_HTTP_SSL)
     ctx->asked.scheme = r->connection->ssl ? BELL_STR("https")
                                            : BELL_STR("http");

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { newSessionKey, session } from '../lib/jose.mjs';
-import { newPlace } from '../lib/place.mjs';
+import { freePort, newPlace } from '../lib/place.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { cacheStatus, control, fresh, outcome, stale, startCacheEdge } from './cache.mjs';
+import { ask } from './support.mjs';
 
 const STUDENT = 7; // numbers of roles in a session, lua-free/bell_role.c
 const TEACHER = 8;
@@ -71,6 +72,32 @@ test('a forged Host and an absolute target of another district find nothing of i
     assert.equal((await get('/forged')).text, 'north.example');
     assert.equal((await get('http://north.example/forged', { host: 'south.example' })).text, 'north.example');
     assert.equal((await get('/forged', { host: 'south.example', headers: { 'x-forwarded-host': 'north.example' } })).text, 'south.example');
+});
+
+test('what two origins answer to one address is apart, by whatever way it leads to them', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const other = await startCacheOrigin();
+    t.after(() => other.close());
+    const port = await freePort();
+    const both = await startCacheEdge(own, origin, {
+        http: `upstream other { server 127.0.0.1:${other.port}; }
+            server { listen 127.0.0.1:${port}; bell_cache main; location / { proxy_pass http://other; } }`,
+        server: 'location / { proxy_pass http://origin; } location /api/ { rewrite ^/api(/.*)$ $1 break; proxy_pass http://other; }',
+    });
+    for (const path of ['/rewritten', '/listened']) {
+        origin.script(path, { headers: fresh, body: 'the one' });
+        other.script(path, { headers: fresh, body: 'the other' });
+    }
+    for (let i = 0; i < 2; i++) {
+        assert.equal((await both.ask('north.example', '/api/rewritten')).text, 'the other');
+        assert.equal((await both.ask('north.example', '/rewritten')).text, 'the one');
+        // what stands in Host is the client's to say
+        const host = `north.example:${port}`;
+        assert.equal((await ask(port, host, '/listened')).text, 'the other');
+        assert.equal((await both.ask(host, '/listened')).text, 'the one');
+    }
+    for (const path of ['/rewritten', '/listened']) assert.deepEqual([origin.count(path), other.count(path)], [1, 1]);
 });
 
 test('an answer to somebody who is known is not stored without a word of the origin', async () => {

@@ -28,7 +28,8 @@ static void check_normal(bell_str target, const bell_cache_query_rules *rules, c
 
 /* The target ends a key, and who asks begins it: two of them differ before that. */
 static void check_key(bell_str target, const bell_cache_query_rules *rules, const char *normal, size_t len) {
-    bell_cache_question key = {7, BELL_CACHE_READ, BELL_CACHE_ROLE, BELL_STR("teacher"), BELL_STR_NULL, BELL_STR("www.school.example"), target};
+    bell_cache_question key = {
+        7, BELL_CACHE_READ, BELL_CACHE_ROLE, BELL_STR("teacher"), BELL_STR_NULL, BELL_STR_NULL, BELL_STR("www.school.example"), target};
     size_t room = target.len + 200;
     char *one = malloc(room), *other = malloc(room);
 
