@@ -1,5 +1,7 @@
 #include "bell_cache_tags.h"
 
+#include "bell_host.h"
+
 bool bell_cache_tag_is_good(bell_str tag) {
     if (tag.len == 0 || tag.len > BELL_CACHE_TAG_BYTES) {
         return false;
@@ -40,6 +42,7 @@ bool bell_cache_url_hash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], uint32
     char text[HEAD_BYTES + BELL_CACHE_URL_BYTES_MAX];
     size_t len = begin(text, 'u', tenant_id);
 
+    host = bell_host_name(host);
     if (target.len == 0 || host.len > BELL_CACHE_URL_BYTES_MAX || target.len > BELL_CACHE_URL_BYTES_MAX - host.len) {
         return false;
     }

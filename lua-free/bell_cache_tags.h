@@ -39,7 +39,8 @@ bool bell_cache_tags_has(const bell_cache_tags *tags, uint64_t hash);
 
 /* Of a tag that is good. */
 uint64_t bell_cache_tag_hash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], uint32_t tenant_id, bell_str tag);
-/* Of a URL, so that it is found whoever it was stored for: host as in bell_cache_question, target as bell_cache_target_write() spells it. false:
+/* Of a URL, so that it is found whoever it was stored for: host as in bell_cache_question, of which the port counts nothing (a client writes what he
+ * likes there, and could keep what was taken back under another one); target as bell_cache_target_write() spells it. false:
  * longer than BELL_CACHE_URL_BYTES_MAX. It is no hash of any tag. */
 bool bell_cache_url_hash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], uint32_t tenant_id, bell_str host, bell_str target, uint64_t *out)
     __attribute__((warn_unused_result));

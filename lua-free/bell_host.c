@@ -119,3 +119,12 @@ long bell_host_normalize(bell_str host, char *out) {
     }
     return (long)name.len;
 }
+
+bell_str bell_host_name(bell_str host) {
+    size_t end = host.len;
+
+    while (end > 0 && host.p[end - 1] != ':' && host.p[end - 1] != ']') {
+        end--;
+    }
+    return (bell_str){host.p, end > 0 && host.p[end - 1] == ':' ? end - 1 : host.len};
+}

@@ -14,6 +14,9 @@
  * refused: an IDN comes in punycode. */
 long bell_host_normalize(bell_str host, char *out);
 
+/* A host without the port behind it, whatever stands there; the colons of an address in brackets are none. */
+bell_str bell_host_name(bell_str host);
+
 #pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "bell_cache_tags.h"
+#include "bell_host.h"
 #include "bell_out.h"
 
 const char *bell_purge_kind_name(bell_purge_kind kind) {
@@ -147,15 +148,19 @@ bool bell_purge_read(bell_str line, bell_purge *p) {
     return bell_purge_fault(p) == NULL;
 }
 
+static bool is_its_host(const bell_purge *p, bell_str host) {
+    return bell_str_eq(bell_host_name(host), bell_host_name(p->host));
+}
+
 bool bell_purge_is_about(const bell_purge *p, uint32_t tenant_id, bell_str host, bell_str target) {
     if (tenant_id != p->tenant_id) {
         return false;
     }
     switch (p->kind) {
     case BELL_PURGE_URL:
-        return bell_str_eq(host, p->host) && bell_str_eq(target, p->value);
+        return is_its_host(p, host) && bell_str_eq(target, p->value);
     case BELL_PURGE_PREFIX:
-        return bell_str_eq(host, p->host) && bell_str_starts(target, p->value);
+        return is_its_host(p, host) && bell_str_starts(target, p->value);
     case BELL_PURGE_ALL:
         return true;
     default:

@@ -32,7 +32,7 @@ typedef struct {
     uint32_t tenant_id;
     bool is_hard; /* gone at once; else stale, and refreshed behind the next one who asks */
     bell_purge_kind kind;
-    bell_str host;  /* URL and PREFIX: as in bell_cache_question */
+    bell_str host;  /* URL and PREFIX: as in bell_cache_question; its port counts nothing */
     bell_str value; /* target, path or tag; empty for ALL */
 } bell_purge;
 

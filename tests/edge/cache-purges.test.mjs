@@ -105,6 +105,19 @@ purgeTest('by URL, prefix, tag and all: what is meant is fetched again, in both 
     assert.equal(await get('/a'), seen['/a']);
 });
 
+purgeTest('a URL and a prefix are about a host by whatever port it was asked for', async ({ edge, get, add, renewed }) => {
+    await firstRead(edge, add);
+    const hosts = ['north.example', 'north.example:1', 'north.example:080', 'north.example:8443'];
+    const look = async () => Object.fromEntries(await Promise.all(hosts.map(async (host) => [host, await get('/a', host)])));
+    let seen = await look();
+    assert.deepEqual(await look(), seen, 'all is stored');
+    for (const what of ['url north.example /a', 'prefix north.example:8443 /']) {
+        await add(what);
+        for (const host of hosts) await renewed('/a', seen[host], host);
+        seen = await look();
+    }
+});
+
 purgeTest('what came while it was away is read when it is back, in its order', async ({ redis, edge, get, add, renewed }) => {
     await firstRead(edge, add);
     const first = await get('/a');

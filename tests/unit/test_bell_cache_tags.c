@@ -119,6 +119,13 @@ static void tenants_kinds_and_keys_stay_apart(void **state) {
     assert_true(url != second);
     assert_true(bell_cache_url_hash(key, 7, BELL_STR("h"), BELL_STR("/a"), &url));
     assert_true(url == second);
+    assert_true(bell_cache_url_hash(key, 7, BELL_STR("h:8443"), BELL_STR("/a"), &url));
+    assert_true(url == second);
+    assert_true(bell_cache_url_hash(key, 7, BELL_STR("[::1]"), BELL_STR("/a"), &second));
+    assert_true(bell_cache_url_hash(key, 7, BELL_STR("[::1]:80"), BELL_STR("/a"), &url));
+    assert_true(url == second);
+    assert_true(bell_cache_url_hash(key, 7, BELL_STR("[::2]"), BELL_STR("/a"), &url));
+    assert_true(url != second);
 }
 
 static void bounds_of_urls(void **state) {

@@ -141,8 +141,29 @@ static void twice_is_once(void **state) {
     }
 }
 
+static void names_without_ports(void **state) {
+    static const struct {
+        const char *in, *out;
+    } names[] = {
+        {"a.example", "a.example"},
+        {"a.example:8443", "a.example"},
+        {"a.example:", "a.example"},
+        {"[::1]", "[::1]"},
+        {"[::1]:80", "[::1]"},
+        {"a:b:c", "a:b"},
+        {":80", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(names); i++) {
+        assert_row(bell_str_eq(bell_host_name(bell_str_of(names[i].in)), bell_str_of(names[i].out)), names[i].in);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(nul_bytes), cmocka_unit_test(twice_is_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(nul_bytes), cmocka_unit_test(twice_is_once),
+                                       cmocka_unit_test(names_without_ports)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
