@@ -419,8 +419,10 @@ ngx_http_bell_cache_put_back(ngx_http_bell_cache_ctx_t *ctx,
         goto done;
     }
 
+    /* none that came since is about it */
+
     entry.times = filed.times;
-    entry.checked = filed.checked;
+    entry.checked = ngx_http_bell_cache_purge_count(zone);
 
     entry.head = ngx_http_bell_cache_take(zone, head.len);
 

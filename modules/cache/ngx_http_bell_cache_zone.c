@@ -208,7 +208,9 @@ ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
 
     /* who looks for what was purged may have passed its place already */
 
-    if (entry->checked < sh->erasure.target) {
+    if (entry->kind == NGX_HTTP_BELL_CACHE_OBJECT
+        && entry->checked < sh->erasure.target)
+    {
         sh->erasure.late = 1;
     }
 
