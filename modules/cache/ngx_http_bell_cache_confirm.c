@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_bell_cache_renew(ngx_http_bell_cache_load_t *load,
     bell_freshness_times *times, bell_str head);
 static ngx_int_t ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
     bell_response_meta *meta, bell_str *head);
+static ngx_uint_t ngx_http_bell_cache_is_of_it(
+    ngx_http_bell_cache_load_t *load);
 
 
 ngx_int_t
@@ -85,6 +87,39 @@ ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load)
 
 
 /*
+ * A 304 may be about another version than what is stored, which says nothing
+ * of that then (RFC 9111, 4.3.4): the origin is asked once more, for the whole.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_of_it(ngx_http_bell_cache_load_t *load)
+{
+    bool                 selected;
+    bell_str             fields;
+    ngx_list_t          *answered;
+    bell_validators      stored, answer;
+    bell_response_meta  *meta;
+
+    meta = &load->meta;
+    fields = load->stale.fields;
+    answered = &load->fetch.request->upstream->headers_in.headers;
+
+    ngx_memzero(&stored, sizeof(stored));
+    ngx_memzero(&answer, sizeof(answer));
+
+    (void) bell_stored_field_of(&fields, BELL_STR("etag"), 0, &stored.etag);
+    (void) ngx_http_bell_cache_list_field(answered, BELL_STR("etag"), 0,
+                                          &answer.etag);
+
+    stored.modified_s = load->stale.head->modified_s;
+    answer.modified_s = meta->last_modified == BELL_FIELD_GOOD
+                        ? meta->last_modified_s : BELL_NO_TIME;
+
+    return bell_condition_select(&stored, 1, &answer, &selected);
+}
+
+
+/*
  * The fields as they are from now on.  NGX_DECLINED: what is stored is not to
  * be kept, or not under this key.
  */
@@ -105,6 +140,10 @@ ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
     ngx_http_bell_cache_found_t  *stale;
 
     stale = &load->stale;
+
+    if (!ngx_http_bell_cache_is_of_it(load)) {
+        return NGX_DECLINED;
+    }
 
     p = ngx_palloc(load->pool, NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
     if (p == NULL) {

@@ -62,6 +62,30 @@ test('what is stale and has changed is another one from then on', async () => {
     assert.deepEqual([(await get('/replace')).text, origin.count('/replace')], ['new', 2]);
 });
 
+for (const [name, stored, answered] of [['another strong tag', { etag: '"1"' }, { etag: '"2"' }], ['a tag where there was none', { etag: null, 'last-modified': modified }, { etag: '"2"' }],
+    ['another weak tag', { etag: 'W/"1"' }, { etag: 'W/"2"' }], ['another date alone', { etag: null, 'last-modified': modified }, { 'last-modified': at(-60) }]]) {
+    test(`a 304 with ${name} says nothing of what is stored: the whole is fetched`, async () => {
+        const path = `/other/${name.replaceAll(' ', '-')}`;
+        origin.script(path, { headers: stale('', stored), body: 'old' }, { status: 304, headers: control('max-age=60', answered) }, { headers: { ...fresh, etag: '"2"' }, body: 'new' });
+        assert.equal((await get(path)).text, 'old');
+        const reply = await get(path);
+        assert.deepEqual([reply.status, reply.text, reply.headers.etag], [200, 'new', '"2"']);
+        const { headers } = origin.asked(path)[2];
+        assert.deepEqual([headers['if-none-match'], headers['if-modified-since']], [undefined, undefined]);
+        const hit = await get(path);
+        assert.deepEqual([hit.text, outcome(hit), origin.count(path)], ['new', 'hit', 3]);
+    });
+}
+
+for (const [name, answered] of [['the same weak tag', { etag: 'W/"1"' }], ['no tag', {}]]) {
+    test(`a 304 with ${name} is about what is stored`, async () => {
+        const path = `/same/${name.replaceAll(' ', '-')}`;
+        origin.script(path, { headers: stale(), body: 'body' }, { status: 304, headers: control('max-age=60', answered) });
+        await get(path);
+        assert.deepEqual([outcome(await get(path)), outcome(await get(path)), origin.count(path)], ['stale 304', 'hit', 2]);
+    });
+}
+
 test('no-cache: stored, and validated each time', async () => {
     const headers = control('no-cache', { etag: '"1"' });
     origin.script('/no-cache', { headers, body: 'body' }, { status: 304, headers });
