@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
     bell_cache_hash *hash, bell_str head);
 static void ngx_http_bell_cache_fork(ngx_http_bell_cache_load_t *load,
     bell_cache_scope scope, bell_str names);
+static ngx_uint_t ngx_http_bell_cache_is_for_asker(
+    ngx_http_bell_cache_load_t *load, bell_store_verdict verdict);
 static ngx_int_t ngx_http_bell_cache_put_small(
     ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
     uint32_t tenant_id, ngx_http_bell_cache_entry_t *entry, bell_str head);
@@ -555,7 +557,8 @@ ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
 
     if (seconds == 0 || verdict == BELL_STORE_NOT_REQUEST
         || (load->meta.status >= 500
-            && load->stale.entry.kind == NGX_HTTP_BELL_CACHE_OBJECT))
+            && load->stale.entry.kind == NGX_HTTP_BELL_CACHE_OBJECT)
+        || ngx_http_bell_cache_is_for_asker(load, verdict))
     {
         return;
     }
@@ -579,6 +582,38 @@ ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
 
     (void) ngx_http_bell_cache_put_small(own->zone, hash,
                                          own->asked.tenant_id, &entry, head);
+}
+
+
+/*
+ * What is said of him who happened to ask says nothing of what may be served
+ * to others yet: anybody could else take it away from them.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_for_asker(ngx_http_bell_cache_load_t *load,
+    bell_store_verdict verdict)
+{
+    if (load->stale.entry.kind != NGX_HTTP_BELL_CACHE_OBJECT
+        || bell_freshness_judge(&load->stale.entry.times, NULL, ngx_time(),
+                                load->ctx.exam)
+           == BELL_MUST_VALIDATE)
+    {
+        return 0;
+    }
+
+    switch (load->meta.status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_FORBIDDEN:
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return 1;
+
+    default:
+        return verdict == BELL_STORE_NOT_SCOPE
+               || verdict == BELL_STORE_NOT_SUBJECT
+               || verdict == BELL_STORE_NOT_AUTHORIZATION;
+    }
 }
 
 

@@ -143,6 +143,26 @@ test('what many ask for is refreshed shortly before it ends, by chance, and nobo
     });
 });
 
+for (const status of [401, 403, 429]) {
+    test(`a refresh whose asker is answered ${status} takes nothing away from others`, async () => {
+        const path = `/asker/${status}`;
+        origin.script(path, { headers: stale('stale-while-revalidate=600'), body: 'old' }, { status, headers: control('no-store') }, { ...later, held: true });
+        await get(path);
+        assert.equal((await get(path, { authorization: 'Bearer nonsense' })).text, 'old');
+        await origin.arrived(path, 2);
+        await waitFor('the next refresh', async () => {
+            assert.equal(outcome(await get(path)), 'stale hit');
+            return origin.count(path) === 3;
+        });
+        const replies = await Promise.all(Array.from({ length: 10 }, () => get(path)));
+        assert.deepEqual(replies.map((reply) => [reply.text, outcome(reply)]), Array(10).fill(['old', 'stale hit']));
+        const asked = await origin.arrived(path, 3);
+        asked.rest();
+        await askUntil(edge, 'north.example', path, 'the new answer', (reply) => reply.text === 'new');
+        assert.equal(origin.count(path), 3);
+    });
+}
+
 test('a refresh that fails leaves what is stored, and the next request tries again', async () => {
     origin.script('/behind-failed', { headers: stale('stale-while-revalidate=600'), body: 'old' }, { status: 503, body: 'down' }, later);
     await get('/behind-failed');
