@@ -134,6 +134,7 @@ typedef struct {
     uint32_t                     refused;   /* FAILED: it never had a place */
     bell_cache_hash              hash;      /* of what was asked */
     ngx_http_bell_process_t      owner;
+    uint32_t                     tenant_id;
     uint64_t                     checked;   /* purges, when it was asked */
     ngx_atomic_t                 waiters;   /* a bit a slot, to be woken */
     uint32_t                     nrefs;

@@ -44,7 +44,7 @@ static void ngx_http_bell_cache_enter(ngx_http_bell_cache_zone_t *zone,
 static void ngx_http_bell_cache_forget_slot(ngx_http_bell_cache_zone_t *zone,
     ngx_uint_t slot);
 static ngx_int_t ngx_http_bell_cache_room(ngx_http_bell_cache_zone_t *zone,
-    uint64_t chunks);
+    ngx_http_bell_cache_flight_t *flight, uint64_t chunks);
 
 
 size_t
@@ -205,6 +205,7 @@ ngx_http_bell_cache_start(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     flight->owner = ctx->bmcf->core->self();
+    flight->tenant_id = ctx->asked.tenant_id;
     flight->checked = ngx_http_bell_cache_purge_count(zone);
 
     if (ngx_http_bell_cache_place(ctx, flight, pool, how)
@@ -474,14 +475,47 @@ ngx_http_bell_cache_flight_ends(ngx_http_bell_cache_zone_t *zone,
 
 /*
  * Flights have half of the chunks at most: what is stored has to give way to
- * them, and would else be gone for what nobody may ask for again.
+ * them, and would else be gone for what nobody may ask for again.  Those of
+ * one tenant have three quarters of that: clients who hardly read can keep
+ * theirs for as long as they like, and others' have to go on.
  */
 
 static ngx_int_t
-ngx_http_bell_cache_room(ngx_http_bell_cache_zone_t *zone, uint64_t chunks)
+ngx_http_bell_cache_room(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_flight_t *flight, uint64_t chunks)
 {
-    return zone->sh->held + chunks <= zone->sh->nchunks / 2 ? NGX_OK
-                                                            : NGX_DECLINED;
+    uint64_t                       most, others;
+    ngx_uint_t                     i;
+    ngx_http_bell_cache_flight_t  *f;
+    ngx_http_bell_cache_shared_t  *sh;
+
+    sh = zone->sh;
+    most = sh->nchunks / 2;
+
+    if (sh->held + chunks > most) {
+        return NGX_DECLINED;
+    }
+
+    most -= most / 4;
+
+    if (sh->held + chunks <= most) {
+        return NGX_OK;
+    }
+
+    for (i = 0, others = 0; i < NGX_HTTP_BELL_CACHE_FLIGHTS; i++) {
+        f = &sh->flights[i];
+
+        if (f != flight && f->state != NGX_HTTP_BELL_CACHE_FREE
+            && f->tenant_id == flight->tenant_id)
+        {
+            others += f->held;
+        }
+    }
+
+    /* one alone may be as large as any */
+
+    return others == 0 || others + flight->held + chunks <= most
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -498,7 +532,7 @@ ngx_http_bell_cache_flight_take(ngx_http_bell_cache_zone_t *zone,
     n = bell_chunks_for(sh->chunks, head_bytes)
         + (body_bytes ? bell_chunks_for(sh->chunks, body_bytes) : 0);
 
-    if (ngx_http_bell_cache_room(zone, n) != NGX_OK) {
+    if (ngx_http_bell_cache_room(zone, flight, n) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -545,7 +579,7 @@ ngx_http_bell_cache_flight_grow(ngx_http_bell_cache_zone_t *zone,
 
     n -= has;
 
-    if (ngx_http_bell_cache_room(zone, n) != NGX_OK
+    if (ngx_http_bell_cache_room(zone, flight, n) != NGX_OK
         || ngx_http_bell_cache_spare(zone, n) != NGX_OK)
     {
         return NGX_DECLINED;

@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { newPlace } from '../lib/place.mjs';
+import { freePort, newPlace } from '../lib/place.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { CLOSE, RESET, startCacheOrigin } from './cache-origin.mjs';
 import { all, askAll, leaveAll, over, tally, visitors } from './cache-visitors.mjs';
-import { askUntil, atWork, control, figures, fresh, nothingFlies, outcome, stale, startCacheEdge } from './cache.mjs';
+import { askUntil, atWork, control, figures, fresh, nothingFlies, outcome, stale, startCacheEdge, zoneFigure } from './cache.mjs';
 
 const HERD = 20;
 const place = newPlace();
@@ -373,6 +373,25 @@ test('more objects than the zone has places for', async (t) => {
     }
     for (let n = 0; n < 3; n++) await get('/places/299', {}, small);
     assert.equal(outcome(await get('/places/299', {}, small)), 'hit');
+});
+
+test('a district whose clients hardly read takes no other one’s room', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const port = await freePort();
+    // a listener with small buffers: what a client does not read stays in the edge
+    const small = await startCacheEdge(own, origin, { zone: 'zone=main:4m largest=512k', http: `server { listen 127.0.0.1:${port} sndbuf=8k; bell_cache main; location / { proxy_pass http://origin; } }` });
+    const body = text(500_000, 's');
+    const [count, path] = [12, (n) => `/hardly/${n}`];
+    for (let n = 0; n <= count; n++) origin.script(path(n), { headers: fresh, body });
+    const herd = await visitors(port, count);
+    for (const { socket } of herd) socket.once('data', () => socket.pause());
+    const replies = askAll(herd, path);
+    await all(replies, 'the heads', (reply) => reply.hasHead);
+    assert.deepEqual([replies.filter((reply) => reply.isOver).length, (await zoneFigure(small, 'fetches_now')) > 0], [0, true]);
+    await askUntil(small, 'south.example', path(count), 'a hit of another district', (reply) => outcome(reply) === 'hit');
+    leaveAll(herd);
+    await nothingFlies(small);
 });
 
 test('more answers on their way than there is room for: each is right, and all of it', async (t) => {
