@@ -1,0 +1,359 @@
+
+/*
+ * Whom a policy counts a request for, and for how much.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_bell_limit.h"
+
+
+/* address, subject, role, class, route, and the text of key= */
+#define NGX_HTTP_BELL_LIMIT_PARTS  6
+
+/* keys up to this many bytes need no memory of the request */
+#define NGX_HTTP_BELL_LIMIT_SHORT  512
+
+
+typedef struct {
+    const char                      *what;      /* for people */
+    ngx_str_t                        value;
+} ngx_http_bell_limit_part_t;
+
+
+typedef struct {
+    ngx_uint_t                       n;
+    ngx_http_bell_limit_part_t       part[NGX_HTTP_BELL_LIMIT_PARTS];
+    u_char                           address[16];
+} ngx_http_bell_limit_parts_t;
+
+
+static ngx_int_t ngx_http_bell_limit_parts(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_parts_t *parts);
+static void ngx_http_bell_limit_who(ngx_http_request_t *r,
+    ngx_http_bell_ctx_t *ctx, ngx_http_bell_limit_policy_t *policy,
+    ngx_http_bell_limit_parts_t *parts);
+static void ngx_http_bell_limit_add(ngx_http_bell_limit_parts_t *parts,
+    const char *what, ngx_str_t *value);
+static void ngx_http_bell_limit_address(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_parts_t *parts);
+#if (NGX_HAVE_INET6)
+static size_t ngx_http_bell_limit_ipv6(struct in6_addr *from, ngx_uint_t bits,
+    u_char *to);
+#endif
+static u_char *ngx_http_bell_limit_put(u_char *p, ngx_str_t *s);
+static u_char *ngx_http_bell_limit_put_address(u_char *p, u_char *last,
+    ngx_http_bell_limit_policy_t *policy, ngx_str_t *address);
+
+
+ngx_int_t
+ngx_http_bell_limit_name(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, bell_limits_name *name)
+{
+    size_t                            len;
+    u_char                           *p, *start, buf[NGX_HTTP_BELL_LIMIT_SHORT];
+    uint32_t                          tenant_id;
+    bell_str                          key;
+    ngx_int_t                         rc;
+    ngx_uint_t                        i;
+    const bell_tenant                *tenant;
+    ngx_http_bell_limit_parts_t       parts;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    rc = ngx_http_bell_limit_parts(r, policy, &parts);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
+
+    len = sizeof(uint32_t) + sizeof(size_t) + policy->name.len;
+
+    for (i = 0; i < parts.n; i++) {
+        len += sizeof(size_t) + parts.part[i].value.len;
+    }
+
+    start = (len <= sizeof(buf)) ? buf : ngx_pnalloc(r->pool, len);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* each part with its length: no two keys are one because of where they
+     * are divided */
+
+    tenant = lmcf->core->tenant(r);
+    tenant_id = tenant ? tenant->id : 0;
+
+    p = ngx_cpymem(start, &tenant_id, sizeof(uint32_t));
+    p = ngx_http_bell_limit_put(p, &policy->name);
+
+    for (i = 0; i < parts.n; i++) {
+        p = ngx_http_bell_limit_put(p, &parts.part[i].value);
+    }
+
+    key.p = (char *) start;
+    key.len = p - start;
+
+    *name = bell_limits_name_of(lmcf->table, (uint8_t) policy->number, key);
+
+    return NGX_OK;
+}
+
+
+/* Results as of ngx_http_bell_limit_name(). */
+
+static ngx_int_t
+ngx_http_bell_limit_parts(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_parts_t *parts)
+{
+    ngx_str_t                         text;
+    ngx_uint_t                        i;
+    ngx_http_bell_ctx_t              *ctx;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
+
+    ctx = lmcf->core->context(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    parts->n = 0;
+
+    ngx_http_bell_limit_who(r, ctx, policy, parts);
+
+    if (policy->key) {
+        if (ngx_http_complex_value(r, policy->key, &text) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_bell_limit_add(parts, "key", &text);
+    }
+
+    for (i = 0; i < parts->n; i++) {
+        if (parts->part[i].value.len == 0) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_bell_limit_who(ngx_http_request_t *r, ngx_http_bell_ctx_t *ctx,
+    ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_parts_t *parts)
+{
+    ngx_str_t                  server = ngx_string("server");
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (policy->by & NGX_HTTP_BELL_LIMIT_ADDRESS) {
+        ngx_http_bell_limit_address(r, policy, parts);
+    }
+
+    if (policy->by & NGX_HTTP_BELL_LIMIT_SUBJECT) {
+        ngx_http_bell_limit_add(parts, "subject",
+                                ctx->subject.len ? &ctx->subject
+                                                 : &ctx->token_subject);
+    }
+
+    if (policy->by & NGX_HTTP_BELL_LIMIT_ROLE) {
+        ngx_http_bell_limit_add(parts, "role", &ctx->role);
+    }
+
+    if (policy->by & NGX_HTTP_BELL_LIMIT_CLASS) {
+        ngx_http_bell_limit_add(parts, "class", &ctx->class);
+    }
+
+    if (policy->by & NGX_HTTP_BELL_LIMIT_ROUTE) {
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+        ngx_http_bell_limit_add(parts, "route",
+                                clcf->name.len ? &clcf->name : &server);
+    }
+}
+
+
+static void
+ngx_http_bell_limit_add(ngx_http_bell_limit_parts_t *parts, const char *what,
+    ngx_str_t *value)
+{
+    parts->part[parts->n].what = what;
+    parts->part[parts->n].value = *value;
+    parts->n++;
+}
+
+
+/* That of the client, which realip may have set, in network byte order. */
+
+static void
+ngx_http_bell_limit_address(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_parts_t *parts)
+{
+    ngx_str_t            s;
+    ngx_connection_t    *c;
+    struct sockaddr_in  *sin;
+
+    c = r->connection;
+
+    s.data = parts->address;
+
+    switch (c->sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) c->sockaddr;
+        s.len = sizeof(struct in_addr);
+        ngx_memcpy(s.data, &sin->sin_addr, s.len);
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        s.len = ngx_http_bell_limit_ipv6(
+                            &((struct sockaddr_in6 *) c->sockaddr)->sin6_addr,
+                            policy->ipv6_bits, s.data);
+        break;
+#endif
+
+    default: /* a unix socket: all who come by it are one */
+        s = c->addr_text;
+        break;
+    }
+
+    ngx_http_bell_limit_add(parts, "address", &s);
+}
+
+
+#if (NGX_HAVE_INET6)
+
+/*
+ * A house has a network, whose addresses are many and change: they count as
+ * one.  An IPv4 address that came over IPv6 is itself.
+ */
+
+static size_t
+ngx_http_bell_limit_ipv6(struct in6_addr *from, ngx_uint_t bits, u_char *to)
+{
+    size_t  whole;
+
+    if (IN6_IS_ADDR_V4MAPPED(from)) {
+        ngx_memcpy(to, &from->s6_addr[12], 4);
+        return 4;
+    }
+
+    whole = bits / 8;
+
+    ngx_memzero(to, 16);
+    ngx_memcpy(to, from->s6_addr, whole);
+
+    if (bits % 8) {
+        to[whole] = from->s6_addr[whole] & (u_char) (0xff << (8 - bits % 8));
+    }
+
+    return 16;
+}
+
+#endif
+
+
+static u_char *
+ngx_http_bell_limit_put(u_char *p, ngx_str_t *s)
+{
+    p = ngx_cpymem(p, &s->len, sizeof(size_t));
+
+    return ngx_cpymem(p, s->data, s->len);
+}
+
+
+ngx_int_t
+ngx_http_bell_limit_cost(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, uint64_t *cost)
+{
+    bell_str   s;
+    ngx_str_t  text;
+
+    *cost = 1;
+
+    if (policy->cost == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, policy->cost, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    s.p = (char *) text.data;
+    s.len = text.len;
+
+    /* what is no number costs one; never nothing, by an operator's slip */
+
+    if (s.len && !bell_str_to_u64(s, UINT64_MAX, cost)) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "bell_limit: what a request costs by policy \"%V\" is "
+                      "no number and counts as 1", &policy->name);
+        *cost = 1;
+    }
+
+    /* what costs more than there ever is would never be let in */
+
+    *cost = ngx_min(*cost, policy->quota);
+
+    return NGX_OK;
+}
+
+
+u_char *
+ngx_http_bell_limit_describe(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, u_char *p, u_char *last)
+{
+    u_char                       *start;
+    ngx_str_t                    *value;
+    ngx_uint_t                    i;
+    ngx_http_bell_limit_parts_t   parts;
+
+    if (ngx_http_bell_limit_parts(r, policy, &parts) != NGX_OK) {
+        return p;
+    }
+
+    start = p;
+
+    for (i = 0; i < parts.n; i++) {
+        value = &parts.part[i].value;
+
+        p = ngx_slprintf(p, last, "%s%s ", p > start ? ", " : "",
+                         parts.part[i].what);
+
+        if (value->data == parts.address) {
+            p = ngx_http_bell_limit_put_address(p, last, policy, value);
+
+        } else {
+            p = ngx_slprintf(p, last, "%V", value);
+        }
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_bell_limit_put_address(u_char *p, u_char *last,
+    ngx_http_bell_limit_policy_t *policy, ngx_str_t *address)
+{
+#if (NGX_HAVE_INET6)
+
+    u_char  text[NGX_INET6_ADDRSTRLEN];
+    size_t  len;
+
+    if (address->len == 16) {
+        len = ngx_inet6_ntop(address->data, text, sizeof(text));
+
+        return ngx_slprintf(p, last, "%*s/%ui", len, text, policy->ipv6_bits);
+    }
+
+#endif
+
+    return ngx_slprintf(p, last, "%ud.%ud.%ud.%ud", address->data[0],
+                        address->data[1], address->data[2], address->data[3]);
+}
