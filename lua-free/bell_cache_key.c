@@ -22,6 +22,11 @@ bell_cache_method bell_cache_method_of(bell_str method) {
 
 /* ---- writing */
 
+static void put_u64(bell_out *w, uint64_t v) {
+    bell_out_u32(w, (uint32_t)(v >> 32));
+    bell_out_u32(w, (uint32_t)v);
+}
+
 static void put_text(bell_out *w, bell_str s) {
     bell_out_u32(w, (uint32_t)s.len);
     bell_out_str(w, s);
@@ -227,17 +232,22 @@ static bool is_sound(const bell_cache_question *asked) {
     return asked->who.len <= UINT32_MAX && asked->scheme.len <= UINT32_MAX && asked->origin.len <= UINT32_MAX && asked->host.len <= UINT32_MAX;
 }
 
-enum { FORM = 2 };
+enum { WHOLE = 2, PART = 3 };
 
-/* The form, method, scope, tenant, who, scheme, origin, host, and the target, which needs no length as the last one. */
+/* The form, method, scope, tenant, of a part where it begins and how long it is, who, scheme, origin, host, and the target, which needs no length as
+ * the last one. */
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room) {
     bell_out w = {out, 0, room, false};
 
     if (!is_sound(asked)) {
         return -1;
     }
-    bell_out_put(&w, (char[]){FORM, (char)asked->method, (char)asked->scope}, 3);
+    bell_out_put(&w, (char[]){asked->part_bytes > 0 ? PART : WHOLE, (char)asked->method, (char)asked->scope}, 3);
     bell_out_u32(&w, asked->tenant_id);
+    if (asked->part_bytes > 0) {
+        put_u64(&w, asked->part_first);
+        put_u64(&w, asked->part_bytes);
+    }
     put_text(&w, asked->who);
     put_text(&w, asked->scheme);
     put_text(&w, asked->origin);
@@ -258,6 +268,22 @@ static uint32_t take_u32(bell_str *rest) {
     return v;
 }
 
+static uint64_t take_u64(bell_str *rest) {
+    uint64_t high = take_u32(rest);
+
+    return high << 32 | take_u32(rest);
+}
+
+/* false: it says that it is of a part, and not of which. */
+static bool take_part(bell_str *rest, bell_cache_question *asked) {
+    if (rest->len < 16) {
+        return false;
+    }
+    asked->part_first = take_u64(rest);
+    asked->part_bytes = take_u64(rest);
+    return asked->part_bytes > 0;
+}
+
 static bool take_text(bell_str *rest, bell_str *text) {
     uint32_t len;
 
@@ -273,13 +299,16 @@ static bool take_text(bell_str *rest, bell_str *text) {
 bool bell_cache_key_read(bell_str key, bell_cache_question *asked) {
     bell_str rest = key;
 
-    if (key.len < 7 || key.p[0] != FORM) {
+    if (key.len < 7 || (key.p[0] != WHOLE && key.p[0] != PART)) {
         return false;
     }
     *asked = (bell_cache_question){.method = (bell_cache_method)key.p[1], .scope = (bell_cache_scope)key.p[2]};
     rest.p += 3;
     rest.len -= 3;
     asked->tenant_id = take_u32(&rest);
+    if (key.p[0] == PART && !take_part(&rest, asked)) {
+        return false;
+    }
     if (!take_text(&rest, &asked->who) || !take_text(&rest, &asked->scheme) || !take_text(&rest, &asked->origin) || !take_text(&rest, &asked->host)) {
         return false;
     }

@@ -37,7 +37,9 @@ typedef struct {
     bell_str scheme; /* empty: the answer is the same for all schemes, as with origins that are not told */
     bell_str origin; /* who is asked, in the caller's words: one address may lead to several, by the listener or the rule that it came through */
     bell_str host; /* what was asked, not the tenant's first name: two names of one tenant may be two sites. With a port that is not the usual one */
-    bell_str target; /* as received, in origin form: path, and query if any */
+    bell_str target;     /* as received, in origin form: path, and query if any */
+    uint64_t part_first; /* of a part of it (bell_range.h), which is an answer of its own, that one who asks for the whole never finds: */
+    uint64_t part_bytes; /* its first byte, and how long parts are; 0: the whole */
 } bell_cache_question;
 
 /* Rules for queries. Names are compared behind the normalisation of escapes, case sensitive; a name that ends in "*" stands for all that begin so. */
@@ -53,7 +55,7 @@ typedef struct {
 #define BELL_CACHE_SORTED_PAIRS_MAX 64
 #define BELL_CACHE_SORTED_BYTES_MAX 4096
 
-/* Writes the bytes of a key: at most 24 more than the five texts have. Their number; -1: not to be stored or looked up, because there is no room, the
+/* Writes the bytes of a key: at most 40 more than the five texts have. Their number; -1: not to be stored or looked up, because there is no room, the
  * method is not BELL_CACHE_READ, `who` does not fit the scope, or bell_cache_target_write() refuses. Without rules the target is one that
  * bell_cache_target_write() has written, and is taken as it is. */
 long bell_cache_key_write(const bell_cache_question *asked, const bell_cache_query_rules *rules, char *out, size_t room)

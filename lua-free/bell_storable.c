@@ -112,6 +112,8 @@ const char *bell_storable_name(bell_store_verdict verdict) {
         [BELL_STORE_NOT_SUBJECT] = "no-subject",
         [BELL_STORE_NOT_AUTHORIZATION] = "authorization",
         [BELL_STORE_NOT_EXPLICIT] = "not-explicit",
+        [BELL_STORE_NOT_SIZE] = "size",
+        [BELL_STORE_NOT_PART] = "part",
         [BELL_STORE_NOT_USABLE] = "not-usable",
     };
 

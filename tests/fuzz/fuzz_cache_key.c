@@ -29,7 +29,7 @@ static void check_normal(bell_str target, const bell_cache_query_rules *rules, c
 /* The target ends a key, and who asks begins it: two of them differ before that. */
 static void check_key(bell_str target, const bell_cache_query_rules *rules, const char *normal, size_t len) {
     bell_cache_question key = {
-        7, BELL_CACHE_READ, BELL_CACHE_ROLE, BELL_STR("teacher"), BELL_STR_NULL, BELL_STR_NULL, BELL_STR("www.school.example"), target};
+        7, BELL_CACHE_READ, BELL_CACHE_ROLE, BELL_STR("teacher"), BELL_STR_NULL, BELL_STR_NULL, BELL_STR("www.school.example"), target, 0, 0};
     size_t room = target.len + 200;
     char *one = malloc(room), *other = malloc(room);
 
@@ -38,6 +38,8 @@ static void check_key(bell_str target, const bell_cache_query_rules *rules, cons
     fuzz_assert(one_len > (long)len && memcmp(one + one_len - len, normal, len) == 0);
     key.tenant_id++;
     fuzz_assert(bell_cache_key_write(&key, rules, other, room) == one_len && memcmp(one, other, (size_t)one_len) != 0);
+    key.part_bytes = len; /* nor is that of a part one of a whole */
+    fuzz_assert(bell_cache_key_write(&key, rules, one, room) > one_len && memcmp(one, other, (size_t)one_len) != 0);
     free(one);
     free(other);
 }

@@ -406,10 +406,34 @@ static void a_key_says_what_it_is_of(void **state) {
     assert_false(bell_cache_key_read((bell_str){out, (size_t)n}, &back));
 }
 
+static void parts_have_keys_of_their_own(void **state) {
+    bell_cache_question asked = {.tenant_id = 7, .method = BELL_CACHE_READ, .scope = BELL_CACHE_PUBLIC, .target = BELL_STR("/film.mp4")};
+    const uint64_t large = (uint64_t)5 << 32;
+    bell_cache_question back;
+    char whole[100], first[100], second[100];
+
+    (void)state;
+    long n = bell_cache_key_write(&asked, NULL, whole, sizeof(whole));
+    asked.part_bytes = 1 << 20;
+    long m = bell_cache_key_write(&asked, NULL, first, sizeof(first));
+    asked.part_first = large;
+    assert_int_equal(bell_cache_key_write(&asked, NULL, second, sizeof(second)), m);
+    assert_int_equal(m, n + 16);
+    assert_memory_not_equal(whole, first, (size_t)n);
+    assert_memory_not_equal(first, second, (size_t)m);
+    assert_true(bell_cache_key_read((bell_str){second, (size_t)m}, &back));
+    assert_true(back.part_first == large && back.part_bytes == 1 << 20 && back.tenant_id == 7 && bell_str_eq(back.target, asked.target));
+    assert_true(bell_cache_key_read((bell_str){whole, (size_t)n}, &back) && back.part_bytes == 0);
+    assert_false(bell_cache_key_read((bell_str){second, 22}, &back));
+    memset(second + 15, 0, 8);
+    assert_false(bell_cache_key_read((bell_str){second, (size_t)m}, &back));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods),
         cmocka_unit_test(a_key_says_what_it_is_of),
+        cmocka_unit_test(parts_have_keys_of_their_own),
         cmocka_unit_test(escapes),
         cmocka_unit_test(queries_without_rules),
         cmocka_unit_test(parameters_that_change_nothing),
