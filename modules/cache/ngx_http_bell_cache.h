@@ -70,7 +70,7 @@ typedef struct {
     bell_freshness_times  times;        /* PASS: how long it is remembered */
     uint64_t              id;           /* of this object, never another's */
     uint64_t              url;          /* bell_cache_url_hash() */
-    uint64_t              body_bytes;
+    uint64_t              body_bytes;   /* PASS: too many of them, 0: none */
     uint64_t              checked;      /* purges up to it are in "times" */
     uint32_t              head;         /* chains of chunks, 0: none */
     uint32_t              body;
@@ -90,6 +90,8 @@ typedef struct {
     uint32_t              scope;        /* bell_cache_scope */
     uint32_t              authorized;   /* the request had Authorization */
     int64_t               modified_s;   /* Last-Modified, or BELL_NO_TIME */
+    uint64_t              complete;     /* of a part: bytes of the whole, */
+    uint64_t              first;        /* and its first; complete 0: none */
 } ngx_http_bell_cache_head_t;
 
 
@@ -346,10 +348,12 @@ typedef struct {
 /* ---- a request */
 
 typedef struct ngx_http_bell_cache_load_s  ngx_http_bell_cache_load_t;
+typedef struct ngx_http_bell_cache_parts_s  ngx_http_bell_cache_parts_t;
 
 
 typedef struct {
     ngx_http_request_t               *request;
+    ngx_pool_t                       *pool;     /* of what is found */
     ngx_http_bell_cache_main_conf_t  *bmcf;
     ngx_http_bell_cache_loc_conf_t   *blcf;
     ngx_http_bell_cache_zone_t       *zone;
@@ -366,6 +370,7 @@ typedef struct {
     uint64_t                          url;      /* with "has_url" */
 
     ngx_http_bell_cache_found_t       found;    /* entry.kind 0: nothing */
+    ngx_http_bell_cache_parts_t      *parts;    /* NULL: it is whole */
 
     ngx_http_bell_cache_ref_t         flight;
     ngx_http_bell_cache_load_t       *load;     /* its own, in this worker */
@@ -447,9 +452,9 @@ void ngx_http_bell_cache_remove(ngx_http_bell_cache_zone_t *zone,
 ngx_int_t ngx_http_bell_cache_find(ngx_http_bell_cache_zone_t *zone,
     ngx_pool_t *pool, bell_cache_hash *hash, bell_str key,
     ngx_http_bell_cache_found_t *found);
-/* Its body into "out"; NGX_DECLINED: it has gone meanwhile. */
+/* Of its body into "out"; NGX_DECLINED: it has gone meanwhile. */
 ngx_int_t ngx_http_bell_cache_copy_body(ngx_http_bell_cache_zone_t *zone,
-    ngx_http_bell_cache_found_t *found, u_char *out);
+    ngx_http_bell_cache_found_t *found, uint64_t at, u_char *out, size_t len);
 ngx_int_t ngx_http_bell_cache_parse_head(bell_str bytes,
     ngx_http_bell_cache_found_t *found);
 
@@ -556,6 +561,9 @@ void ngx_http_bell_cache_loads_woken(ngx_http_bell_cache_zone_t *zone);
 /* NGX_DECLINED: it has no key, and passes. */
 ngx_int_t ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx);
 void ngx_http_bell_cache_ask_url(ngx_http_bell_cache_ctx_t *ctx);
+/* The key of the part that this byte is in. */
+ngx_int_t ngx_http_bell_cache_ask_part(ngx_http_bell_cache_ctx_t *ctx,
+    uint64_t at);
 /* The key of the variant that this request is to have. */
 ngx_int_t ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_scope scope, bell_str names);
@@ -603,6 +611,9 @@ ngx_int_t ngx_http_bell_cache_answer_as(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_request_t *from);
 ngx_int_t ngx_http_bell_cache_push(ngx_http_request_t *r, bell_str name,
     bell_str value);
+/* Whether his Range is about this version (If-Range). */
+ngx_uint_t ngx_http_bell_cache_takes_range(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_found_t *found);
 /* Cache-Status, once; what is hidden from clients is taken out. */
 ngx_int_t ngx_http_bell_cache_tell(ngx_http_bell_cache_ctx_t *ctx);
 void ngx_http_bell_cache_says(ngx_http_bell_cache_ctx_t *ctx,

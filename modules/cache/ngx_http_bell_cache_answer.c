@@ -38,6 +38,8 @@ static void ngx_http_bell_cache_content_type(ngx_http_request_t *r,
     bell_str value);
 static void ngx_http_bell_cache_condition_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_found_t *found);
+static void ngx_http_bell_cache_validators(ngx_http_bell_cache_found_t *found,
+    bell_validators *stored);
 static ngx_int_t ngx_http_bell_cache_is(bell_str name, const char *lowcase);
 static size_t ngx_http_bell_cache_number(u_char *out, int64_t n);
 static size_t ngx_http_bell_cache_tell_hit(ngx_http_bell_cache_ctx_t *ctx,
@@ -305,27 +307,14 @@ static void
 ngx_http_bell_cache_condition_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_found_t *found)
 {
-    bell_str                 value, block;
     bell_fields              fields;
     bell_validators          stored;
     ngx_http_request_t      *r;
     bell_condition_request   condition;
 
     r = ctx->request;
-    block = found->fields;
 
-    ngx_memzero(&stored, sizeof(stored));
-
-    stored.status = found->entry.times.status;
-    stored.modified_s = found->head->modified_s;
-
-    (void) bell_stored_field_of(&block, BELL_STR("etag"), 0, &stored.etag);
-
-    if (!bell_stored_field_of(&block, BELL_STR("date"), 0, &value)
-        || !bell_http_date_parse(value, ngx_time(), &stored.date_s))
-    {
-        stored.date_s = found->entry.times.born_s;
-    }
+    ngx_http_bell_cache_validators(found, &stored);
 
     fields = ngx_http_bell_cache_fields_in(r);
 
@@ -358,6 +347,50 @@ ngx_http_bell_cache_condition_of(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     r->headers_in.if_range = NULL;
+}
+
+
+static void
+ngx_http_bell_cache_validators(ngx_http_bell_cache_found_t *found,
+    bell_validators *stored)
+{
+    bell_str  value, block;
+
+    block = found->fields;
+
+    ngx_memzero(stored, sizeof(*stored));
+
+    stored->status = found->entry.times.status;
+    stored->modified_s = found->head->modified_s;
+
+    (void) bell_stored_field_of(&block, BELL_STR("etag"), 0, &stored->etag);
+
+    if (!bell_stored_field_of(&block, BELL_STR("date"), 0, &value)
+        || !bell_http_date_parse(value, ngx_time(), &stored->date_s))
+    {
+        stored->date_s = found->entry.times.born_s;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_bell_cache_takes_range(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_found_t *found)
+{
+    bell_fields              fields;
+    bell_validators          stored;
+    bell_condition_request   condition;
+
+    ngx_http_bell_cache_validators(found, &stored);
+
+    fields = ngx_http_bell_cache_fields_in(ctx->request);
+
+    condition.fields = &fields;
+    condition.is_read = true;
+    condition.date = bell_http_date_parse;
+    condition.now_s = ngx_time();
+
+    return bell_condition_takes_range(&condition, &stored);
 }
 
 

@@ -355,7 +355,7 @@ ngx_http_bell_cache_bring_back(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     body.len = o->body_bytes;
-    body.p = ngx_pnalloc(ctx->request->pool, body.len + 1);
+    body.p = ngx_pnalloc(ctx->pool, body.len + 1);
 
     if (body.p == NULL) {
         return NGX_ERROR;

@@ -11,6 +11,7 @@
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
+#include "ngx_http_bell_cache_parts.h"
 #include "ngx_http_bell_cache_reader.h"
 #include "ngx_http_bell_cache_shelf.h"
 
@@ -18,8 +19,6 @@
 static ngx_int_t ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight);
 static ngx_int_t ngx_http_bell_cache_next_fed(ngx_http_bell_cache_ctx_t *ctx);
-static ngx_int_t ngx_http_bell_cache_piece(ngx_http_bell_cache_ctx_t *ctx,
-    uint64_t left);
 static ngx_uint_t ngx_http_bell_cache_is_busy(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx);
@@ -41,7 +40,13 @@ ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
             return;
         }
 
-        rc = ngx_http_bell_cache_next(ctx, flight);
+        rc = ctx->parts ? ngx_http_bell_cache_parts_piece(ctx, flight)
+                        : ngx_http_bell_cache_next(ctx, flight);
+
+        if (rc == NGX_DECLINED) {
+            ngx_http_bell_cache_ends(ctx, ngx_http_bell_cache_parts_next(ctx));
+            return;
+        }
 
         if (rc == NGX_AGAIN) {
             ngx_http_bell_cache_wait_to_come(ctx);
@@ -193,7 +198,7 @@ ngx_http_bell_cache_next_fed(ngx_http_bell_cache_ctx_t *ctx)
 
 /* A buffer of this request's own, for so much or a part of it. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_cache_piece(ngx_http_bell_cache_ctx_t *ctx, uint64_t left)
 {
     size_t               room;

@@ -135,6 +135,7 @@ ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
     bell_fields                   fields;
     bell_cache_tags               tags;
     bell_field_list               list;
+    bell_cache_policy             policy;
     bell_stored_field             field;
     bell_stored_rules             rules;
     ngx_http_bell_cache_found_t  *stale;
@@ -190,7 +191,10 @@ ngx_http_bell_cache_merge(ngx_http_bell_cache_load_t *load,
     fields.field = bell_stored_field_of;
     fields.data = &block;
 
-    if (bell_storable(meta, &load->ctx.blcf->policy) != BELL_STORE
+    policy = ngx_http_bell_cache_policy(load);
+    load->complete = stale->head->complete;
+
+    if (bell_storable(meta, &policy) != BELL_STORE
         || bell_vary_read(&fields, &vary) != BELL_VARY_OK
         || !bell_str_eq(bell_vary_names(&vary), stale->names)
         || ngx_http_bell_cache_scope_of(meta->scope)

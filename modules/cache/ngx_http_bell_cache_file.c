@@ -17,9 +17,8 @@
 #define NGX_HTTP_BELL_CACHE_TELL_S      60
 
 
-static ngx_int_t ngx_http_bell_cache_file_open(ngx_http_request_t *r,
-    ngx_http_bell_cache_shelf_t *shelf, uint64_t id,
-    ngx_http_bell_cache_file_t *file);
+static ngx_int_t ngx_http_bell_cache_file_open(ngx_http_bell_cache_ctx_t *ctx,
+    uint64_t id, ngx_http_bell_cache_file_t *file);
 static ngx_int_t ngx_http_bell_cache_file_head(ngx_http_bell_cache_ctx_t *ctx,
     bell_shelf_object *o, ngx_http_bell_cache_file_t *file, bell_str key);
 
@@ -93,7 +92,7 @@ ngx_http_bell_cache_file_find(ngx_http_bell_cache_ctx_t *ctx,
         }
 
         if (file == NULL) {
-            file = ngx_pcalloc(ctx->request->pool, sizeof(*file));
+            file = ngx_pcalloc(ctx->pool, sizeof(*file));
             if (file == NULL) {
                 return NGX_ERROR;
             }
@@ -145,13 +144,11 @@ ngx_http_bell_cache_file_head(ngx_http_bell_cache_ctx_t *ctx,
     ssize_t                       n;
     bell_str                      end;
     bell_shelf_object             is;
-    ngx_http_request_t           *r;
     ngx_http_bell_cache_zone_t   *zone;
 
-    r = ctx->request;
     zone = ctx->zone;
 
-    if (ngx_http_bell_cache_file_open(r, zone->shelf, o->id, file) != NGX_OK) {
+    if (ngx_http_bell_cache_file_open(ctx, o->id, file) != NGX_OK) {
         ngx_http_bell_cache_file_lost(ctx, o, file, "cannot be opened");
         return NGX_DECLINED;
     }
@@ -159,7 +156,7 @@ ngx_http_bell_cache_file_head(ngx_http_bell_cache_ctx_t *ctx,
     len = o->head_bytes + BELL_SHELF_TRAILER_BYTES;
     at = (off_t) (o->bytes - len);
 
-    p = ngx_palloc(r->pool, len);
+    p = ngx_palloc(ctx->pool, len);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -212,16 +209,18 @@ ngx_http_bell_cache_file_head(ngx_http_bell_cache_ctx_t *ctx,
  */
 
 static ngx_int_t
-ngx_http_bell_cache_file_open(ngx_http_request_t *r,
-    ngx_http_bell_cache_shelf_t *shelf, uint64_t id,
+ngx_http_bell_cache_file_open(ngx_http_bell_cache_ctx_t *ctx, uint64_t id,
     ngx_http_bell_cache_file_t *file)
 {
-    ngx_open_file_info_t       of;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_open_file_info_t          of;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_bell_cache_shelf_t  *shelf;
+
+    shelf = ctx->zone->shelf;
 
     file->name.len = shelf->path->name.len + 1 + shelf->path->len
                      + BELL_SHELF_NAME_BYTES;
-    file->name.data = ngx_pnalloc(r->pool, file->name.len + 1);
+    file->name.data = ngx_pnalloc(ctx->pool, file->name.len + 1);
 
     if (file->name.data == NULL) {
         file->name.data = (u_char *) "";
@@ -230,7 +229,7 @@ ngx_http_bell_cache_file_open(ngx_http_request_t *r,
 
     (void) ngx_http_bell_cache_file_name(shelf->path, id, file->name.data);
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    clcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_core_module);
 
     ngx_memzero(&of, sizeof(of));
 
@@ -240,7 +239,8 @@ ngx_http_bell_cache_file_open(ngx_http_request_t *r,
     of.directio = NGX_OPEN_FILE_DIRECTIO_OFF;
     of.read_ahead = clcf->read_ahead;
 
-    if (ngx_open_cached_file(clcf->open_file_cache, &file->name, &of, r->pool)
+    if (ngx_open_cached_file(clcf->open_file_cache, &file->name, &of,
+                             ctx->pool)
         != NGX_OK)
     {
         ngx_set_errno(of.err);

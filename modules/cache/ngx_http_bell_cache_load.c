@@ -10,10 +10,9 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "bell_conditional.h"
-
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
+#include "ngx_http_bell_cache_parts.h"
 #include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_shelf.h"
 
@@ -25,11 +24,6 @@
 static ngx_int_t ngx_http_bell_cache_copy_found(ngx_pool_t *pool,
     ngx_http_bell_cache_found_t *from, ngx_http_bell_cache_found_t *to);
 static ngx_int_t ngx_http_bell_cache_copy_str(ngx_pool_t *pool, bell_str *s);
-static ngx_uint_t ngx_http_bell_cache_conditions(
-    ngx_http_bell_cache_load_t *load, ngx_table_elt_t *adds);
-static void ngx_http_bell_cache_condition(ngx_table_elt_t *h, ngx_str_t *name,
-    u_char *lowcase, u_char *p, size_t len);
-
 static ngx_int_t ngx_http_bell_cache_load_head(
     ngx_http_bell_cache_fetch_t *fetch, ngx_http_request_t *r);
 static ssize_t ngx_http_bell_cache_load_body(
@@ -56,7 +50,7 @@ ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
 {
     ngx_uint_t                   i, n;
     ngx_pool_t                  *pool;
-    ngx_table_elt_t              adds[2];
+    ngx_table_elt_t              adds[NGX_HTTP_BELL_CACHE_ADDS];
     ngx_http_bell_cache_ref_t    own;
     ngx_http_bell_cache_load_t  *load;
 
@@ -84,7 +78,7 @@ ngx_http_bell_cache_load(ngx_http_bell_cache_ctx_t *ctx,
     load->fetch.data = load;
     load->checked = ctx->zone->sh->flights[own.number - 1].checked;
 
-    n = ngx_http_bell_cache_conditions(load, adds);
+    n = ngx_http_bell_cache_adds(load, adds);
 
     /* what a load could not evaluate: its connection is nobody's */
 
@@ -151,6 +145,7 @@ ngx_http_bell_cache_load_copy(ngx_http_bell_cache_load_t *load,
     pool = load->pool;
     own = &load->ctx;
 
+    own->pool = pool;
     own->bmcf = ctx->bmcf;
     own->blcf = ctx->blcf;
     own->zone = ctx->zone;
@@ -226,109 +221,6 @@ ngx_http_bell_cache_copy_str(ngx_pool_t *pool, bell_str *s)
     s->p = (char *) p;
 
     return NGX_OK;
-}
-
-
-/* What is stored is asked about by its tag and its date (RFC 9111, 4.3.1). */
-
-static ngx_uint_t
-ngx_http_bell_cache_conditions(ngx_http_bell_cache_load_t *load,
-    ngx_table_elt_t *adds)
-{
-    static ngx_str_t  match = ngx_string("If-None-Match");
-    static ngx_str_t  since = ngx_string("If-Modified-Since");
-
-    size_t      len;
-    u_char     *p;
-    bell_str    value, fields;
-    ngx_uint_t  n;
-
-    n = 0;
-    fields = load->stale.fields;
-
-    if (load->stale.entry.kind != NGX_HTTP_BELL_CACHE_OBJECT) {
-        return 0;
-    }
-
-    if (bell_stored_field_of(&fields, BELL_STR("etag"), 0, &value)) {
-        p = ngx_pnalloc(load->pool, BELL_CONDITION_ETAG_BYTES + 1);
-
-        len = p ? bell_condition_write_etags(&value, 1, (char *) p,
-                                             BELL_CONDITION_ETAG_BYTES)
-                : 0;
-
-        if (len) {
-            ngx_http_bell_cache_condition(&adds[n++], &match,
-                                          (u_char *) "if-none-match", p, len);
-        }
-    }
-
-    if (bell_stored_field_of(&fields, BELL_STR("last-modified"), 0, &value)) {
-        ngx_http_bell_cache_condition(&adds[n++], &since,
-                                      (u_char *) "if-modified-since",
-                                      (u_char *) value.p, value.len);
-    }
-
-    load->validates = n != 0;
-
-    return n;
-}
-
-
-static void
-ngx_http_bell_cache_condition(ngx_table_elt_t *h, ngx_str_t *name,
-    u_char *lowcase, u_char *p, size_t len)
-{
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->key = *name;
-    h->value.data = p;
-    h->value.len = len;
-    h->lowcase_key = lowcase;
-    h->hash = ngx_hash_key(lowcase, name->len);
-}
-
-
-/*
- * What is about this client's connection, his part of it or his copy is not
- * asked of the origin: the answer is for others, too.
- */
-
-ngx_uint_t
-ngx_http_bell_cache_drops(ngx_str_t *name)
-{
-    static ngx_str_t  drops[] = {
-        ngx_string("connection"),
-        ngx_string("keep-alive"),
-        ngx_string("proxy-connection"),
-        ngx_string("te"),
-        ngx_string("trailer"),
-        ngx_string("transfer-encoding"),
-        ngx_string("upgrade"),
-        ngx_string("http2-settings"),
-        ngx_string("expect"),
-        ngx_string("content-length"),
-        ngx_string("content-type"),
-        ngx_string("content-encoding"),
-        ngx_string("range"),
-        ngx_string("if-range"),
-        ngx_string("if-match"),
-        ngx_string("if-none-match"),
-        ngx_string("if-modified-since"),
-        ngx_string("if-unmodified-since")
-    };
-
-    ngx_uint_t  i;
-
-    for (i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
-        if (drops[i].len == name->len
-            && ngx_strncasecmp(drops[i].data, name->data, name->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -762,14 +654,20 @@ ngx_http_bell_cache_load_apart(ngx_http_bell_cache_load_t *load,
                                  : load->ctx.blcf->uncacheable);
 
     load->ended = 1;
-    load->feeds = 1;
 
     ngx_http_bell_cache_load_ends(load->ctx.zone, load->ctx.bmcf->core,
                                   &load->flight, NGX_HTTP_BELL_CACHE_APART, 0);
 
-    if (load->reader == NULL) {
+    /* who wants a part of it looks again, and asks for that */
+
+    if (load->reader == NULL || load->ctx.asked.part_bytes
+        || (verdict == BELL_STORE_NOT_SIZE && load->ctx.blcf->uncacheable
+            && ngx_http_bell_cache_parts_wants(load->reader)))
+    {
         return NGX_ERROR;
     }
+
+    load->feeds = 1;
 
     return ngx_http_bell_cache_answer_as(load->reader, load->fetch.request);
 }

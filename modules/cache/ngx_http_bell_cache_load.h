@@ -40,6 +40,7 @@ struct ngx_http_bell_cache_load_s {
     ngx_array_t                   lines;    /* of its fields */
 
     int64_t                       length;   /* of the body, -1: not known */
+    uint64_t                      complete; /* of what it is a part of, or 0 */
     uint64_t                      written;
     uint64_t                      ignored;
     uint64_t                      skips;    /* that its reader has already */
@@ -75,6 +76,10 @@ void ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
     bell_store_verdict verdict, time_t seconds);
 
 
+/* What may be stored of it: of a part, a part. */
+bell_cache_policy ngx_http_bell_cache_policy(ngx_http_bell_cache_load_t *load);
+
+
 /* Parts of it, for who makes another head. */
 bool ngx_http_bell_cache_line_at(void *data, unsigned i, bell_str *name,
     bell_str *value);
@@ -107,13 +112,22 @@ void ngx_http_bell_cache_batches_woken(ngx_http_bell_cache_zone_t *zone);
 ngx_int_t ngx_http_bell_cache_confirm(ngx_http_bell_cache_load_t *load);
 
 
+/* ---- ngx_http_bell_cache_adds.c */
+
+#define NGX_HTTP_BELL_CACHE_ADDS  3
+
+/* Fields for the origin about what is stored, and about a part; how many. */
+ngx_uint_t ngx_http_bell_cache_adds(ngx_http_bell_cache_load_t *load,
+    ngx_table_elt_t *adds);
+/* Of clients' fields those that are not for the origin. */
+ngx_uint_t ngx_http_bell_cache_drops(ngx_str_t *name);
+
+
 /* ---- ngx_http_bell_cache_load.c */
 
 /* What is asked, of its own: the reader may go at any time. */
 ngx_int_t ngx_http_bell_cache_load_copy(ngx_http_bell_cache_load_t *load,
     ngx_http_bell_cache_ctx_t *ctx);
-/* Of clients' fields those that are not for the origin. */
-ngx_uint_t ngx_http_bell_cache_drops(ngx_str_t *name);
 /* To its reader, and nobody else. */
 ssize_t ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load,
     u_char *p, size_t len);

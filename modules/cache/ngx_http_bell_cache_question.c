@@ -8,7 +8,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "bell_range.h"
+
 #include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_parts.h"
 
 
 static ngx_int_t ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx);
@@ -261,6 +264,35 @@ ngx_http_bell_cache_ask_url(ngx_http_bell_cache_ctx_t *ctx)
 }
 
 
+ngx_int_t
+ngx_http_bell_cache_ask_part(ngx_http_bell_cache_ctx_t *ctx, uint64_t at)
+{
+    long     n;
+    u_char  *p;
+    size_t   room;
+
+    ctx->asked.part_bytes = ngx_http_bell_cache_part_bytes(ctx->zone);
+    ctx->asked.part_first = bell_range_part(at, ctx->asked.part_bytes).first;
+
+    room = ctx->asked.host.len + ctx->asked.target.len + 96;
+
+    p = ngx_pnalloc(ctx->pool, room);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = bell_cache_key_write(&ctx->asked, NULL, (char *) p, room);
+    if (n < 0) {
+        return NGX_ERROR;
+    }
+
+    ctx->key = (bell_str) { (char *) p, n };
+    ctx->hash = ngx_http_bell_cache_hash_of(ctx->zone, ctx->key);
+
+    return NGX_OK;
+}
+
+
 /* ---- variants */
 
 ngx_int_t
@@ -305,7 +337,7 @@ ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
         room = NGX_HTTP_BELL_CACHE_KEY_BYTES;
     }
 
-    p = ngx_pnalloc(r->pool, room);
+    p = ngx_pnalloc(ctx->pool, room);
     if (p == NULL) {
         return NGX_ERROR;
     }

@@ -11,6 +11,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_parts.h"
 #include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_reader.h"
 #include "ngx_http_bell_cache_shelf.h"
@@ -26,7 +27,6 @@ static ngx_http_bell_cache_ctx_t *ngx_http_bell_cache_reader(
 static void ngx_http_bell_cache_reader_cleanup(void *data);
 static void ngx_http_bell_cache_forget(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx);
-static ngx_int_t ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_hash *hash, bell_str key);
 static ngx_int_t ngx_http_bell_cache_judge(ngx_http_bell_cache_ctx_t *ctx);
@@ -36,6 +36,7 @@ static ngx_int_t ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx,
 static void ngx_http_bell_cache_refresh(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_wait(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_how_e how);
+static ngx_int_t ngx_http_bell_cache_look_past(ngx_http_bell_cache_ctx_t *ctx);
 
 
 /*
@@ -97,6 +98,7 @@ ngx_http_bell_cache_reader(ngx_http_request_t *r,
     }
 
     ctx->request = r;
+    ctx->pool = r->pool;
     ctx->blcf = blcf;
     ctx->zone = blcf->zone;
     ctx->bmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_cache_module);
@@ -125,6 +127,7 @@ ngx_http_bell_cache_reader_cleanup(void *data)
     ngx_http_bell_cache_leaves(ctx);
 
     ngx_http_bell_cache_forget(ctx);
+    ngx_http_bell_cache_parts_end(ctx);
 }
 
 
@@ -241,7 +244,7 @@ ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx)
 
 /* Results as of the handler; NGX_DONE: it was answered, or waits. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
 {
     ngx_int_t  rc;
@@ -295,19 +298,7 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
         ctx->found.entry.kind = 0;
 
         if (bell_freshness_ttl_s(&ctx->found.entry.times, ngx_time()) > 0) {
-
-            /*
-             * Nobody waits for another one, but one of them is brought as if
-             * it could be stored: when it can, the others have it again.
-             */
-
-            ngx_http_bell_cache_says(ctx,
-                                     NGX_HTTP_BELL_CACHE_METRIC_UNCACHEABLE,
-                                     BELL_OUTCOME_MISS);
-            ctx->status.detail = bell_str_of(bell_storable_name(
-                              (bell_store_verdict) ctx->found.entry.reason));
-
-            return ngx_http_bell_cache_wait(ctx, NGX_HTTP_BELL_CACHE_FIRST);
+            return ngx_http_bell_cache_look_past(ctx);
         }
     }
 
@@ -322,6 +313,48 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
 }
 
 
+/* It is known that there is nothing, and why. */
+
+static ngx_int_t
+ngx_http_bell_cache_look_past(ngx_http_bell_cache_ctx_t *ctx)
+{
+    ngx_int_t           rc;
+    bell_store_verdict  reason;
+
+    reason = (bell_store_verdict) ctx->found.entry.reason;
+
+    if (ctx->parts) {
+        return ngx_http_bell_cache_parts_pass(ctx);
+    }
+
+    if (reason == BELL_STORE_NOT_SIZE) {
+        rc = ngx_http_bell_cache_parts(ctx, ctx->found.entry.body_bytes, 1);
+
+        if (rc != NGX_ABORT) {
+            return rc;
+        }
+    }
+
+    ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_UNCACHEABLE,
+                             BELL_OUTCOME_MISS);
+    ctx->status.detail = bell_str_of(bell_storable_name(reason));
+
+    return ngx_http_bell_cache_look_first(ctx);
+}
+
+
+/*
+ * Nobody waits for another one, but one of them is brought as if it could be
+ * stored: when it can, the others have it again.
+ */
+
+ngx_int_t
+ngx_http_bell_cache_look_first(ngx_http_bell_cache_ctx_t *ctx)
+{
+    return ngx_http_bell_cache_wait(ctx, NGX_HTTP_BELL_CACHE_FIRST);
+}
+
+
 /* In memory, or in a file. */
 
 static ngx_int_t
@@ -330,7 +363,7 @@ ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_bell_cache_find(ctx->zone, ctx->request->pool, hash, key,
+    rc = ngx_http_bell_cache_find(ctx->zone, ctx->pool, hash, key,
                                   &ctx->found);
 
     if (rc == NGX_DECLINED && ctx->zone->shelf) {
@@ -344,6 +377,7 @@ ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
 static ngx_int_t
 ngx_http_bell_cache_judge(ngx_http_bell_cache_ctx_t *ctx)
 {
+    ngx_int_t              rc;
     ngx_uint_t             stored;
     bell_freshness_times  *times;
 
@@ -398,17 +432,52 @@ ngx_http_bell_cache_judge(ngx_http_bell_cache_ctx_t *ctx)
         return NGX_HTTP_GATEWAY_TIME_OUT;
 
     default: /* BELL_MUST_VALIDATE */
-        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_MISS,
-                                 !stored ? (ctx->variant_key.len
-                                            ? BELL_OUTCOME_VARY_MISS
-                                            : BELL_OUTCOME_URI_MISS)
-                                 : bell_freshness_ttl_s(times, ngx_time()) > 0
-                                   && !(times->flags & (BELL_TIMES_INVALID
-                                                        |BELL_TIMES_NO_CACHE))
-                                   ? BELL_OUTCOME_REQUEST
-                                   : BELL_OUTCOME_STALE);
-        return ngx_http_bell_cache_wait(ctx, NGX_HTTP_BELL_CACHE_WAITS);
+
+        if (ctx->parts && ctx->parts->peeks) {
+            return ngx_http_bell_cache_parts_give_up(ctx);
+        }
+
+        if (!stored && ctx->parts == NULL
+            && ngx_http_bell_cache_parts_wants(ctx))
+        {
+            rc = ngx_http_bell_cache_parts(ctx, 0, 0);
+
+            if (rc != NGX_ABORT) {
+                return rc;
+            }
+        }
+
+        return ngx_http_bell_cache_look_up(ctx);
     }
+}
+
+
+/* At the origin. */
+
+ngx_int_t
+ngx_http_bell_cache_look_up(ngx_http_bell_cache_ctx_t *ctx)
+{
+    bell_cache_outcome     why;
+    bell_freshness_times  *times;
+
+    times = &ctx->found.entry.times;
+
+    if (ctx->found.entry.kind != NGX_HTTP_BELL_CACHE_OBJECT) {
+        why = ctx->variant_key.len ? BELL_OUTCOME_VARY_MISS
+                                   : BELL_OUTCOME_URI_MISS;
+
+    } else if (bell_freshness_ttl_s(times, ngx_time()) > 0
+               && !(times->flags & (BELL_TIMES_INVALID|BELL_TIMES_NO_CACHE)))
+    {
+        why = BELL_OUTCOME_REQUEST;
+
+    } else {
+        why = BELL_OUTCOME_STALE;
+    }
+
+    ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_MISS, why);
+
+    return ngx_http_bell_cache_wait(ctx, NGX_HTTP_BELL_CACHE_WAITS);
 }
 
 
@@ -420,6 +489,10 @@ ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx)
     ngx_int_t            rc;
     ngx_chain_t          out;
     ngx_http_request_t  *r;
+
+    if (ctx->parts) {
+        return ngx_http_bell_cache_parts_found(ctx);
+    }
 
     r = ctx->request;
 
@@ -481,7 +554,8 @@ ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx, ngx_chain_t *out)
             return NGX_ERROR;
         }
 
-        if (ngx_http_bell_cache_copy_body(ctx->zone, &ctx->found, b->start)
+        if (ngx_http_bell_cache_copy_body(ctx->zone, &ctx->found, 0, b->start,
+                                          len)
             != NGX_OK)
         {
             return NGX_DECLINED;
@@ -686,6 +760,12 @@ ngx_http_bell_cache_ends(ngx_http_bell_cache_ctx_t *ctx, ngx_int_t rc)
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
+
+    /* behind the head of an answer there is no other one */
+
+    if (ctx->parts && ctx->begun && rc != NGX_HTTP_REQUEST_TIME_OUT) {
+        rc = NGX_ERROR;
+    }
 
     if (rc == NGX_DECLINED) {
         ctx->passed = 1;

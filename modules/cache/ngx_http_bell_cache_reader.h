@@ -17,6 +17,10 @@
 /* ---- ngx_http_bell_cache_reader.c */
 
 void ngx_http_bell_cache_leaves(ngx_http_bell_cache_ctx_t *ctx);
+/* For what its key says; results as of the phase's handler. */
+ngx_int_t ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx);
+ngx_int_t ngx_http_bell_cache_look_first(ngx_http_bell_cache_ctx_t *ctx);
+ngx_int_t ngx_http_bell_cache_look_up(ngx_http_bell_cache_ctx_t *ctx);
 ngx_int_t ngx_http_bell_cache_serve_stale(ngx_http_bell_cache_ctx_t *ctx,
     ngx_uint_t status);
 /* Nobody was asked: what is stale, or 503 that tells when to come again. */
@@ -42,6 +46,9 @@ void ngx_http_bell_cache_reader_event(ngx_event_t *ev);
  */
 void ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight);
+/* ctx->piece is empty, and has room for so much or a part of it. */
+ngx_int_t ngx_http_bell_cache_piece(ngx_http_bell_cache_ctx_t *ctx,
+    uint64_t left);
 
 
 #pragma GCC visibility pop

@@ -11,6 +11,7 @@
 
 #include "bell_conditional.h"
 #include "bell_http_date.h"
+#include "bell_range.h"
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
@@ -19,6 +20,10 @@
 
 
 static ngx_uint_t ngx_http_bell_cache_is_origins(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_bell_cache_is_of_parts(
+    ngx_http_bell_cache_load_t *load, ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_bell_cache_is_part(
+    ngx_http_bell_cache_load_t *load, ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_add_line(
     ngx_http_bell_cache_load_t *load, ngx_str_t *name, ngx_str_t *value);
 static bool ngx_http_bell_cache_line_of(void *data, bell_str name,
@@ -106,6 +111,7 @@ ngx_http_bell_cache_gather(ngx_http_bell_cache_load_t *load,
 
         for (i = 0; i < part->nelts; i++) {
             if (h[i].hash && !ngx_http_bell_cache_is_origins(&h[i])
+                && !ngx_http_bell_cache_is_of_parts(load, &h[i])
                 && ngx_http_bell_cache_add_line(load, &h[i].key, &h[i].value)
                    != NGX_OK)
             {
@@ -136,6 +142,18 @@ ngx_http_bell_cache_is_origins(ngx_table_elt_t *h)
            || bell_str_ieq(name, BELL_STR("connection"))
            || bell_stored_class_of(&ngx_http_bell_cache_no_rules, name)
               == BELL_STORED_HIDDEN;
+}
+
+
+/* What a head of ours says of parts; their fields are those of the whole. */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_of_parts(ngx_http_bell_cache_load_t *load,
+    ngx_table_elt_t *h)
+{
+    return load->ctx.asked.part_bytes
+           && bell_str_ieq(ngx_http_bell_cache_str(&h->key),
+                           BELL_STR("content-range"));
 }
 
 
@@ -233,6 +251,52 @@ ngx_http_bell_cache_scope_of(bell_response_scope scope)
 
 /* ---- a new one */
 
+bell_cache_policy
+ngx_http_bell_cache_policy(ngx_http_bell_cache_load_t *load)
+{
+    bell_cache_policy  policy;
+
+    policy = load->ctx.blcf->policy;
+    policy.store_partial = load->ctx.asked.part_bytes != 0;
+
+    return policy;
+}
+
+
+/*
+ * An answer to who asked for a part: just that, of something whose length is
+ * told, and with a body of the length that both say.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_part(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r)
+{
+    bell_str              value;
+    uint64_t              complete;
+    bell_range            range, part;
+    bell_cache_question  *asked;
+
+    asked = &load->ctx.asked;
+    part = bell_range_part(asked->part_first, asked->part_bytes);
+
+    if (load->meta.status != NGX_HTTP_PARTIAL_CONTENT
+        || !ngx_http_bell_cache_list_field(&r->upstream->headers_in.headers,
+                                           BELL_STR("content-range"), 0,
+                                           &value)
+        || !bell_content_range_read(value, &range, &complete)
+        || !bell_range_is_part(&range, complete,
+                               r->headers_out.content_length_n, &part))
+    {
+        return 0;
+    }
+
+    load->complete = complete;
+
+    return 1;
+}
+
+
 ngx_int_t
 ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     ngx_http_request_t *r, bell_store_verdict *verdict)
@@ -243,9 +307,18 @@ ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     bell_fields         fields;
     bell_cache_tags     tags;
     bell_field_list     list;
+    bell_cache_policy   policy;
     bell_stored_rules   rules;
 
-    *verdict = bell_storable(&load->meta, &load->ctx.blcf->policy);
+    policy = ngx_http_bell_cache_policy(load);
+
+    *verdict = bell_storable(&load->meta, &policy);
+
+    if (*verdict == BELL_STORE && load->ctx.asked.part_bytes
+        && !ngx_http_bell_cache_is_part(load, r))
+    {
+        *verdict = BELL_STORE_NOT_PART;
+    }
 
     if (*verdict != BELL_STORE) {
         return NGX_DECLINED;
@@ -267,12 +340,20 @@ ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     load->length = load->meta.status == NGX_HTTP_NO_CONTENT
                    ? 0 : r->headers_out.content_length_n;
 
-    if ((load->length > (int64_t) load->ctx.zone->largest
-         && ngx_http_bell_cache_file_begin(load) != NGX_OK)
-        || bell_cache_tags_read(&fields, load->ctx.zone->sh->key,
-                                load->ctx.asked.tenant_id, &tags)
-           != BELL_CACHE_TAGS_OK)
+    if (bell_cache_tags_read(&fields, load->ctx.zone->sh->key,
+                             load->ctx.asked.tenant_id, &tags)
+        != BELL_CACHE_TAGS_OK)
     {
+        return NGX_DECLINED;
+    }
+
+    if (load->length > (int64_t) load->ctx.zone->largest
+        && ngx_http_bell_cache_file_begin(load) != NGX_OK)
+    {
+        if (!load->full) {
+            *verdict = BELL_STORE_NOT_SIZE;
+        }
+
         return NGX_DECLINED;
     }
 
@@ -408,6 +489,8 @@ ngx_http_bell_cache_compose(ngx_http_bell_cache_load_t *load, bell_str key,
     head->scope = scope;
     head->authorized = load->authorized;
     head->modified_s = ngx_http_bell_cache_modified(fields);
+    head->complete = load->complete;
+    head->first = load->complete ? load->ctx.asked.part_first : 0;
 
     p += sizeof(*head);
 
@@ -579,6 +662,10 @@ ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
     entry.reason = (uint16_t) verdict;
     entry.times.born_s = ngx_time();
     entry.times.fresh_s = (uint32_t) seconds;
+
+    if (verdict == BELL_STORE_NOT_SIZE) {
+        entry.body_bytes = load->length;
+    }
 
     (void) ngx_http_bell_cache_put_small(own->zone, hash,
                                          own->asked.tenant_id, &entry, head);

@@ -12,6 +12,7 @@
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
+#include "ngx_http_bell_cache_parts.h"
 #include "ngx_http_bell_cache_reader.h"
 #include "ngx_http_bell_cache_shelf.h"
 
@@ -26,6 +27,8 @@ static void ngx_http_bell_cache_fails(ngx_http_bell_cache_ctx_t *ctx,
 static void ngx_http_bell_cache_is_refused(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_uint_t state);
+static void ngx_http_bell_cache_begin_part(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, ngx_http_bell_cache_found_t *found);
 static ngx_int_t ngx_http_bell_cache_head_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_http_bell_cache_found_t *found);
 static ngx_int_t ngx_http_bell_cache_is_his(ngx_http_bell_cache_ctx_t *ctx,
@@ -189,7 +192,14 @@ ngx_http_bell_cache_progress(ngx_http_bell_cache_ctx_t *ctx)
         return;
     }
 
-    /* who is fed by his own load needs no flight, and has a head */
+    /* who sends what is stored already needs no flight */
+
+    if (ctx->parts && ctx->parts->found) {
+        ngx_http_bell_cache_more(ctx, NULL);
+        return;
+    }
+
+    /* nor does who is fed by his own load, and has a head */
 
     if (ctx->headed) {
 
@@ -225,7 +235,7 @@ ngx_http_bell_cache_progress(ngx_http_bell_cache_ctx_t *ctx)
 
     state = __atomic_load_n(&flight->state, __ATOMIC_SEQ_CST);
 
-    if (!ctx->begun) {
+    if (!ctx->begun || (ctx->parts && !ctx->parts->open)) {
         ngx_http_bell_cache_begin(ctx, flight, state);
         return;
     }
@@ -346,6 +356,22 @@ ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
     length = state == NGX_HTTP_BELL_CACHE_DONE
              ? (off_t) flight->entry.body_bytes : (off_t) flight->length;
 
+    if (ctx->parts) {
+        ngx_http_bell_cache_begin_part(ctx, flight, &found);
+        return;
+    }
+
+    if (state == NGX_HTTP_BELL_CACHE_COMING
+        && ngx_http_bell_cache_parts_are_sooner(ctx, flight))
+    {
+        rc = ngx_http_bell_cache_parts(ctx, flight->length, 1);
+
+        if (rc != NGX_ABORT) {
+            ngx_http_bell_cache_ends(ctx, rc);
+            return;
+        }
+    }
+
     /* a part of it can be cut out when its length is known */
 
     if (length < 0 && ctx->joined && ctx->request->headers_in.range) {
@@ -372,6 +398,29 @@ ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
 }
 
 
+static void
+ngx_http_bell_cache_begin_part(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, ngx_http_bell_cache_found_t *found)
+{
+    ngx_int_t  rc;
+
+    if (!ctx->begun) {
+        ctx->status.fwd_status = found->entry.times.status;
+        ctx->status.stored = 1;
+        ctx->status.collapsed = ctx->joined;
+    }
+
+    rc = ngx_http_bell_cache_parts_begin(ctx, found);
+
+    if (rc != NGX_OK) {
+        ngx_http_bell_cache_ends(ctx, rc);
+        return;
+    }
+
+    ngx_http_bell_cache_more(ctx, flight);
+}
+
+
 static ngx_int_t
 ngx_http_bell_cache_head_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_http_bell_cache_found_t *found)
@@ -387,7 +436,7 @@ ngx_http_bell_cache_head_of(ngx_http_bell_cache_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    p = ngx_palloc(ctx->request->pool, found->entry.head_bytes);
+    p = ngx_palloc(ctx->pool, found->entry.head_bytes);
     if (p == NULL) {
         return NGX_ERROR;
     }

@@ -354,17 +354,13 @@ ngx_http_bell_cache_is_still(ngx_http_bell_cache_zone_t *zone,
 
 ngx_int_t
 ngx_http_bell_cache_copy_body(ngx_http_bell_cache_zone_t *zone,
-    ngx_http_bell_cache_found_t *found, u_char *out)
+    ngx_http_bell_cache_found_t *found, uint64_t at, u_char *out, size_t len)
 {
-    size_t  len;
-
-    len = found->entry.body_bytes;
-
     if (len == 0) {
         return NGX_OK;
     }
 
-    if (bell_chunks_read(zone->sh->chunks, found->entry.body, 0, out, len)
+    if (bell_chunks_read(zone->sh->chunks, found->entry.body, at, out, len)
         != len)
     {
         return NGX_DECLINED;

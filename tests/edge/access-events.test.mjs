@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { raw } from '../lib/client.mjs';
 import { newSessionKey, session } from '../lib/jose.mjs';
 import { freePort, newPlace } from '../lib/place.mjs';
-import { http2Words, testNginx } from '../lib/server-nginx.mjs';
+import { http2Words, modulePath, testNginx } from '../lib/server-nginx.mjs';
 import { startRedis } from '../lib/server-redis.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { FILM, errors, eventLines, events, leastUser, load, noted, sawEvents, signed, startEventEdge } from './access-events.mjs';
@@ -33,6 +33,7 @@ const server = () => `
     location /files/zip { bell_signed ours; bell_access_events on; gzip on; gzip_min_length 1; gzip_types *; alias ${place.path('www/files/small')}; }
     location /files/parts { bell_signed ours; bell_access_events on; add_before_body /files/inner; add_after_body /files/inner; addition_types *; alias ${place.path('www/files/small')}; }
     location /files/inner { internal; bell_access_events on; alias ${place.path('www/files/small')}; }
+    location /files/kept/ { bell_signed ours; bell_access_events on; bell_cache films; proxy_pass http://origin; }
     location /files/far/ { bell_signed ours; bell_access_events on; proxy_pass http://origin; }
     location /home/ { bell_session on; bell_access_events on; alias ${place.path('www/files')}/; }
     location /files/both { bell_session on; bell_signed ours; bell_access_events on; alias ${place.path('www/files/small')}; }
@@ -41,6 +42,7 @@ const server = () => `
 before(async () => {
     redis = await startRedis(place, { settings: leastUser });
     origin = await startOrigin(place.path('sock/origin.sock'), (request, response) => {
+        if (/kept/.test(request.url)) return sendFilm(request, response);
         const [from, to, size] = /\d+-\d+-[\d*]+$/.exec(request.url)[0].split('-');
         const encoding = /zipped/.test(request.url) ? { 'content-encoding': 'gzip' } : {};
         response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${size}`, ...encoding }).end(Buffer.alloc(Number(to) - Number(from) + 1));
@@ -50,14 +52,23 @@ before(async () => {
     h2Port = await freePort();
     const words = http2Words();
     const h2 = words.startsWith(';') ? `listen 127.0.0.1:${h2Port}; ${words.slice(2)};` : `listen 127.0.0.1:${h2Port}${words};`;
-    const more = `bell_session_keys ${place.path('sessions.pem')}; upstream origin { server unix:${place.path('sock/origin.sock')}; }
+    const more = `bell_cache_zone zone=films:4m largest=16k; bell_session_keys ${place.path('sessions.pem')}; upstream origin { server unix:${place.path('sock/origin.sock')}; }
     server { ${h2} ${server()} }`;
-    edge = await startEventEdge(place, redis, { more, server: server() });
+    edge = await startEventEdge(place, redis, { load: `${load}\nload_module ${modulePath('ngx_http_bell_cache_module')};`, more, server: server() });
 });
 after(async () => {
     await origin?.close();
     await place.stop();
 });
+
+/** The film, or what of it was asked for. */
+function sendFilm({ headers: { range } }, response) {
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+    const headers = { 'cache-control': 'max-age=60', etag: '"film"' };
+    if (from === undefined) response.writeHead(200, { ...headers, 'content-length': FILM.length }).end(FILM);
+    else response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${to}/${FILM.length}`, 'content-length': to - from + 1 }).end(FILM.subarray(Number(from), Number(to) + 1));
+    return true;
+}
 
 /** What is told of one request more of north's, besides its id and its time. */
 async function told(count = 1) {
@@ -122,6 +133,13 @@ test('what an upstream sends a part of is told in its words', async () => {
     assert.deepEqual(await told(), [{ ...token, path: '/files/far/100-199-1000', from: 100, to: 200, size: 1000, status: 206 }]);
     await edge.get('', { path: signed('far/5-5-*'), headers: { range: 'bytes=5-5' } });
     assert.deepEqual(await told(), [{ ...token, path: '/files/far/5-5-*', from: 5, to: 6, size: -1, status: 206 }]);
+});
+
+test('what a cache puts together from parts is told as the range that it is', async () => {
+    for (let i = 0; i < 2; i++) {
+        await edge.get('', { path: signed('kept/film.mp4'), headers: { range: 'bytes=20000-39999' } });
+        assert.deepEqual(await told(), [{ ...token, path: '/files/kept/film.mp4', from: 20_000, to: 40_000, size: FILM.length, status: 206 }]);
+    }
 });
 
 test('of compressed answers the size is not known', async () => {
