@@ -13,6 +13,7 @@ const NOBODYS = 's-'; // for whom it is when who asks is not known
 export const LANGUAGES = ['de', 'en', 'fr'];
 export const METHODS = ['POST', 'POST', 'PUT', 'DELETE'];
 export const TAGS = 5;
+export const LARGE = 300_000; // bytes of what is stored in parts
 
 /** `paths` things at each of these hosts; a host is {host, tenant}. */
 export class Model {
@@ -43,10 +44,14 @@ export class Model {
         const who = { subject, role };
         const headers = headersOf(thing, who, asked.headers);
         if (asked.headers['if-none-match'] === headers.etag) return { status: 304, headers };
-        const body = bodyOf(thing, thing.version, headers['x-language'], headers['x-whom']);
+        const whole = bodyOf(thing, thing.version, headers['x-language'], headers['x-whom']);
+        const { status, body = whole, ...more } = partOf(asked.headers, headers, whole) ?? {};
+        if (status === 416) return { status, headers: more };
         const cut = Math.floor(body.length / 2);
-        if (fault === 2 && cut > 0) return { headers, pieces: [body.slice(0, cut), RESET], length: thing.length === 'chunked' ? 'chunked' : body.length };
-        return { headers, pieces: [body.slice(0, cut), body.slice(cut)], length: thing.length };
+        const length = status === 206 ? 'exact' : thing.length;
+        const answer = { status, headers: { ...headers, ...more }, pieces: [body.slice(0, cut), body.slice(cut)], length };
+        if (fault === 2 && cut > 0) return { ...answer, pieces: [body.slice(0, cut), RESET], length: length === 'chunked' ? 'chunked' : body.length };
+        return answer;
     }
 
     /** Another version, now and then of the neighbour that Content-Location names as well. */
@@ -65,7 +70,7 @@ export class Model {
         if (reply.isCut) this.#judgeCut(thing, question, reply, say);
         else if ([502, 503, 504].includes(reply.status)) this.counts.errors++;
         else if (METHODS.includes(question.method)) this.#judgeChange(thing, reply, say);
-        else if (reply.status === 416) thing.size > 0 && say('there is such a part');
+        else if (reply.status === 416) isPast(thing, question.headers.range) || say('there is such a part');
         else {
             this.#judgeContent(thing, question, reply, say);
             this.#judgeAge(thing, question, reply, say);
@@ -161,8 +166,24 @@ function rulesOf(dice, i) {
         tag: `tag-${i % TAGS}`,
         neighbour: `/thing/${i + 1}`,
         length: dice.pick(['exact', 'exact', 'chunked', 'none']),
-        size: dice.pick([0, 10, 1000, 5000, 70_000]),
+        size: dice.pick([0, 10, 1000, 5000, 70_000, LARGE]),
     };
+}
+
+/** The part that was asked for, where just one was, of this version: {status, body, 'content-range'}. */
+function partOf({ range, 'if-range': version }, { etag }, whole) {
+    const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? [];
+    if (from === undefined || (version && version !== etag)) return undefined;
+    const first = from === '' ? Math.max(0, whole.length - Number(to)) : Number(from);
+    const last = from === '' || to === '' ? whole.length - 1 : Math.min(Number(to), whole.length - 1);
+    if (first > last) return { status: 416, 'content-range': `bytes */${whole.length}` };
+    return { status: 206, body: whole.slice(first, last + 1), 'content-range': `bytes ${first}-${last}/${whole.length}` };
+}
+
+/** Whether a range may begin where there is nothing any more. */
+function isPast({ size }, range) {
+    const [, from] = /^bytes=(\d*)-/.exec(range ?? '') ?? [];
+    return from === '' ? size === 0 : Number(from) >= size;
 }
 
 /** The body of a version in a language for somebody: who has a line of it can tell which. */

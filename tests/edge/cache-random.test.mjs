@@ -105,7 +105,7 @@ const say = (t, what) => t.diagnostic(SECONDS > 60 ? `note: ${what}` : what);
 
 // ---- visitors
 
-const RANGES = ['bytes=2-5', 'bytes=0-0', 'bytes=3-', 'bytes=-4', 'bytes=1-999999'];
+const RANGES = ['bytes=2-5', 'bytes=0-0', 'bytes=3-', 'bytes=-4', 'bytes=1-999999', 'bytes=90000-210000', 'bytes=250000-250009'];
 
 /** {method, headers, who, at, acknowledged}: headers are those of interest to the model. */
 function ask(thing, kind) {
