@@ -142,15 +142,16 @@ export async function askEveryWorker(port, host, count = 2) {
 export async function pinToWorkers(port, count, host) {
     const pinned = new Map();
     const others = [];
-    for (let i = 0; i < 250 && pinned.size < count; i++) {
-        // side by side, and those that are not kept stay until the end: whoever has got many leaves the next to another one
-        const agents = Array.from({ length: 8 }, () => new http.Agent({ keepAlive: true, maxSockets: 1 }));
+    const until = Date.now() + 30_000; // a worker that the machine gives no time to takes none
+    for (let i = 0; Date.now() < until && pinned.size < count; i++) {
+        // side by side, more and more of them, and those that are not kept stay for a while: whoever has got many leaves the next to another one
+        const agents = Array.from({ length: Math.min(8 + i, 32) }, () => new http.Agent({ keepAlive: true, maxSockets: 1 }));
         const replies = await Promise.all(agents.map((agent) => ask(port, host, '/', { agent })));
         replies.forEach(({ headers: { worker } }, n) => {
             if (pinned.has(worker)) others.push(agents[n]);
             else pinned.set(worker, agents[n]);
         });
-        if (others.length > 48) others.splice(0, 24).forEach((agent) => agent.destroy());
+        while (others.length > 48) others.splice(0, 24).forEach((agent) => agent.destroy());
     }
     for (const agent of others) agent.destroy();
     if (pinned.size < count) throw new Error(`only ${pinned.size} of ${count} workers took a connection`);

@@ -139,9 +139,10 @@ test('a long reason is cut', async () => {
 test("core's own refusals have a reason in the access log", async () => {
     await edge.ask('nobody.example', '/unknown');
     await edge.ask('closed.example', '/closed');
-    const log = place.read('log/access.log');
-    assert.match(log, /^404 - \[host \\x22nobody\.example\\x22 belongs to no tenant of directory version 3\]$/m);
-    assert.match(log, /^503 closed \[tenant \\x22closed\\x22 is suspended\]$/m);
+    // a line is written behind the answer
+    const logged = (pattern) => waitFor(`a line ${pattern}`, () => pattern.test(place.read('log/access.log')));
+    await logged(/^404 - \[host \\x22nobody\.example\\x22 belongs to no tenant of directory version 3\]$/m);
+    await logged(/^503 closed \[tenant \\x22closed\\x22 is suspended\]$/m);
 });
 
 test('a module looks up any host', async () => {
