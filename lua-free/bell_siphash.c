@@ -17,36 +17,44 @@ static uint64_t read_le(const unsigned char *p, size_t n) {
     return le64toh(v);
 }
 
-static void mix(state *s, unsigned rounds) {
-    while (rounds-- > 0) {
-        s->a += s->b;
-        s->c += s->d;
-        s->b = rotate(s->b, 13) ^ s->a;
-        s->d = rotate(s->d, 16) ^ s->c;
-        s->a = rotate(s->a, 32);
-        s->c += s->b;
-        s->a += s->d;
-        s->b = rotate(s->b, 17) ^ s->c;
-        s->d = rotate(s->d, 21) ^ s->a;
-        s->c = rotate(s->c, 32);
-    }
+static inline void mix(state *s) {
+    s->a += s->b;
+    s->c += s->d;
+    s->b = rotate(s->b, 13) ^ s->a;
+    s->d = rotate(s->d, 16) ^ s->c;
+    s->a = rotate(s->a, 32);
+    s->c += s->b;
+    s->a += s->d;
+    s->b = rotate(s->b, 17) ^ s->c;
+    s->d = rotate(s->d, 21) ^ s->a;
+    s->c = rotate(s->c, 32);
 }
 
-static void take(state *s, uint64_t word) {
+static inline void mix_4(state *s) {
+    mix(s);
+    mix(s);
+    mix(s);
+    mix(s);
+}
+
+static inline void take(state *s, uint64_t word) {
     s->d ^= word;
-    mix(s, 2);
+    mix(s);
+    mix(s);
     s->a ^= word;
 }
 
-/* Takes all of the bytes and then their number: what both lengths of output have in common. */
-static void take_all(state *s, bell_str str) {
+/* Takes all of the bytes and then their number: what both lengths of output have in common. The state is the caller's own copy, which stays in
+ * registers. */
+static inline state take_all(state s, bell_str str) {
     const unsigned char *p = (const unsigned char *)str.p;
     size_t left = str.len;
 
     for (; left >= 8; left -= 8, p += 8) {
-        take(s, read_le(p, 8));
+        take(&s, read_le(p, 8));
     }
-    take(s, (left > 0 ? read_le(p, left) : 0) | (uint64_t)str.len << 56);
+    take(&s, (left > 0 ? read_le(p, left) : 0) | (uint64_t)str.len << 56);
+    return s;
 }
 
 static state begin(const unsigned char key[BELL_SIPHASH_KEY_BYTES]) {
@@ -56,11 +64,10 @@ static state begin(const unsigned char key[BELL_SIPHASH_KEY_BYTES]) {
 }
 
 uint64_t bell_siphash(const unsigned char key[BELL_SIPHASH_KEY_BYTES], bell_str str) {
-    state s = begin(key);
+    state s = take_all(begin(key), str);
 
-    take_all(&s, str);
     s.c ^= 0xff;
-    mix(&s, 4);
+    mix_4(&s);
     return s.a ^ s.b ^ s.c ^ s.d;
 }
 
@@ -69,13 +76,13 @@ void bell_siphash128(const unsigned char key[BELL_SIPHASH_KEY_BYTES], bell_str s
     uint64_t half;
 
     s.b ^= 0xee;
-    take_all(&s, str);
+    s = take_all(s, str);
     s.c ^= 0xee;
-    mix(&s, 4);
+    mix_4(&s);
     half = htole64(s.a ^ s.b ^ s.c ^ s.d);
     memcpy(out, &half, 8);
     s.b ^= 0xdd;
-    mix(&s, 4);
+    mix_4(&s);
     half = htole64(s.a ^ s.b ^ s.c ^ s.d);
     memcpy(out + 8, &half, 8);
 }
