@@ -1,6 +1,7 @@
 #include "bell_ratelimit.h"
 
 #include "bell_json.h"
+#include "bell_out.h"
 #include "bell_sf.h"
 
 #define US_A_SECOND 1000000
@@ -28,70 +29,101 @@ bool bell_ratelimit_name_fits(bell_str name) {
     return name.len > 0 && name.len <= BELL_RATELIMIT_NAME_MAX && bell_sf_string_fits(name);
 }
 
-static bool fits(const bell_ratelimit_policy *policies, size_t n) {
-    if (n == 0 || n > BELL_RATELIMIT_POLICIES_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!bell_ratelimit_name_fits(policies[i].name) || policies[i].partition.len > BELL_RATELIMIT_KEY_MAX) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void put_number(bell_sf_writer *w, const char *key, uint64_t number) {
+static void put_parameter(bell_sf_writer *w, const char *key, uint64_t number) {
     bell_sf_param_integer(w, key, number < INTEGER_MAX ? (int64_t)number : INTEGER_MAX);
 }
 
-static void put_partition(bell_sf_writer *w, const bell_ratelimit_policy *policy) {
-    if (policy->partition.len > 0) {
-        bell_sf_param_bytes(w, "pk", policy->partition);
+static void put_policy(bell_sf_writer *w, const bell_ratelimit_policy *p) {
+    bell_sf_put_string(w, p->name);
+    put_parameter(w, "q", p->quota);
+    if (p->window_s > 0) {
+        put_parameter(w, "w", p->window_s);
+    }
+    if (p->unit != BELL_RATELIMIT_REQUESTS) {
+        bell_sf_param_string(w, "qu", bell_str_of(units[p->unit]));
     }
 }
 
-long bell_ratelimit_write_policy(const bell_ratelimit_policy *policies, size_t n, char *out, size_t room) {
+bool bell_ratelimit_prepare(const bell_ratelimit_policy *policy, bell_ratelimit_item *item) {
     bell_sf_writer w;
 
-    if (!fits(policies, n)) {
-        return -1;
+    if (!bell_ratelimit_name_fits(policy->name) || policy->partition.len > BELL_RATELIMIT_KEY_MAX) {
+        return false;
     }
-    bell_sf_writer_init(&w, out, room);
-    for (size_t i = 0; i < n; i++) {
-        const bell_ratelimit_policy *p = &policies[i];
-        bell_sf_put_string(&w, p->name);
-        put_number(&w, "q", p->quota);
-        if (p->window_s > 0) {
-            put_number(&w, "w", p->window_s);
-        }
-        if (p->unit != BELL_RATELIMIT_REQUESTS) {
-            bell_sf_param_string(&w, "qu", bell_str_of(units[p->unit]));
-        }
-        put_partition(&w, p);
+    bell_sf_writer_init(&w, item->policy, sizeof(item->policy));
+    put_policy(&w, policy);
+    size_t before = w.len;
+    if (policy->partition.len > 0) {
+        bell_sf_param_bytes(&w, "pk", policy->partition);
     }
-    return w.failed ? -1 : (long)w.len;
+    item->policy_len = (uint16_t)w.len;
+    item->tail_len = (uint16_t)(w.len - before);
+    memcpy(item->tail, item->policy + before, item->tail_len);
+    bool failed = w.failed;
+    bell_sf_writer_init(&w, item->head, sizeof(item->head));
+    bell_sf_put_string(&w, policy->name);
+    item->head_len = (uint16_t)w.len;
+    return !failed && !w.failed;
+}
+
+/* The bytes behind what was written; out has room for an item. */
+static char *put_text(char *out, const char *text, size_t len) {
+    memcpy(out, text, len);
+    return out + len;
+}
+
+static char *put_number(char *out, char key, uint64_t number) {
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    number = number < INTEGER_MAX ? number : INTEGER_MAX;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    *out++ = ';';
+    *out++ = key;
+    *out++ = '=';
+    return put_text(out, digits + at, sizeof(digits) - at);
 }
 
 static uint64_t whole_seconds(int64_t us) {
     return us <= 0 ? 0 : ((uint64_t)us + US_A_SECOND - 1) / US_A_SECOND;
 }
 
-long bell_ratelimit_write_now(const bell_ratelimit_policy *policies, const bell_gcra_answer *answers, size_t n, char *out, size_t room) {
-    bell_sf_writer w;
+static char *put_now(char *out, const bell_ratelimit_item *item, const bell_gcra_answer *answer) {
+    out = put_text(out, item->head, item->head_len);
+    out = put_number(out, 'r', answer->remaining > 0 ? (uint64_t)answer->remaining : 0);
+    if (answer->more_us > 0) {
+        out = put_number(out, 't', whole_seconds(answer->more_us));
+    }
+    return put_text(out, item->tail, item->tail_len);
+}
 
-    if (!fits(policies, n)) {
-        return -1;
-    }
-    bell_sf_writer_init(&w, out, room);
-    for (size_t i = 0; i < n; i++) {
-        bell_sf_put_string(&w, policies[i].name);
-        put_number(&w, "r", answers[i].remaining > 0 ? (uint64_t)answers[i].remaining : 0);
-        if (answers[i].more_us > 0) {
-            put_number(&w, "t", whole_seconds(answers[i].more_us));
+/* One item after the other; those of RateLimit when there are answers. */
+static long write_items(const bell_ratelimit_item *const *items, const bell_gcra_answer *answers, size_t n, char *out, size_t room) {
+    char text[BELL_RATELIMIT_ITEM_MAX];
+    bell_out o = {.p = out, .room = room, .full = n == 0 || n > BELL_RATELIMIT_POLICIES_MAX};
+
+    for (size_t i = 0; i < n && !o.full; i++) {
+        if (i > 0) {
+            bell_out_put(&o, ", ", 2);
         }
-        put_partition(&w, &policies[i]);
+        if (answers != NULL) {
+            bell_out_put(&o, text, (size_t)(put_now(text, items[i], &answers[i]) - text));
+        } else {
+            bell_out_put(&o, items[i]->policy, items[i]->policy_len);
+        }
     }
-    return w.failed ? -1 : (long)w.len;
+    return bell_out_len(&o);
+}
+
+long bell_ratelimit_write_policy(const bell_ratelimit_item *const *items, size_t n, char *out, size_t room) {
+    return write_items(items, NULL, n, out, room);
+}
+
+long bell_ratelimit_write_now(const bell_ratelimit_item *const *items, const bell_gcra_answer *answers, size_t n, char *out, size_t room) {
+    return write_items(items, answers, n, out, room);
 }
 
 uint32_t bell_ratelimit_retry_s(const bell_gcra_answer *refused, uint32_t spread_s, uint64_t random) {

@@ -29,12 +29,22 @@ typedef struct {
 /* Whether a name may be one. */
 bool bell_ratelimit_name_fits(bell_str name);
 
+/* A policy as text: what of its items is the same in every answer, so that it is made once. */
+typedef struct {
+    uint16_t policy_len, head_len, tail_len;
+    char policy[BELL_RATELIMIT_ITEM_MAX]; /* its item of RateLimit-Policy */
+    char head[2 * BELL_RATELIMIT_NAME_MAX + 8];
+    char tail[2 * BELL_RATELIMIT_KEY_MAX];
+} bell_ratelimit_item;
+
+/* false: a name or a key that does not fit. */
+bool bell_ratelimit_prepare(const bell_ratelimit_policy *policy, bell_ratelimit_item *item) __attribute__((warn_unused_result));
+
 /* The value of RateLimit-Policy; and of RateLimit, with what the limits answered, in the same order. Bytes written to out, without NUL; -1: there is
- * no room, more than BELL_RATELIMIT_POLICIES_MAX, or a name or key that does not fit. n items: 1 or more; their bound is BELL_RATELIMIT_ITEM_MAX
- * each. */
-long bell_ratelimit_write_policy(const bell_ratelimit_policy *policies, size_t n, char *out, size_t room) __attribute__((warn_unused_result));
+ * no room, or not 1 to BELL_RATELIMIT_POLICIES_MAX items. An item takes BELL_RATELIMIT_ITEM_MAX bytes at most. */
+long bell_ratelimit_write_policy(const bell_ratelimit_item *const *items, size_t n, char *out, size_t room) __attribute__((warn_unused_result));
 /* r: what remains; t: whole seconds, rounded up, until there is more; without t when nothing is missing. */
-long bell_ratelimit_write_now(const bell_ratelimit_policy *policies, const bell_gcra_answer *answers, size_t n, char *out, size_t room)
+long bell_ratelimit_write_now(const bell_ratelimit_item *const *items, const bell_gcra_answer *answers, size_t n, char *out, size_t room)
     __attribute__((warn_unused_result));
 
 /* Seconds for Retry-After: never earlier than retry_after_us or than t above, at least 1, and up to spread_s more by lot, so that who was refused in

@@ -71,6 +71,7 @@ typedef struct {
     bell_gcra_rule                   rule;
     uint64_t                         quota;     /* units at once: burst + 1 */
     uint64_t                         window_s;  /* until all have come back */
+    bell_ratelimit_item              told;      /* to clients */
 
     ngx_uint_t                       by;
     ngx_http_complex_value_t        *key;       /* NULL: "by" alone */

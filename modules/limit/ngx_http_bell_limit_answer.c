@@ -21,7 +21,7 @@ static ngx_int_t ngx_http_bell_limit_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_limit_tell(ngx_http_request_t *r,
     ngx_http_bell_limit_ctx_t *ctx);
 static ngx_uint_t ngx_http_bell_limit_known(ngx_http_bell_limit_ctx_t *ctx,
-    bell_ratelimit_policy *policies, bell_gcra_answer *answers);
+    const bell_ratelimit_item **items, bell_gcra_answer *answers);
 static ngx_int_t ngx_http_bell_limit_add_field(ngx_http_request_t *r,
     const char *name, const char *value, long len);
 
@@ -157,20 +157,20 @@ ngx_http_bell_limit_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_bell_limit_tell(ngx_http_request_t *r, ngx_http_bell_limit_ctx_t *ctx)
 {
-    long                   len;
-    char                   text[BELL_RATELIMIT_POLICIES_MAX
-                                * BELL_RATELIMIT_ITEM_MAX];
-    ngx_uint_t             n;
-    bell_gcra_answer       answers[BELL_RATELIMIT_POLICIES_MAX];
-    bell_ratelimit_policy  policies[BELL_RATELIMIT_POLICIES_MAX];
+    long                        len;
+    char                        text[BELL_RATELIMIT_POLICIES_MAX
+                                     * BELL_RATELIMIT_ITEM_MAX];
+    ngx_uint_t                  n;
+    bell_gcra_answer            answers[BELL_RATELIMIT_POLICIES_MAX];
+    const bell_ratelimit_item  *items[BELL_RATELIMIT_POLICIES_MAX];
 
-    n = ngx_http_bell_limit_known(ctx, policies, answers);
+    n = ngx_http_bell_limit_known(ctx, items, answers);
 
     if (n == 0) {
         return NGX_OK;
     }
 
-    len = bell_ratelimit_write_policy(policies, n, text, sizeof(text));
+    len = bell_ratelimit_write_policy(items, n, text, sizeof(text));
 
     if (ngx_http_bell_limit_add_field(r, "RateLimit-Policy", text, len)
         != NGX_OK)
@@ -178,7 +178,7 @@ ngx_http_bell_limit_tell(ngx_http_request_t *r, ngx_http_bell_limit_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    len = bell_ratelimit_write_now(policies, answers, n, text, sizeof(text));
+    len = bell_ratelimit_write_now(items, answers, n, text, sizeof(text));
 
     return ngx_http_bell_limit_add_field(r, "RateLimit", text, len);
 }
@@ -188,32 +188,20 @@ ngx_http_bell_limit_tell(ngx_http_request_t *r, ngx_http_bell_limit_ctx_t *ctx)
 
 static ngx_uint_t
 ngx_http_bell_limit_known(ngx_http_bell_limit_ctx_t *ctx,
-    bell_ratelimit_policy *policies, bell_gcra_answer *answers)
+    const bell_ratelimit_item **items, bell_gcra_answer *answers)
 {
-    ngx_uint_t                     i, n;
-    ngx_http_bell_limit_ask_t     *ask;
-    ngx_http_bell_limit_policy_t  *policy;
+    ngx_uint_t                  i, n;
+    ngx_http_bell_limit_ask_t  *ask;
 
     ask = ctx->asks.elts;
     n = 0;
 
     for (i = 0; i < ctx->asks.nelts && n < BELL_RATELIMIT_POLICIES_MAX; i++) {
 
-        if (ask[i].dry_run) {
-            continue;
+        if (!ask[i].dry_run) {
+            items[n] = &ask[i].policy->told;
+            answers[n++] = ask[i].answer;
         }
-
-        policy = ask[i].policy;
-
-        ngx_memzero(&policies[n], sizeof(bell_ratelimit_policy));
-
-        policies[n].name.p = (char *) policy->name.data;
-        policies[n].name.len = policy->name.len;
-        policies[n].quota = policy->quota;
-        policies[n].window_s = policy->window_s;
-        policies[n].unit = BELL_RATELIMIT_REQUESTS;
-
-        answers[n++] = ask[i].answer;
     }
 
     return n;

@@ -71,10 +71,10 @@ ngx_http_bell_limit_name(ngx_http_request_t *r,
 
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
 
-    len = sizeof(uint32_t) + sizeof(size_t) + policy->name.len;
+    len = 2 * sizeof(uint32_t) + policy->name.len;
 
     for (i = 0; i < parts.n; i++) {
-        len += sizeof(size_t) + parts.part[i].value.len;
+        len += sizeof(uint32_t) + parts.part[i].value.len;
     }
 
     start = (len <= sizeof(buf)) ? buf : ngx_pnalloc(r->pool, len);
@@ -261,7 +261,10 @@ ngx_http_bell_limit_ipv6(struct in6_addr *from, ngx_uint_t bits, u_char *to)
 static u_char *
 ngx_http_bell_limit_put(u_char *p, ngx_str_t *s)
 {
-    p = ngx_cpymem(p, &s->len, sizeof(size_t));
+    uint32_t  len;
+
+    len = (uint32_t) s->len;
+    p = ngx_cpymem(p, &len, sizeof(uint32_t));
 
     return ngx_cpymem(p, s->data, s->len);
 }

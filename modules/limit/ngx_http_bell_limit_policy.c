@@ -504,6 +504,7 @@ ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
 {
     uint64_t                       us;
     ngx_int_t                      cost;
+    bell_ratelimit_policy          told;
     ngx_http_bell_limit_policy_t  *policy;
 
     policy = words->policy;
@@ -523,6 +524,18 @@ ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
 
     policy->quota = bell_gcra_limit(&policy->rule);
     policy->window_s = (us + 999999) / 1000000;
+
+    ngx_memzero(&told, sizeof(bell_ratelimit_policy));
+
+    told.name.p = (char *) policy->name.data;
+    told.name.len = policy->name.len;
+    told.quota = policy->quota;
+    told.window_s = policy->window_s;
+    told.unit = BELL_RATELIMIT_REQUESTS;
+
+    if (!bell_ratelimit_prepare(&told, &policy->told)) {
+        return NGX_ERROR; /* the name was looked at before */
+    }
 
     if (policy->cost && policy->cost->lengths == NULL) {
         cost = ngx_atoi(policy->cost->value.data, policy->cost->value.len);

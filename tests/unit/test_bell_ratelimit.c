@@ -13,6 +13,21 @@ static bool written(long len, const char *expected) {
     return len >= 0 && bell_str_eq((bell_str){out, (size_t)len}, bell_str_of(expected)) && bell_sf_is_list((bell_str){out, (size_t)len});
 }
 
+static bell_ratelimit_item prepared[BELL_RATELIMIT_POLICIES_MAX + 1];
+
+/* As the fields say it of n policies; -1 also when one of them has no form. */
+static long tell(const bell_ratelimit_policy *policies, const bell_gcra_answer *answers, size_t n, char *to, size_t room) {
+    const bell_ratelimit_item *items[BELL_RATELIMIT_POLICIES_MAX + 1];
+
+    for (size_t i = 0; i < n; i++) {
+        items[i] = &prepared[i];
+        if (!bell_ratelimit_prepare(&policies[i], &prepared[i])) {
+            return -1;
+        }
+    }
+    return answers != NULL ? bell_ratelimit_write_now(items, answers, n, to, room) : bell_ratelimit_write_policy(items, n, to, room);
+}
+
 static void fields(void **state) {
     static const bell_ratelimit_policy policies[] = {
         {.name = {"tenant", 6}, .quota = 600, .window_s = 60},
@@ -26,15 +41,20 @@ static void fields(void **state) {
     };
 
     (void)state;
-    assert_true(written(bell_ratelimit_write_policy(policies, 1, out, sizeof(out)), "\"tenant\";q=600;w=60"));
-    assert_true(written(bell_ratelimit_write_policy(policies, 3, out, sizeof(out)),
+    assert_true(written(tell(policies, NULL, 1, out, sizeof(out)), "\"tenant\";q=600;w=60"));
+    assert_true(written(tell(policies, NULL, 3, out, sizeof(out)),
                         "\"tenant\";q=600;w=60, \"say \\\"hi\\\\\\\"\";q=5;qu=\"concurrent-requests\";pk=:AP8Q:, "
                         "\"upload\";q=999999999999999;w=999999999999999;qu=\"content-bytes\""));
-    assert_true(written(bell_ratelimit_write_now(policies, answers, 3, out, sizeof(out)),
+    assert_true(written(tell(policies, answers, 3, out, sizeof(out)),
                         "\"tenant\";r=49;t=1, \"say \\\"hi\\\\\\\"\";r=0;t=30;pk=:AP8Q:, \"upload\";r=999999999999999"));
-    assert_int_equal(bell_ratelimit_write_policy(policies, 0, out, sizeof(out)), -1);
-    assert_int_equal(bell_ratelimit_write_now(policies, answers, 0, out, sizeof(out)), -1);
-    assert_int_equal(bell_ratelimit_write_policy(policies, BELL_RATELIMIT_POLICIES_MAX + 1, out, sizeof(out)), -1);
+    assert_int_equal(tell(policies, NULL, 0, out, sizeof(out)), -1);
+    assert_int_equal(tell(policies, answers, 0, out, sizeof(out)), -1);
+    bell_ratelimit_policy many[BELL_RATELIMIT_POLICIES_MAX + 1];
+    for (size_t i = 0; i < ROWS(many); i++) {
+        many[i] = policies[0];
+    }
+    assert_true(tell(many, NULL, ROWS(many) - 1, out, sizeof(out)) > 0);
+    assert_int_equal(tell(many, NULL, ROWS(many), out, sizeof(out)), -1);
 }
 
 /* What has no form is not sent, and neither is a part of it. */
@@ -61,8 +81,8 @@ static void names_that_fit(void **state) {
         bell_ratelimit_policy policy = {.name = rows[i].name, .quota = 1, .window_s = 1};
         bell_gcra_answer answer = {.allowed = true};
         assert_int_equal(bell_ratelimit_name_fits(rows[i].name), rows[i].fits);
-        assert_int_equal(bell_ratelimit_write_policy(&policy, 1, out, sizeof(out)) > 0, rows[i].fits);
-        assert_int_equal(bell_ratelimit_write_now(&policy, &answer, 1, out, sizeof(out)) > 0, rows[i].fits);
+        assert_int_equal(tell(&policy, NULL, 1, out, sizeof(out)) > 0, rows[i].fits);
+        assert_int_equal(tell(&policy, &answer, 1, out, sizeof(out)) > 0, rows[i].fits);
     }
 }
 
@@ -84,18 +104,18 @@ static void bounds(void **state) {
         answers[i] = (bell_gcra_answer){.remaining = INT64_MAX, .more_us = INT64_MAX};
     }
     for (size_t n = 1; n <= BELL_RATELIMIT_POLICIES_MAX; n++) {
-        long len = bell_ratelimit_write_policy(policies, n, out, sizeof(out));
+        long len = tell(policies, NULL, n, out, sizeof(out));
         assert_in_range(len, 1, (long)n * BELL_RATELIMIT_ITEM_MAX);
         char *exact = malloc((size_t)len);
-        assert_int_equal(bell_ratelimit_write_policy(policies, n, exact, (size_t)len), len);
-        assert_int_equal(bell_ratelimit_write_policy(policies, n, exact, (size_t)len - 1), -1);
+        assert_int_equal(tell(policies, NULL, n, exact, (size_t)len), len);
+        assert_int_equal(tell(policies, NULL, n, exact, (size_t)len - 1), -1);
         free(exact);
-        len = bell_ratelimit_write_now(policies, answers, n, out, sizeof(out));
+        len = tell(policies, answers, n, out, sizeof(out));
         assert_in_range(len, 1, (long)n * BELL_RATELIMIT_ITEM_MAX);
-        assert_int_equal(bell_ratelimit_write_now(policies, answers, n, out, (size_t)len - 1), -1);
+        assert_int_equal(tell(policies, answers, n, out, (size_t)len - 1), -1);
     }
     policies[0].partition.len++;
-    assert_int_equal(bell_ratelimit_write_policy(policies, 1, out, sizeof(out)), -1);
+    assert_int_equal(tell(policies, NULL, 1, out, sizeof(out)), -1);
 }
 
 static void when_to_come_back(void **state) {
