@@ -1,8 +1,10 @@
 /* `http_load`: sends HTTP/1.1 requests over kept connections for some seconds and prints one line of JSON about what came back.
  *
- *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--seed N] [--context-key FILE --tenant ID]
+ *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--from N] [--seed N] [--context-key FILE
+ * --tenant ID]
  *
- * With --total it ends when so many were answered: as many as there are connections are a herd that asks in the same moment.
+ * With --total it ends when so many were answered: as many as there are connections are a herd that asks in the same moment. With --from it begins
+ * with the request that has that number, from 0 and around again, not with the first.
  *
  * With --context-key it speaks to an origin in an edge's place: every request has a Bell-Context of that key and tenant.
  *
@@ -41,7 +43,7 @@
 
 typedef struct {
     const char *to, *requests, *context_key;
-    uint64_t connections, seconds, rate, total, seed, tenant;
+    uint64_t connections, seconds, rate, total, from, seed, tenant;
 } options;
 
 typedef struct {
@@ -425,6 +427,8 @@ static bool read_option(const char *name, const char *value, options *opt) {
         return read_number(value, 1, RATE_MAX, &opt->rate);
     } else if (strcmp(name, "--total") == 0) {
         return read_number(value, 1, UINT32_MAX, &opt->total);
+    } else if (strcmp(name, "--from") == 0) {
+        return read_number(value, 0, UINT32_MAX, &opt->from);
     } else {
         return strcmp(name, "--seed") == 0 && read_number(value, 0, UINT64_MAX, &opt->seed);
     }
@@ -448,8 +452,9 @@ int main(int argc, char **argv) {
     options opt = {.seed = 1};
 
     if (!read_options(argc, argv, &opt)) {
-        fprintf(stderr, "usage: http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--seed N] "
-                        "[--context-key FILE --tenant ID]\n");
+        fprintf(stderr,
+                "usage: http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--from N] [--seed N] "
+                "[--context-key FILE --tenant ID]\n");
         return 2;
     }
     r.opt = &opt;
@@ -460,6 +465,7 @@ int main(int argc, char **argv) {
     if (opt.context_key != NULL && (r.key = bell_context_key_load(opt.context_key, err, sizeof(err))) == NULL) {
         die("--context-key", err);
     }
+    r.next_request = opt.from % r.list.count;
     set_up(&r);
     uint64_t start = now_us();
     r.next_due_us = start;

@@ -14,11 +14,12 @@ export const BROWSER = [
     'Accept: */*', 'Accept-Encoding: gzip, deflate, br', 'Accept-Language: en-US,en;q=0.9',
 ].join('\t');
 
-/** Microseconds of CPU a request, of the worker alone (or of `pids`), over a second. The load keeps to another core, where there is one. */
-export async function workerMicroseconds({ name, port, worker, pids = [worker] }, requests, round) {
+/** Microseconds of CPU a request, of the worker alone (or of `pids`), over a second, the requests in turn from the one with number `from`. The load keeps
+ *  to another core, where there is one. */
+export async function workerMicroseconds({ name, port, worker, pids = [worker] }, requests, round, from = 0) {
     keepToSecondCore();
     const before = cpuMicroseconds(pids);
-    const out = await httpLoad(['--to', port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1].map(String));
+    const out = await httpLoad(['--to', port, '--connections', CONNECTIONS, '--seconds', 1, '--requests', requests, '--seed', round + 1, '--from', from].map(String));
     if (out.good !== out.answered || out.errors > 0) throw new Error(`${name} answered ${out.good} of ${out.answered} well, ${out.errors} connections broke`);
     return (cpuMicroseconds(pids) - before) / out.answered;
 }

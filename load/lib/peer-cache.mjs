@@ -20,12 +20,12 @@ export async function startVarnish(place, { origin, core, settings = {} }) {
     return start(place, { name: 'Varnish', debian: 'varnish', program: '/usr/sbin/varnishd', argv, core });
 }
 
-/** load/peers/haproxy/KIND.cfg.in. `values` are further words of it: {NAME: text}. */
-export async function startHaproxy(place, kind, { origin, core, values = {} }) {
+/** load/peers/haproxy/KIND.cfg.in. `values` are further words of it: {NAME: text}; `name` tells several of a kind apart. */
+export async function startHaproxy(place, kind, { origin, core, name = kind, values = {} }) {
     const port = await freePort();
     const text = configured(`haproxy/${kind}.cfg.in`, { PORT: port, ORIGIN: origin, ROOM_MB, ...values });
-    const argv = ['-db', '-f', place.write(`conf/haproxy-${kind}.cfg`, text)];
-    return start(place, { name: `HAProxy, ${kind}`, debian: 'haproxy', program: '/usr/sbin/haproxy', argv, core, port });
+    const argv = ['-db', '-f', place.write(`conf/haproxy-${name}.cfg`, text)];
+    return start(place, { name: `HAProxy, ${name}`, debian: 'haproxy', program: '/usr/sbin/haproxy', argv, core, port });
 }
 
 const TRAFFICSERVER = '/etc/trafficserver';
