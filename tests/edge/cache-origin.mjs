@@ -62,6 +62,7 @@ class CacheOrigin {
             this.server.once('error', reject);
             this.server.listen(this.port, '127.0.0.1', 1024, resolve);
         });
+        this.server.unref(); // a test that failed before it could close it ends all the same
     }
 
     /** Nobody listens any more, and all connections are gone. */

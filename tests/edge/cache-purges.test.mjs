@@ -23,13 +23,14 @@ const SECRET = 'known of a pupil. ';
 function purgeTest(name, body, { before = async () => {}, words = '' } = {}) {
     test(name, async () => {
         const place = newPlace();
+        let origin;
         try {
             const redis = await startRedis(place, { settings: leastUser });
             await before(redis);
             let served = 0;
             let isDown = false;
             const goDown = () => (isDown = true);
-            const origin = await startOrigin(place.path('sock/origin.sock'), (request, response) => {
+            origin = await startOrigin(place.path('sock/origin.sock'), (request, response) => {
                 if (isDown) response.statusCode = 503;
                 response.setHeader('Cache-Control', isDown ? 'no-store' : 'public, max-age=3600');
                 response.setHeader('Cache-Scope', 'public');
@@ -60,8 +61,8 @@ function purgeTest(name, body, { before = async () => {}, words = '' } = {}) {
                 return now;
             };
             await body({ place, folder, redis, edge, get, add, renewed, files, goDown });
-            origin.close();
         } finally {
+            origin?.close();
             await place.stop();
         }
     });
@@ -250,9 +251,9 @@ purgeTest('workers that are killed while they erase: others go on', async ({ pla
     }
 });
 
-/** Whether a zone has these bytes, in whatever place. */
+/** Whether a zone has these bytes, in whatever place: as the master sees it, which nobody kills. */
 function hasInMemory(edge, text) {
-    const [pid] = children(edge.program.child.pid);
+    const { pid } = edge.program.child;
     const shared = readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n').filter((line) => / rw-s .*\/dev\/zero/.test(line));
     assert.ok(shared.length > 0, 'zones are where they are looked for');
     const memory = openSync(`/proc/${pid}/mem`, 'r');

@@ -186,6 +186,7 @@ export async function startOrigin(socketPath, handler) {
     });
     server.on('connection', () => origin.connections++);
     await new Promise((resolve) => server.listen(socketPath, resolve));
+    server.unref(); // a test that failed before it could close it ends all the same
     chmodSync(socketPath, 0o666); // the edge is another user when the tests run as root
     origin.close = () =>
         new Promise((resolve) => {

@@ -43,6 +43,7 @@ export async function startServer(name, listen = 0, { tls } = {}) {
         if (typeof at === 'string') server.listen(at, resolve);
         else server.listen(at, address, resolve);
     });
+    server.unref(); // a test that failed before it could close it ends all the same
     if (typeof at === 'string') chmodSync(at, 0o666);
     const { port } = server.address();
     origin.address = typeof at === 'string' ? `unix:${at}` : `${address.includes(':') ? `[${address}]` : address}:${port}`;
