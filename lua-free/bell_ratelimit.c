@@ -110,7 +110,8 @@ static long write_items(const bell_ratelimit_item *const *items, const bell_gcra
             bell_out_put(&o, ", ", 2);
         }
         if (answers != NULL) {
-            bell_out_put(&o, text, (size_t)(put_now(text, items[i], &answers[i]) - text));
+            const char *end = put_now(text, items[i], &answers[i]);
+            bell_out_put(&o, text, (size_t)(end - text));
         } else {
             bell_out_put(&o, items[i]->policy, items[i]->policy_len);
         }
