@@ -29,6 +29,17 @@ const char *bell_tenant_status_name(bell_tenant_status s);
 /* 0 when unknown. */
 bell_tenant_status bell_tenant_status_of(bell_str name);
 
+/* By how much a tenant's limits are scaled: numbers of its limits with these names, percent. What a document does not say is 100, and what is less or
+ * more than an edge takes counts as the nearest. */
+typedef enum {
+    BELL_SCALE_ALL,         /* "scale" */
+    BELL_SCALE_SUBMISSIONS, /* "scale-submissions"; "scale" where that is not said */
+    BELL_SCALES,
+} bell_scale;
+
+#define BELL_SCALE_MIN_PERCENT 1
+#define BELL_SCALE_MAX_PERCENT 10000
+
 typedef struct {
     uint32_t id;
     bell_tenant_status status;
@@ -37,6 +48,7 @@ typedef struct {
     char name[BELL_DIRECTORY_NAME_MAX + 1];     /* [a-z0-9-] */
     char upstream[BELL_DIRECTORY_NAME_MAX + 1]; /* a pool's name; empty: the edge's own default */
     char locale[BELL_DIRECTORY_LOCALE_MAX + 1];
+    uint16_t scale_percent[BELL_SCALES]; /* takes what the structure was padded with */
 } bell_tenant;
 
 typedef enum {

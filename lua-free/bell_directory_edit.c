@@ -355,6 +355,20 @@ static void add_lists(bell_buf *b, image_block *head, const bell_directory_row *
     end_part(b, head, BELL_RECORD_KEYS, begin);
 }
 
+/* The scale of that name among its limits. */
+static uint16_t scale_of(const bell_directory_row *row, bell_str name, uint16_t or_else) {
+    for (size_t i = 0; i < row->nlimits; i++) {
+        uint64_t percent = row->limits[i].value;
+
+        if (bell_str_eq(row->limits[i].name, name)) {
+            return (uint16_t)(percent < BELL_SCALE_MIN_PERCENT   ? BELL_SCALE_MIN_PERCENT
+                              : percent > BELL_SCALE_MAX_PERCENT ? BELL_SCALE_MAX_PERCENT
+                                                                 : percent);
+        }
+    }
+    return or_else;
+}
+
 static void write_record(bell_buf *b, const bell_directory_editor *e, const bell_directory_row *row) {
     image_block head = {
         .id = row->id,
@@ -365,6 +379,8 @@ static void write_record(bell_buf *b, const bell_directory_editor *e, const bell
     };
     size_t begin = sizeof(head);
 
+    head.scale_percent[BELL_SCALE_ALL] = scale_of(row, BELL_STR("scale"), 100);
+    head.scale_percent[BELL_SCALE_SUBMISSIONS] = scale_of(row, BELL_STR("scale-submissions"), head.scale_percent[BELL_SCALE_ALL]);
     bell_buf_add(b, &head, sizeof(head));
     bell_buf_add_char(b, '=');
     add_part(b, &head, BELL_RECORD_NAME, row->name, &begin);

@@ -114,6 +114,7 @@ static bool copy_tenant(const char *image, const image_head *h, uint32_t at, bel
     out->status = (bell_tenant_status)b.status;
     out->revision = (uint64_t)b.revision_high << 32 | b.revision_low;
     out->sessions_from_s = b.sessions_from_s;
+    memcpy(out->scale_percent, b.scale_percent, sizeof(out->scale_percent));
     return copy_text(name + 1, b.part_bytes[BELL_RECORD_NAME] - 1, BELL_DIRECTORY_NAME_MAX, out->name) &&
            copy_text(locale, b.part_bytes[BELL_RECORD_LOCALE], BELL_DIRECTORY_LOCALE_MAX, out->locale) &&
            copy_text(upstream, b.part_bytes[BELL_RECORD_UPSTREAM], BELL_DIRECTORY_NAME_MAX, out->upstream);

@@ -8,7 +8,7 @@
 #pragma GCC visibility push(hidden)
 
 #define IMAGE_MAGIC  0x52494442u /* "BDIR" in memory */
-#define IMAGE_FORMAT 4
+#define IMAGE_FORMAT 5
 
 #define IMAGE_UNIT_BYTES 64 /* blocks are multiples of it, and begin at one: a cache line */
 #define IMAGE_STAMPS_MAX 4096
@@ -89,6 +89,7 @@ typedef struct {
     uint32_t sessions_from_s;
     uint16_t bytes; /* in use */
     uint16_t status;
+    uint16_t scale_percent[BELL_SCALES]; /* of a tenant */
     uint16_t part_bytes[BELL_RECORD_PARTS];
 } image_block;
 

@@ -35,6 +35,15 @@ bool bell_gcra_rule_of(uint64_t count, uint64_t period_s, uint64_t burst, bell_g
     return true;
 }
 
+bell_gcra_rule bell_gcra_scaled(const bell_gcra_rule *rule, uint32_t percent) {
+    bell_gcra_rule scaled = *rule;
+
+    if (percent != 0 && percent != 100) {
+        scaled.unit_us = clamp((rule->unit_us * 100 + percent - 1) / percent, 1, BELL_GCRA_SPAN_MAX_US - rule->burst_us);
+    }
+    return scaled;
+}
+
 int64_t bell_gcra_limit(const bell_gcra_rule *rule) {
     return rule->burst_us / rule->unit_us + 1;
 }

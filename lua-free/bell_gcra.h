@@ -45,6 +45,11 @@ bool bell_gcra_rule_of(uint64_t count, uint64_t period_s, uint64_t burst, bell_g
 /* What can be used at once: burst + 1. */
 int64_t bell_gcra_limit(const bell_gcra_rule *rule);
 
+/* The rule at so many percent of its rate, with as many percent of what can be used at once: T changes, tau and so the time in which all comes back
+ * do not. So the rule of a key that is in use may be scaled and scaled back: it has used the same part of what there is. 0 counts as 100. T stays
+ * between 1 us and what BELL_GCRA_SPAN_MAX_US leaves. */
+bell_gcra_rule bell_gcra_scaled(const bell_gcra_rule *rule, uint32_t percent);
+
 /* A use of `cost` units by a key with that TAT. A cost of 0 only looks: it is allowed, and the TAT stays as it is. */
 bell_gcra_answer bell_gcra_take(const bell_gcra_rule *rule, int64_t tat_us, int64_t now_us, uint64_t cost);
 

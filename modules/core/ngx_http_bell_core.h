@@ -35,7 +35,7 @@
 #include "bell_directory.h"
 
 
-#define NGX_HTTP_BELL_CORE_VERSION  6   /* of what this header says */
+#define NGX_HTTP_BELL_CORE_VERSION  7   /* of what this header says */
 #define NGX_HTTP_BELL_CORE_OLDEST   2   /* that such a core still serves */
 
 

@@ -32,7 +32,7 @@
 #define NGX_HTTP_BELL_HOSTS_HUGE      (2 * 1024 * 1024)
 
 /* longer names are looked up each time: hardly any is */
-#define NGX_HTTP_BELL_HOSTS_LEN       104
+#define NGX_HTTP_BELL_HOSTS_LEN       100
 
 
 /*
@@ -49,6 +49,7 @@ typedef struct {
     u_char                 status;
     u_char                 brief;          /* the texts are short */
     uint16_t               len;
+    uint16_t               scale_percent[BELL_SCALES];
     char                   name[24];
     char                   upstream[12];
     char                   locale[12];
@@ -249,6 +250,8 @@ ngx_http_bell_hosts_note(ngx_http_bell_hosts_t *hosts,
     e->sessions_from_s = (uint32_t) tenant->sessions_from_s;
     e->id = tenant->id;
     e->status = (u_char) tenant->status;
+    ngx_memcpy(e->scale_percent, tenant->scale_percent,
+               sizeof(e->scale_percent));
 
     e->brief = ngx_http_bell_hosts_brief(e->name, sizeof(e->name),
                                          tenant->name)
@@ -297,6 +300,8 @@ ngx_http_bell_hosts_tenant(ngx_http_bell_hosts_t *hosts,
     tenant->revision = e->revision;
     tenant->sessions_from_s = e->sessions_from_s;
 
+    ngx_memcpy(tenant->scale_percent, e->scale_percent,
+               sizeof(e->scale_percent));
     ngx_memcpy(tenant->name, e->name, sizeof(e->name));
     ngx_memcpy(tenant->upstream, e->upstream, sizeof(e->upstream));
     ngx_memcpy(tenant->locale, e->locale, sizeof(e->locale));

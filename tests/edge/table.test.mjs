@@ -200,11 +200,11 @@ test('before core a module is refused and told the order', async () => {
 });
 
 test('a module of a newer release is refused', async () => {
-    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 7 of core's functions and this is 6; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '7' } });
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is newer than the ngx_http_bell_core_module that is loaded: it needs version 8 of core's functions and this is 7; install modules of one release and restart nginx/, { env: { PROBE_VERSION: '8' } });
 });
 
 test('a module of a release that is too old is refused', async () => {
-    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 2 to 6 are served/, { env: { PROBE_VERSION: '0' } });
+    await refused(loadProbe(place), /module "ngx_http_bell_probe_module" is too old for the ngx_http_bell_core_module that is loaded: it was made for version 0 of core's functions and 2 to 7 are served/, { env: { PROBE_VERSION: '0' } });
 });
 
 for (const [what, env, pattern] of [

@@ -378,6 +378,33 @@ static void a_whole_record(void **state) {
     assert_int_equal(bell_record_get(copy, 3, BELL_RECORD_NAME).len, 0);
 }
 
+/* What a request needs of the limits lies in the bell_tenant itself. */
+static void scales_of_limits(void **state) {
+    static const struct {
+        bell_directory_limit limits[3];
+        size_t n;
+        uint16_t all, submissions;
+    } cases[] = {
+        {{{BELL_STR("seats"), 5}}, 1, 100, 100},
+        {{{BELL_STR("scale"), 300}}, 1, 300, 300},
+        {{{BELL_STR("scale-submissions"), 500}}, 1, 100, 500},
+        {{{BELL_STR("scale-submissions"), 50}, {BELL_STR("seats"), 5}, {BELL_STR("scale"), 200}}, 3, 200, 50},
+        {{{BELL_STR("scale"), 0}}, 1, BELL_SCALE_MIN_PERCENT, BELL_SCALE_MIN_PERCENT},
+        {{{BELL_STR("scale"), 999999999999}}, 1, BELL_SCALE_MAX_PERCENT, BELL_SCALE_MAX_PERCENT},
+    };
+    static const bell_str host = BELL_STR("a.example");
+    (void)state;
+    for (size_t i = 0; i < ROWS(cases); i++) {
+        const bell_directory_row row = {ROW(5, "a"), .hosts = &host, .nhosts = 1, .limits = cases[i].limits, .nlimits = cases[i].n};
+        const bell_directory_doc d = {.version = 7, .rows = &row, .nrows = 1};
+        bell_tenant t;
+        assert_int_equal(put(&d), BELL_DIRECTORY_OK);
+        assert_int_equal(bell_directory_find(image, CAPACITY, host, &t), BELL_DIRECTORY_EXACT);
+        assert_int_equal(t.scale_percent[BELL_SCALE_ALL], cases[i].all);
+        assert_int_equal(t.scale_percent[BELL_SCALE_SUBMISSIONS], cases[i].submissions);
+    }
+}
+
 static void tenants_that_are_refused(void **state) {
     static const struct {
         const char *members, *err;
@@ -643,6 +670,7 @@ int main(void) {
         cmocka_unit_test(many_changes),
         cmocka_unit_test(wildcards),
         cmocka_unit_test(a_whole_record),
+        cmocka_unit_test(scales_of_limits),
         cmocka_unit_test(tenants_that_are_refused),
         cmocka_unit_test(pools),
         cmocka_unit_test(servers_that_are_refused),

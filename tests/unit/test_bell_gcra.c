@@ -223,11 +223,63 @@ static void as_many_as_the_rule_has(void **state) {
     }
 }
 
+static void scaled(void **state) {
+    static const struct {
+        uint64_t count, period_s, burst;
+        uint32_t percent;
+        int64_t unit_us, limit;
+    } cases[] = {
+        {10, 1, 99, 100, 100000, 100},
+        {10, 1, 99, 0, 100000, 100},
+        {10, 1, 99, 300, 33334, 297},
+        {10, 1, 99, 50, 200000, 50},
+        {10, 1, 0, 300, 33334, 1},
+        {1000000, 1, 9, 300, 1, 10},
+        {1000000, 1, 9, 50, 2, 5},
+        {1, 86400, 9, 10000, 864000000, 901},
+        {1, 366 * 86400, 0, 1, BELL_GCRA_SPAN_MAX_US, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ROWS(cases); i++) {
+        bell_gcra_rule rule = rule_of(cases[i].count, cases[i].period_s, cases[i].burst), s = bell_gcra_scaled(&rule, cases[i].percent);
+        assert_int_equal(s.unit_us, cases[i].unit_us);
+        assert_int_equal(s.burst_us, rule.burst_us);
+        assert_int_equal(bell_gcra_limit(&s), cases[i].limit);
+    }
+}
+
+/* Half of what there is stays half of what there is, both ways, and who has used all waits no longer than the rule has it. */
+static void scaled_while_in_use(void **state) {
+    bell_gcra_rule rule = rule_of(10, 10, 99), more = bell_gcra_scaled(&rule, 300);
+    int64_t tat_us = bell_gcra_take(&rule, BELL_GCRA_NEVER, 0, 50).tat_us;
+    bell_gcra_answer a = bell_gcra_take(&more, tat_us, 0, 0);
+
+    (void)state;
+    assert_int_equal(a.remaining, 147);
+    assert_int_equal(bell_gcra_take(&rule, tat_us, 0, 0).remaining, 50);
+    a = bell_gcra_take(&more, BELL_GCRA_NEVER, 0, 297);
+    assert_true(a.allowed);
+    a = bell_gcra_take(&rule, a.tat_us, 0, 1);
+    assert_true(!a.allowed && a.retry_after_us <= rule.unit_us);
+    a = bell_gcra_take(&rule, BELL_GCRA_NEVER, 0, 100);
+    a = bell_gcra_take(&more, a.tat_us, 0, 1);
+    assert_true(!a.allowed && a.retry_after_us <= rule.unit_us);
+    assert_int_equal(bell_gcra_give_back(&more, bell_gcra_take(&more, 0, 0, 7).tat_us, 0, 7), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors),      cmocka_unit_test(rules),        cmocka_unit_test(a_clock_that_steps),
-        cmocka_unit_test(clocks_apart), cmocka_unit_test(another_rule), cmocka_unit_test(when_there_is_more),
-        cmocka_unit_test(given_back),   cmocka_unit_test(any_input),    cmocka_unit_test(as_many_as_the_rule_has),
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(rules),
+        cmocka_unit_test(a_clock_that_steps),
+        cmocka_unit_test(clocks_apart),
+        cmocka_unit_test(another_rule),
+        cmocka_unit_test(when_there_is_more),
+        cmocka_unit_test(scaled),
+        cmocka_unit_test(scaled_while_in_use),
+        cmocka_unit_test(given_back),
+        cmocka_unit_test(any_input),
+        cmocka_unit_test(as_many_as_the_rule_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
