@@ -80,6 +80,7 @@ typedef struct {
 
     ngx_uint_t                       status;    /* 429 or 503 */
     ngx_uint_t                       jitter_s;
+    ngx_uint_t                       scale;     /* 0: none, 1 + bell_scale */
 
     ngx_uint_t                       room;      /* of core's */
     uint64_t                         bit;       /* of core's context */
@@ -119,7 +120,8 @@ typedef struct {
     int64_t                          seen_us;
     uint64_t                         refused;   /* times, since it stands here */
     uint32_t                         tenant_id;
-    uint32_t                         number;
+    uint16_t                         number;
+    uint16_t                         percent;   /* of the policy's rule */
     size_t                           len;
     u_char                           text[NGX_HTTP_BELL_LIMIT_TEXT];
 } ngx_http_bell_limit_near_t;
@@ -161,6 +163,9 @@ typedef struct {
 typedef struct {
     ngx_http_bell_limit_policy_t    *policy;
     bell_limits_name                 name;
+    bell_gcra_rule                   rule;      /* the policy's, scaled */
+    uint64_t                         quota;     /* of that rule */
+    ngx_uint_t                       percent;
     uint64_t                         cost;
     bell_gcra_answer                 answer;
     ngx_uint_t                       dry_run;   /* unsigned  dry_run:1 */
@@ -198,6 +203,9 @@ char *ngx_http_bell_limit_allow(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_bell_limit_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* what clients are told of a policy with that rule; NGX_ERROR: its name */
+ngx_int_t ngx_http_bell_limit_prepare(const ngx_str_t *name,
+    const bell_gcra_rule *rule, bell_ratelimit_item *item);
 /* NULL: there is none of that name */
 ngx_http_bell_limit_policy_t *ngx_http_bell_limit_find_policy(
     ngx_http_bell_limit_main_conf_t *lmcf, ngx_str_t *name);
@@ -226,9 +234,12 @@ void ngx_http_bell_limit_note(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_bell_limit_name(ngx_http_request_t *r,
     ngx_http_bell_limit_policy_t *policy, bell_limits_name *name);
-/* what the request costs there; NGX_ERROR: no memory */
+/* the policy's rule as it is for the request's tenant now */
+void ngx_http_bell_limit_rule(ngx_http_request_t *r,
+    ngx_http_bell_limit_ask_t *ask);
+/* what the request costs by that rule; NGX_ERROR: no memory */
 ngx_int_t ngx_http_bell_limit_cost(ngx_http_request_t *r,
-    ngx_http_bell_limit_policy_t *policy, uint64_t *cost);
+    ngx_http_bell_limit_ask_t *ask);
 /* what the key is made of, for people, cut at "last" */
 u_char *ngx_http_bell_limit_describe(ngx_http_request_t *r,
     ngx_http_bell_limit_policy_t *policy, u_char *p, u_char *last);

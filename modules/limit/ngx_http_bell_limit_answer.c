@@ -20,8 +20,11 @@ static bell_ratelimit_problem ngx_http_bell_limit_problem(
 static ngx_int_t ngx_http_bell_limit_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_limit_tell(ngx_http_request_t *r,
     ngx_http_bell_limit_ctx_t *ctx);
-static ngx_uint_t ngx_http_bell_limit_known(ngx_http_bell_limit_ctx_t *ctx,
-    const bell_ratelimit_item **items, bell_gcra_answer *answers);
+static ngx_int_t ngx_http_bell_limit_known(ngx_http_request_t *r,
+    ngx_http_bell_limit_ctx_t *ctx, const bell_ratelimit_item **items,
+    bell_gcra_answer *answers);
+static const bell_ratelimit_item *ngx_http_bell_limit_item(
+    ngx_http_request_t *r, ngx_http_bell_limit_ask_t *ask);
 static ngx_int_t ngx_http_bell_limit_add_field(ngx_http_request_t *r,
     const char *name, const char *value, long len);
 
@@ -160,14 +163,14 @@ ngx_http_bell_limit_tell(ngx_http_request_t *r, ngx_http_bell_limit_ctx_t *ctx)
     long                        len;
     char                        text[BELL_RATELIMIT_POLICIES_MAX
                                      * BELL_RATELIMIT_ITEM_MAX];
-    ngx_uint_t                  n;
+    ngx_int_t                   n;
     bell_gcra_answer            answers[BELL_RATELIMIT_POLICIES_MAX];
     const bell_ratelimit_item  *items[BELL_RATELIMIT_POLICIES_MAX];
 
-    n = ngx_http_bell_limit_known(ctx, items, answers);
+    n = ngx_http_bell_limit_known(r, ctx, items, answers);
 
-    if (n == 0) {
-        return NGX_OK;
+    if (n <= 0) {
+        return n == 0 ? NGX_OK : NGX_ERROR;
     }
 
     len = bell_ratelimit_write_policy(items, n, text, sizeof(text));
@@ -184,13 +187,15 @@ ngx_http_bell_limit_tell(ngx_http_request_t *r, ngx_http_bell_limit_ctx_t *ctx)
 }
 
 
-/* Those that hold; of those that only look nobody need know. */
+/* How many hold; of those that only look nobody need know. */
 
-static ngx_uint_t
-ngx_http_bell_limit_known(ngx_http_bell_limit_ctx_t *ctx,
-    const bell_ratelimit_item **items, bell_gcra_answer *answers)
+static ngx_int_t
+ngx_http_bell_limit_known(ngx_http_request_t *r,
+    ngx_http_bell_limit_ctx_t *ctx, const bell_ratelimit_item **items,
+    bell_gcra_answer *answers)
 {
-    ngx_uint_t                  i, n;
+    ngx_int_t                   n;
+    ngx_uint_t                  i;
     ngx_http_bell_limit_ask_t  *ask;
 
     ask = ctx->asks.elts;
@@ -198,13 +203,44 @@ ngx_http_bell_limit_known(ngx_http_bell_limit_ctx_t *ctx,
 
     for (i = 0; i < ctx->asks.nelts && n < BELL_RATELIMIT_POLICIES_MAX; i++) {
 
-        if (!ask[i].dry_run) {
-            items[n] = &ask[i].policy->told;
-            answers[n++] = ask[i].answer;
+        if (ask[i].dry_run) {
+            continue;
         }
+
+        items[n] = ngx_http_bell_limit_item(r, &ask[i]);
+
+        if (items[n] == NULL) {
+            return NGX_ERROR;
+        }
+
+        answers[n++] = ask[i].answer;
     }
 
     return n;
+}
+
+
+/* Made once, but for a rule that is scaled for the request's tenant. */
+
+static const bell_ratelimit_item *
+ngx_http_bell_limit_item(ngx_http_request_t *r, ngx_http_bell_limit_ask_t *ask)
+{
+    bell_ratelimit_item  *item;
+
+    if (ask->percent == 100) {
+        return &ask->policy->told;
+    }
+
+    item = ngx_palloc(r->pool, sizeof(bell_ratelimit_item));
+
+    if (item == NULL
+        || ngx_http_bell_limit_prepare(&ask->policy->name, &ask->rule, item)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return item;
 }
 
 

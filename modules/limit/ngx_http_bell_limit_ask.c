@@ -138,7 +138,9 @@ ngx_http_bell_limit_add_ask(ngx_http_request_t *r,
         return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
     }
 
-    if (ngx_http_bell_limit_cost(r, use->policy, &a.cost) != NGX_OK) {
+    ngx_http_bell_limit_rule(r, &a);
+
+    if (ngx_http_bell_limit_cost(r, &a) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -214,11 +216,11 @@ ngx_http_bell_limit_take(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ask->answer = bell_limits_take(lmcf->table, ask->name, &ask->policy->rule,
+    ask->answer = bell_limits_take(lmcf->table, ask->name, &ask->rule,
                                    now_us, ask->cost);
 
     if ((uint64_t) ask->answer.remaining * NGX_HTTP_BELL_LIMIT_NEAR
-        <= ask->policy->quota)
+        <= ask->quota)
     {
         ngx_http_bell_limit_note(r, ask, now_us);
     }
@@ -311,11 +313,11 @@ ngx_http_bell_limit_give_back(ngx_http_request_t *r,
         ask[i].taken = 0;
         core->charged &= ~ask[i].policy->bit;
 
-        bell_limits_give_back(lmcf->table, ask[i].name, &ask[i].policy->rule,
-                              now_us, ask[i].cost);
+        bell_limits_give_back(lmcf->table, ask[i].name, &ask[i].rule, now_us,
+                              ask[i].cost);
 
         ask[i].answer = bell_limits_peek(lmcf->table, ask[i].name,
-                                         &ask[i].policy->rule, now_us);
+                                         &ask[i].rule, now_us);
     }
 }
 

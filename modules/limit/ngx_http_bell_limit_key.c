@@ -270,12 +270,53 @@ ngx_http_bell_limit_put(u_char *p, ngx_str_t *s)
 }
 
 
-ngx_int_t
-ngx_http_bell_limit_cost(ngx_http_request_t *r,
-    ngx_http_bell_limit_policy_t *policy, uint64_t *cost)
+/*
+ * The one place where a rule is made for a request.  It is kept with what is
+ * asked: what was taken by a rule is given back by the same, also when the
+ * tenant's scale has changed meanwhile.
+ */
+
+void
+ngx_http_bell_limit_rule(ngx_http_request_t *r, ngx_http_bell_limit_ask_t *ask)
 {
-    bell_str   s;
-    ngx_str_t  text;
+    const bell_tenant                *tenant;
+    ngx_http_bell_limit_policy_t     *policy;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    policy = ask->policy;
+
+    ask->rule = policy->rule;
+    ask->quota = policy->quota;
+    ask->percent = 100;
+
+    if (policy->scale == 0) {
+        return;
+    }
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
+
+    tenant = lmcf->core->tenant(r);
+
+    if (tenant == NULL || tenant->scale_percent[policy->scale - 1] == 100) {
+        return;
+    }
+
+    ask->percent = tenant->scale_percent[policy->scale - 1];
+    ask->rule = bell_gcra_scaled(&policy->rule, ask->percent);
+    ask->quota = bell_gcra_limit(&ask->rule);
+}
+
+
+ngx_int_t
+ngx_http_bell_limit_cost(ngx_http_request_t *r, ngx_http_bell_limit_ask_t *ask)
+{
+    bell_str                       s;
+    uint64_t                      *cost;
+    ngx_str_t                      text;
+    ngx_http_bell_limit_policy_t  *policy;
+
+    cost = &ask->cost;
+    policy = ask->policy;
 
     *cost = 1;
 
@@ -301,7 +342,7 @@ ngx_http_bell_limit_cost(ngx_http_request_t *r,
 
     /* what costs more than there ever is would never be let in */
 
-    *cost = ngx_min(*cost, policy->quota);
+    *cost = ngx_min(*cost, ask->quota);
 
     return NGX_OK;
 }

@@ -55,12 +55,15 @@ static ngx_int_t ngx_http_bell_limit_parse_jitter(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_limit_parse_ipv6(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words, ngx_str_t *value);
+static ngx_int_t ngx_http_bell_limit_parse_scale(ngx_conf_t *cf,
+    ngx_http_bell_limit_words_t *words, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_limit_compile(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **to);
 static ngx_int_t ngx_http_bell_limit_make(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words);
 static ngx_int_t ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words);
+static uint64_t ngx_http_bell_limit_window_s(const bell_gcra_rule *rule);
 
 
 static ngx_http_bell_limit_param_t  ngx_http_bell_limit_params[] = {
@@ -89,6 +92,9 @@ static ngx_http_bell_limit_param_t  ngx_http_bell_limit_params[] = {
 
     { ngx_string("ipv6="), ngx_http_bell_limit_parse_ipv6,
       "the bits of a network, as ipv6=/64, from /1 to /128" },
+
+    { ngx_string("scale="), ngx_http_bell_limit_parse_scale,
+      "tenant or submissions" },
 
     { ngx_null_string, NULL, NULL }
 };
@@ -238,8 +244,8 @@ ngx_http_bell_limit_parse(ngx_conf_t *cf, ngx_http_bell_limit_words_t *words,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\": \"bell_limit_policy\" takes "
                        "a name, rate=N/TIME, burst=N, by=WHAT, key=TEXT, "
-                       "cost=TEXT, status=429 or 503, jitter=TIME and "
-                       "ipv6=/BITS", word);
+                       "cost=TEXT, status=429 or 503, jitter=TIME, "
+                       "ipv6=/BITS and scale=tenant or submissions", word);
 
     return NGX_ERROR;
 }
@@ -445,6 +451,26 @@ ngx_http_bell_limit_parse_ipv6(ngx_conf_t *cf,
 }
 
 
+/* Which of the factors that the directory has for a tenant. */
+
+static ngx_int_t
+ngx_http_bell_limit_parse_scale(ngx_conf_t *cf,
+    ngx_http_bell_limit_words_t *words, ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "tenant") == 0) {
+        words->policy->scale = 1 + BELL_SCALE_ALL;
+        return NGX_OK;
+    }
+
+    if (ngx_strcmp(value->data, "submissions") == 0) {
+        words->policy->scale = 1 + BELL_SCALE_SUBMISSIONS;
+        return NGX_OK;
+    }
+
+    return NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_http_bell_limit_compile(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **to)
@@ -502,9 +528,7 @@ static ngx_int_t
 ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words)
 {
-    uint64_t                       us;
     ngx_int_t                      cost;
-    bell_ratelimit_policy          told;
     ngx_http_bell_limit_policy_t  *policy;
 
     policy = words->policy;
@@ -520,20 +544,13 @@ ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    us = (uint64_t) policy->rule.burst_us + policy->rule.unit_us;
-
     policy->quota = bell_gcra_limit(&policy->rule);
-    policy->window_s = (us + 999999) / 1000000;
+    policy->window_s = ngx_http_bell_limit_window_s(&policy->rule);
 
-    ngx_memzero(&told, sizeof(bell_ratelimit_policy));
-
-    told.name.p = (char *) policy->name.data;
-    told.name.len = policy->name.len;
-    told.quota = policy->quota;
-    told.window_s = policy->window_s;
-    told.unit = BELL_RATELIMIT_REQUESTS;
-
-    if (!bell_ratelimit_prepare(&told, &policy->told)) {
+    if (ngx_http_bell_limit_prepare(&policy->name, &policy->rule,
+                                    &policy->told)
+        != NGX_OK)
+    {
         return NGX_ERROR; /* the name was looked at before */
     }
 
@@ -551,4 +568,29 @@ ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
     }
 
     return NGX_OK;
+}
+
+
+static uint64_t
+ngx_http_bell_limit_window_s(const bell_gcra_rule *rule)
+{
+    return ((uint64_t) rule->burst_us + rule->unit_us + 999999) / 1000000;
+}
+
+
+ngx_int_t
+ngx_http_bell_limit_prepare(const ngx_str_t *name, const bell_gcra_rule *rule,
+    bell_ratelimit_item *item)
+{
+    bell_ratelimit_policy  told;
+
+    ngx_memzero(&told, sizeof(bell_ratelimit_policy));
+
+    told.name.p = (char *) name->data;
+    told.name.len = name->len;
+    told.quota = bell_gcra_limit(rule);
+    told.window_s = ngx_http_bell_limit_window_s(rule);
+    told.unit = BELL_RATELIMIT_REQUESTS;
+
+    return bell_ratelimit_prepare(&told, item) ? NGX_OK : NGX_ERROR;
 }

@@ -132,6 +132,7 @@ ngx_http_bell_limit_see(ngx_http_bell_limit_main_conf_t *lmcf,
 {
     int64_t                      now_us;
     ngx_uint_t                   i, n;
+    bell_gcra_rule               rule;
     ngx_http_bell_limit_seen_t  *s;
 
     now_us = ngx_http_bell_limit_now_us();
@@ -153,10 +154,11 @@ ngx_http_bell_limit_see(ngx_http_bell_limit_main_conf_t *lmcf,
     for (i = 0; i < n; /* void */ ) {
         s = &seen[i];
 
-        s->now = bell_limits_peek(lmcf->table, s->near.name, &s->policy->rule,
-                                  now_us);
+        rule = bell_gcra_scaled(&s->policy->rule, s->near.percent);
+
+        s->now = bell_limits_peek(lmcf->table, s->near.name, &rule, now_us);
         s->used_permille = 1000 - (uint64_t) s->now.remaining * 1000
-                                  / s->policy->quota;
+                                  / bell_gcra_limit(&rule);
 
         if (s->now.reset_us == 0) {
             *s = seen[--n];

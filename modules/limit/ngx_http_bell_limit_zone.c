@@ -320,7 +320,8 @@ ngx_http_bell_limit_note(ngx_http_request_t *r,
     near->seen_us = now_us;
     near->refused += !ask->answer.allowed;
     near->tenant_id = tenant ? tenant->id : 0;
-    near->number = ask->policy->number;
+    near->number = (uint16_t) ask->policy->number;
+    near->percent = (uint16_t) ask->percent;
     near->len = len;
     ngx_memcpy(near->text, text, len);
 

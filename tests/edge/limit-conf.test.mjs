@@ -55,6 +55,7 @@ const refusals = [
     ['a network', policy('rate=1/s', 'by=address', 'ipv6=64'), /invalid "ipv6=64": the bits of a network/],
     ['a network of no bits', policy('rate=1/s', 'by=address', 'ipv6=/0'), /invalid "ipv6=\/0"/],
     ['a parameter twice', policy('rate=1/s', 'by=role', 'rate=2/s'), /"rate=2\/s": that parameter is duplicate/],
+    ['a scale that is none', policy('rate=1/s', 'by=role', 'scale=class'), /invalid "scale=class": tenant or submissions is expected/],
     ['an unknown parameter', policy('rate=1/s', 'by=role', 'nodelay'), /invalid parameter "nodelay": "bell_limit_policy" takes a name/],
     ['a policy twice', `${good} bell_limit_policy p rate=1/s by=role;`, /there is a policy "p" already/],
     ['a name that is a word', `${zone} bell_limit_policy dry_run rate=1/s by=role;`, /"dry_run" cannot be a policy's name/],
