@@ -24,7 +24,7 @@ static const command commands[] = {
      fb_cmd_jobs,
      false,
      "[--once]",
-     "works through the queue, publishes the directory, sends purges, reads access events; with --once until nothing is due"},
+     "works through the queue, publishes the directory, sends purges, reads access events, follows the calendars; with --once until nothing is due"},
     {{"migrate", NULL}, fb_cmd_migrate, false, "", "brings the database to the newest schema"},
     {{"tenant", "add"},
      fb_cmd_tenant_add,
@@ -36,7 +36,7 @@ static const command commands[] = {
      fb_cmd_tenant_set,
      false,
      "NAME [--status active|read-only|exam|suspended] [--title TITLE] [--locale LOCALE] [--upstream POOL] [--cluster NAME] [--region NAME]"
-     " [--notice TEXT] [--flag WORD…] [--no-flag WORD…] [--limit WORD=NUMBER…]",
+     " [--time-zone ZONE] [--notice TEXT] [--flag WORD…] [--no-flag WORD…] [--limit WORD=NUMBER…]",
      "changes what is said of a district, and nothing else; - takes a value away"},
     {{"tenant", "host", "add"},
      fb_cmd_tenant_host_add,
@@ -74,6 +74,32 @@ static const command commands[] = {
      "--tenant NAME (--urls FILE|- | --courses N) [--edge URL] [--host NAME] [--ca-file FILE] [--rate N] [--connections N] [--for SECONDS] [--at "
      "TIME]",
      "has an edge keep, before the bell, what a district will ask for: a list of addresses, or the files of the courses that most will open"},
+    {{"calendar", "import"},
+     fb_cmd_calendar_import,
+     false,
+     "--tenant NAME (FILE.ics | --from-roster)",
+     "takes bells, exams and deadlines into a district's calendar: a file of iCalendar, or the last days of the roster's academic sessions"},
+    {{"calendar", "show"},
+     fb_cmd_calendar_show,
+     false,
+     "--tenant NAME [--from DAY] [--to DAY]",
+     "shows what comes and what it does to limits, in the district's time zone"},
+    {{"calendar", "set"},
+     fb_cmd_calendar_set,
+     false,
+     "--tenant NAME bell|exam|deadline [--scale PERCENT] [--submissions PERCENT] [--before MINUTES] [--after MINUTES] [--warm-before MINUTES]"
+     " [--courses N]",
+     "says what a kind of event does to a district's limits, from when until when"},
+    {{"calendar", "remove"},
+     fb_cmd_calendar_remove,
+     false,
+     "--tenant NAME (--uid UID | --all)",
+     "takes an event, or all, out of a district's calendar"},
+    {{"calendar", "extend"},
+     fb_cmd_calendar_extend,
+     false,
+     "",
+     "lays events that go on without an end out further; `firstbell jobs` does it by itself"},
     {{"access", "show"}, fb_cmd_access_show, false, "--tenant NAME", "shows how far a district's access events were read, and what became of them"},
     {{"tenant", "oidc", "add"},
      fb_cmd_oidc_add,
@@ -224,6 +250,7 @@ static int run_command(const command *c, const char *path, int argc, char **argv
     if (!c->without_settings && !fb_settings_load(&settings, path, stderr)) {
         return 1;
     }
+    snprintf(settings.file, sizeof settings.file, "%s", path);
     int code = c->run(&settings, argc, argv);
     if (code == WRONG_USAGE) {
         print_usage(c, stderr);

@@ -1,5 +1,5 @@
-/* `firstbell jobs`: publishes the directory (directory_publish.h), sends purges (purge_relay.h), reads what edges saw (access_reader.h), claims what
- * is due, runs it, sleeps until PostgreSQL wakes it (LISTEN firstbell_queue) or the next job is due. */
+/* `firstbell jobs`: publishes the directory (directory_publish.h), sends purges (purge_relay.h), reads what edges saw (access_reader.h), follows the
+ * calendars (calendar_clock.h), claims what is due, runs it, sleeps until PostgreSQL wakes it (LISTEN firstbell_queue) or the next job is due. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <poll.h>
@@ -10,6 +10,7 @@
 
 #include "origin/db/pg.h"
 #include "origin/jobs/access_reader.h"
+#include "origin/jobs/calendar_clock.h"
 #include "origin/jobs/directory_publish.h"
 #include "origin/jobs/purge_relay.h"
 #include "origin/jobs/queue.h"
@@ -277,14 +278,17 @@ int fb_cmd_jobs(const fb_settings *s, int argc, char **argv) {
     fb_directory_publisher *publisher = w.once ? NULL : fb_directory_publisher_start(s);
     fb_access_reader *reader = NULL;
     fb_purge_relay *relay = NULL;
-    bool begun = w.once || (publisher && fb_access_reader_start(s, &reader) && fb_purge_relay_start(s, &relay));
+    fb_calendar_clock *calendar = w.once ? NULL : fb_calendar_clock_start(s);
+    bool begun = w.once || (publisher && calendar && fb_access_reader_start(s, &reader) && fb_purge_relay_start(s, &relay));
     int code = begun ? work(&w) : 1;
+    fb_calendar_clock_stop(calendar);
     fb_purge_relay_stop(relay);
     fb_access_reader_stop(reader);
     fb_directory_publisher_stop(publisher);
     if (w.once && w.c) {
-        bool published = fb_directory_publish_once(s), sent = fb_purge_relay_once(s), read = fb_access_read_once(s);
-        code = published && sent && read ? code : 1;
+        bool followed = fb_calendar_clock_once(s), published = fb_directory_publish_once(s), sent = fb_purge_relay_once(s),
+             read = fb_access_read_once(s);
+        code = followed && published && sent && read ? code : 1;
     }
     PQfinish(w.c);
     if (!w.once) {

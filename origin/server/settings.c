@@ -120,6 +120,11 @@ static const setting settings[] = {
     {NUMBER_AT(purges_stream_max, 10000, 100, 1000000),
      "purges that stay in Redis, about, for edges that were away; one that missed more takes all it has for stale"},
     {NUMBER_AT(purges_keep_days, 90, 1, 3650), "days that it stays on record who asked for which purge"},
+    {TEXT_AT(warm_edges, TEXT, "-"),
+     "the edges that are warmed ahead of what stands in a calendar, https://HOST:PORT each, parted by spaces; - is none"},
+    {TEXT_AT(warm_ca_file, PATH_OR_DASH, "-"), "the certificate authority of these edges, in PEM; - is those that the system trusts"},
+    {NUMBER_AT(warm_rate, 50, 1, 10000), "addresses a second that one of these edges is asked for"},
+    {NUMBER_AT(warm_connections, 8, 1, 256), "connections to it"},
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 

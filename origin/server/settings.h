@@ -84,6 +84,11 @@ typedef struct {
     long purges_a_minute_max; /* of a tenant */
     long purges_stream_max;   /* in Redis */
     long purges_keep_days;
+    char warm_edges[FB_SETTING_TEXT_MAX];   /* https://HOST:PORT, parted by spaces; "-": none */
+    char warm_ca_file[FB_SETTING_TEXT_MAX]; /* "-": the system's */
+    long warm_rate;                         /* addresses a second */
+    long warm_connections;
+    char file[FB_SETTING_TEXT_MAX]; /* that it was read from, set by main(); no setting */
 } fb_settings;
 
 /* Fills *s with the defaults, then with the file. false: a sentence with file and line has been written to `err`. */

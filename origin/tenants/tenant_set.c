@@ -14,7 +14,7 @@
 
 typedef struct {
     const char *name;
-    const char *status, *title, *locale, *upstream, *cluster, *region, *notice; /* NULL: as it is */
+    const char *status, *title, *locale, *upstream, *cluster, *region, *notice, *zone; /* NULL: as it is */
     const char *flags[WORDS_MAX], *no_flags[WORDS_MAX], *limits[WORDS_MAX];
     int nflags, nno_flags, nlimits;
 } tenant_wish;
@@ -96,15 +96,30 @@ static bool pool_is_there(PGconn *c, const char *pool) {
     return there;
 }
 
+/* PostgreSQL's names of zones are those of the tz database. */
+static bool zone_is_there(PGconn *c, const char *zone) {
+    if (!zone) {
+        return true;
+    }
+    PGresult *r = fb_pg_exec(c, "SELECT FROM pg_timezone_names WHERE name = $1", 1, &zone);
+    bool there = r && PQntuples(r) == 1;
+    if (r && !there) {
+        fprintf(stderr, "firstbell: --time-zone is \"%s\", expected the name of a time zone such as America/New_York or UTC\n", zone);
+    }
+    PQclear(r);
+    return there;
+}
+
 static bool set_columns(PGconn *c, const char *id, const tenant_wish *w) {
     char status[VALUE_TEXT_MAX];
     snprintf(status, sizeof status, "%d", w->status ? (int)bell_tenant_status_of(bell_str_of(w->status)) : 0);
-    const char *const row[] = {id, w->status ? status : NULL, w->title, w->locale, w->upstream, w->cluster, w->region, w->notice};
+    const char *const row[] = {id, w->status ? status : NULL, w->title, w->locale, w->upstream, w->cluster, w->region, w->notice, w->zone};
     return fb_pg_do(c,
                     "UPDATE tenants SET status = coalesce($2::smallint, status), title = coalesce($3, title), locale = coalesce($4, locale),"
                     " upstream = nullif(coalesce($5, upstream), '-'), cluster = nullif(coalesce($6, cluster), '-'),"
-                    " region = nullif(coalesce($7, region), '-'), notice = nullif(coalesce($8, notice), '-') WHERE id = $1::int",
-                    8, row);
+                    " region = nullif(coalesce($7, region), '-'), notice = nullif(coalesce($8, notice), '-'), time_zone = coalesce($9, time_zone)"
+                    " WHERE id = $1::int",
+                    9, row);
 }
 
 static bool set_flags(PGconn *c, const char *id, const tenant_wish *w) {
@@ -142,7 +157,7 @@ int fb_cmd_tenant_set(const fb_settings *s, int argc, char **argv) {
         {"status", &w.status, 1, false, 0},       {"title", &w.title, 1, false, 0},       {"locale", &w.locale, 1, false, 0},
         {"upstream", &w.upstream, 1, false, 0},   {"cluster", &w.cluster, 1, false, 0},   {"region", &w.region, 1, false, 0},
         {"notice", &w.notice, 1, false, 0},       {"flag", w.flags, WORDS_MAX, false, 0}, {"no-flag", w.no_flags, WORDS_MAX, false, 0},
-        {"limit", w.limits, WORDS_MAX, false, 0},
+        {"limit", w.limits, WORDS_MAX, false, 0}, {"time-zone", &w.zone, 1, false, 0},
     };
     const int noptions = (int)(sizeof options / sizeof *options);
     if (!fb_options_parse(argc, argv, options, noptions, &w.name, 1)) {
@@ -160,7 +175,8 @@ int fb_cmd_tenant_set(const fb_settings *s, int argc, char **argv) {
     w.nno_flags = options[8].seen;
     w.nlimits = options[9].seen;
     PGconn *c = check_wish(&w) ? fb_tenant_begin(s, "tenant set", w.name, id) : NULL;
-    bool ok = c && pool_is_there(c, w.upstream) && set_columns(c, id, &w) && set_flags(c, id, &w) && set_limits(c, id, &w) && fb_tenant_commit(c);
+    bool ok = c && pool_is_there(c, w.upstream) && zone_is_there(c, w.zone) && set_columns(c, id, &w) && set_flags(c, id, &w) &&
+              set_limits(c, id, &w) && fb_tenant_commit(c);
     PQfinish(c);
     return ok ? 0 : 1;
 }

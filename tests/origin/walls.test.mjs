@@ -64,6 +64,8 @@ const faultsOfRole = `
 
 /** What runs with rights of its own: it looks across districts, or gives the planner figures. A new one belongs here only after somebody has thought about what it gives away. */
 const functionsAcross = [
+    'calendar_apply(timestamp with time zone)', 'calendar_tenants_to_lay_out(timestamp with time zone)',
+    'calendar_tidy(timestamp with time zone,timestamp with time zone)', 'calendar_told()', 'calendar_warm_claim(timestamp with time zone)',
     'directory_ask()', 'directory_check_tenant(integer)', 'directory_deltas_after(bigint,integer)', 'directory_mark(integer,smallint,text)', 'directory_mark_part()',
     'directory_mark_pool()', 'directory_mark_revocation()', 'directory_mark_tenant()', 'directory_next(bigint)',
     'directory_put(bigint,bigint,bytea,integer,integer)', 'directory_read(integer[],text[],integer[],text[])', 'directory_rows()',
@@ -182,6 +184,11 @@ const fixtures = {
     directory_dirty: (t) => ({ id: id(t), what: 1 }),
     queue: (t) => ({ id: id(t), kind: "'k'" }),
     purges: (t) => ({ id: id(t), kind: 3, hard: true, value: "'tag'" }),
+    calendar_kinds: (t) => ({ kind: 1, scale: 200 }),
+    calendar_events: (t) => ({ id: id(t), uid: "'u'", source: 1, kind: 1, summary: "'Bell'", ics: "'BEGIN:VCALENDAR'", laid_out_until: "'infinity'" }),
+    calendar_occurrences: (t) => ({ event_id: id(t), starts_at: 'now()', ends_at: 'now()', peak_at: 'now()', from_at: 'now()', until_at: 'now()' }),
+    calendar_now: () => ({ scale: 200, submissions: 200, exam: false }),
+    calendar_changes: (t) => ({ id: id(t), what: 1, outcome: 1, subject: "'f'" }),
     outbox: (t) => ({ id: id(t), topic: "'t'", payload: "'{}'" }),
 };
 /** Rows that others need and that are no fixture of their own. */
