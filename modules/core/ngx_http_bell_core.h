@@ -33,6 +33,7 @@
 #include <dlfcn.h>
 
 #include "bell_directory.h"
+#include "bell_redis.h"
 
 
 #define NGX_HTTP_BELL_CORE_VERSION  7   /* of what this header says */
@@ -208,6 +209,22 @@ typedef struct {
 typedef void (*ngx_http_bell_wake_pt)(ngx_cycle_t *cycle, void *data);
 
 
+/*
+ * A store: Redis, or a Redis Cluster, on the loop of one worker.  What can be
+ * asked of it is in bell_redis.h.
+ */
+
+typedef struct {
+    ngx_str_t            directive;     /* its name, for messages */
+    ngx_str_t            addresses;     /* as they were written, likewise */
+    bell_redis_options   options;       /* all in it lives as long */
+} ngx_http_bell_store_conf_t;
+
+typedef struct ngx_http_bell_store_s  ngx_http_bell_store_t;
+
+typedef void (*ngx_http_bell_store_turned_pt)(void *data, ngx_uint_t is_ready);
+
+
 typedef struct {
     ngx_uint_t     version;
     ngx_uint_t     oldest;
@@ -359,6 +376,43 @@ typedef struct {
     ngx_int_t             (*on_wake)(ngx_conf_t *cf,
         ngx_http_bell_wake_pt handler, void *data);
     void                  (*wake)(ngx_uint_t slot);
+
+    /* since version 7 */
+
+    /*
+     * For the handler of a directive such as "bell_limit_redis ADDRESS...
+     * [cluster] ...;": reads its arguments.  NGX_CONF_OK, or what nginx makes
+     * a sentence of.  "conf" is all zeros before.
+     */
+
+    char                 *(*store_parse)(ngx_conf_t *cf,
+        ngx_http_bell_store_conf_t *conf);
+
+    /*
+     * In a worker: begins to connect, and stays connected.  It holds neither
+     * a reload nor the end of the worker, which closes it: then each command
+     * without a result gets one, and none is taken any more.  "turned" may be
+     * NULL.  NULL: no memory, and an [alert] line.  Freed by store_close(),
+     * which the owner calls in its exit_process handler at the latest.
+     */
+
+    ngx_http_bell_store_t  *(*store_open)(ngx_http_bell_store_conf_t *conf,
+        ngx_log_t *log, ngx_http_bell_store_turned_pt turned, void *data);
+    void                  (*store_close)(ngx_http_bell_store_t *store);
+
+    /* bell_redis_script_init(), _command(), _eval(), and so on */
+
+    void                  (*store_script)(bell_redis_script *script,
+        bell_str text);
+    const char           *(*store_command)(ngx_http_bell_store_t *store,
+        const bell_redis_call *call);
+    const char           *(*store_eval)(ngx_http_bell_store_t *store,
+        const bell_redis_script *script, const bell_redis_call *call);
+    bell_redis_channel   *(*store_listen)(ngx_http_bell_store_t *store,
+        bell_str name, bell_redis_listener listener, void *data);
+    void                  (*store_unlisten)(bell_redis_channel *channel);
+    void                  (*store_status)(ngx_http_bell_store_t *store,
+        bell_redis_status *status);
 } ngx_http_bell_core_api_t;
 
 

@@ -12,6 +12,7 @@
 #include "ngx_http_bell_context.h"
 #include "ngx_http_bell_metrics.h"
 #include "ngx_http_bell_process.h"
+#include "ngx_http_bell_store.h"
 
 
 static ngx_int_t ngx_http_bell_api_find_tenant(ngx_cycle_t *cycle,
@@ -53,7 +54,17 @@ static const ngx_http_bell_core_api_t  ngx_http_bell_api = {
     ngx_http_bell_process_self,
     ngx_http_bell_process_lives,
     ngx_http_bell_process_on_wake,
-    ngx_http_bell_process_wake
+    ngx_http_bell_process_wake,
+
+    ngx_http_bell_store_parse,
+    ngx_http_bell_store_open,
+    ngx_http_bell_store_close,
+    bell_redis_script_init,
+    ngx_http_bell_store_command,
+    ngx_http_bell_store_eval,
+    ngx_http_bell_store_listen,
+    bell_redis_unlisten,
+    ngx_http_bell_store_status
 };
 
 

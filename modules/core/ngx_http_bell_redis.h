@@ -83,6 +83,10 @@ struct ngx_http_bell_redis_s {
 char *ngx_http_bell_redis_parse(ngx_conf_t *cf,
     ngx_http_bell_redis_conf_t *conf);
 
+/* of the file's one line, in cf->pool */
+char *ngx_http_bell_redis_read_password(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *password);
+
 void ngx_http_bell_redis_open(ngx_http_bell_redis_t *redis, ngx_log_t *log);
 
 /* At once, and neither ready() nor lost() is called any more. */

@@ -19,8 +19,6 @@ static char *ngx_http_bell_redis_parse_address(ngx_conf_t *cf,
     ngx_http_bell_redis_conf_t *conf, ngx_str_t *value);
 static char *ngx_http_bell_redis_parse_time(ngx_conf_t *cf, ngx_str_t *word,
     size_t skip, ngx_msec_t *to);
-static char *ngx_http_bell_redis_read_password(ngx_conf_t *cf,
-    ngx_http_bell_redis_conf_t *conf, ngx_str_t *value);
 static u_char *ngx_http_bell_redis_copy(ngx_pool_t *pool, ngx_str_t *s);
 
 
@@ -49,7 +47,8 @@ ngx_http_bell_redis_parse(ngx_conf_t *cf, ngx_http_bell_redis_conf_t *conf)
         } else if (ngx_strncmp(value[i].data, "password_file=", 14) == 0) {
             file.data = value[i].data + 14;
             file.len = value[i].len - 14;
-            rv = ngx_http_bell_redis_read_password(cf, conf, &file);
+            rv = ngx_http_bell_redis_read_password(cf, &file,
+                                                   &conf->password);
 
         } else if (ngx_strncmp(value[i].data, "connect_timeout=", 16) == 0) {
             rv = ngx_http_bell_redis_parse_time(cf, &value[i], 16,
@@ -167,9 +166,9 @@ ngx_http_bell_redis_parse_time(ngx_conf_t *cf, ngx_str_t *word, size_t skip,
  * anew.
  */
 
-static char *
-ngx_http_bell_redis_read_password(ngx_conf_t *cf,
-    ngx_http_bell_redis_conf_t *conf, ngx_str_t *value)
+char *
+ngx_http_bell_redis_read_password(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *password)
 {
     u_char           buf[NGX_HTTP_BELL_REDIS_SECRET_MAX];
     ssize_t          n;
@@ -224,13 +223,13 @@ ngx_http_bell_redis_read_password(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    conf->password.len = n;
-    conf->password.data = ngx_pnalloc(cf->pool, n);
-    if (conf->password.data == NULL) {
+    password->len = n;
+    password->data = ngx_pnalloc(cf->pool, n);
+    if (password->data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ngx_memcpy(conf->password.data, buf, n);
+    ngx_memcpy(password->data, buf, n);
 
     return NGX_CONF_OK;
 }
