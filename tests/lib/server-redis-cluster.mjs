@@ -82,7 +82,7 @@ ${this.settings}
     /** Many commands, each where its key is; what redis-cli prints, a line each. */
     async askAll(commands) {
         const node = this.nodes.find(({ program }) => program.running);
-        const { stdout } = await this.#cli(node, ['-c'], { input: `${commands.join('\n')}\n`, seconds: 120 });
+        const { stdout } = await this.#cli(node, ['-c', '--no-raw'], { input: `${commands.join('\n')}\n`, seconds: 120 });
         return stdout.trim().split('\n').filter((line) => !line.startsWith('-> Redirected')).map((line) => line.replace(/^"(.*)"$/, '$1'));
     }
 
@@ -140,12 +140,10 @@ ${this.settings}
     async killPrimary(primary) {
         const replica = await this.replicaOf(primary);
         await this.ask(replica, ['config', 'set', 'cluster-replica-no-failover', 'no']);
-        await this.ask(primary, ['client', 'pause', '60000', 'all']).catch((error) => {
-            if (!/OK/.test(error.message)) throw error;
-        });
+        await this.ask(primary, ['client', 'pause', '60000', 'write']);
         await waitFor('the replica to have all', async () => {
-            const [ours, theirs] = [await this.replication(primary).catch(() => undefined), await this.replication(replica)];
-            return ours === undefined || Number(theirs.slave_repl_offset) >= Number(ours.master_repl_offset);
+            const [ours, theirs] = [await this.replication(primary), await this.replication(replica)];
+            return Number(theirs.slave_repl_offset) >= Number(ours.master_repl_offset);
         });
         await this.place.stopProgram(primary.program, 'SIGKILL');
         return replica;
@@ -198,6 +196,7 @@ ${this.settings}
 
     /** Moves so many slots from one primary to another while everything goes on, as operators do it. */
     async reshard(from, to, slots) {
+        await waitFor('the nodes to agree', async () => (await run(['redis-cli', ...this.#auth(), '--cluster', 'check', `127.0.0.1:${to.port}`])).code === 0);
         const argv = ['redis-cli', ...this.#auth(), '--cluster', 'reshard', `127.0.0.1:${to.port}`, '--cluster-from', await this.id(from), '--cluster-to', await this.id(to)];
         await mustRun([...argv, '--cluster-slots', String(slots), '--cluster-yes'], { seconds: 300 });
     }
