@@ -251,7 +251,9 @@ void bell_redis_task_route(bell_redis_task *t) {
     }
     t->state = BELL_REDIS_TASK_HOMELESS;
     bell_list_add(&r->homeless, &t->queue);
-    bell_redis_map_want(r);
+    if (!r->is_map_asked) { /* else it is routed again, soon */
+        bell_redis_map_want(r);
+    }
 }
 
 void bell_redis_task_route_all(bell_list *list) {

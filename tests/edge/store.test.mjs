@@ -19,14 +19,14 @@ let redis;
 const server = `
     add_header Worker $pid always;
     location / { return 200 here; }
-    location /a { probe_count {t1}:a; }
-    location /b { probe_count {t2}:b; }
-    location /c { probe_count {t3}:c; }`;
+    location /a { probe_count "{t1}:a"; }
+    location /b { probe_count "{t2}:b"; }
+    location /c { probe_count "{t3}:c"; }`;
 
 before(async () => {
     redis = await startRedis(place, { settings: 'user edge on >"a secret" ~* &* -@all +ping +eval +evalsha +incr\n'.replace('>"a secret"', '">a secret"') });
     const password = place.write('conf/redis.password', 'a secret\n', 0o600);
-    edge = await startEdge(place, { load: loadProbe(place), server, http: `probe_redis 127.0.0.1:${redis.port} user=edge password_file=${password} timeout=500ms connect_timeout=500ms;` });
+    edge = await startEdge(place, { load: loadProbe(place), server, connections: 512, http: `probe_redis 127.0.0.1:${redis.port} user=edge password_file=${password} timeout=500ms connect_timeout=500ms;` });
 });
 after(() => place.stop());
 
@@ -119,12 +119,13 @@ for (const [what, words, pattern] of [
     ['no address', 'cluster', /"probe_redis" cannot be used: between 1 and 16 addresses are expected/],
     ['a user without a password', '127.0.0.1:6379 user=edge', /a user needs a password/],
     ['a socket of a cluster', 'unix:/run/redis.sock cluster', /the nodes of a cluster are not on a unix socket/],
-    ['a time that is none', '127.0.0.1:6379 timeout=1', /invalid "timeout=1": a time from 10ms to 60s is expected/],
+    ['a time that is none', '127.0.0.1:6379 timeout=1ms', /invalid "timeout=1ms": a time from 10ms to 60s is expected/],
     ['too many in flight', '127.0.0.1:6379 in_flight=2000000', /invalid "in_flight=2000000": a number from 1 to 1000000 is expected/],
     ['words for TLS without it', '127.0.0.1:6379 tls_name=redis.example', /takes tls_ca=, tls_cert=, tls_key= and tls_name= together with tls/],
     ['TLS without a CA, or without a hiredis that can', '127.0.0.1:6379 tls', /"probe_redis" cannot use TLS: TLS (to Redis needs hiredis 1\.0 or newer|needs a CA of its own)/],
 ]) {
     test(`${what} is refused`, async () => {
+        place.expect(pattern);
         const conf = nginxConf(place, 8080, { load: loadProbe(place), server, http: `probe_redis ${words};` });
         const { code, stderr } = await testNginx(place, { conf });
         assert.notEqual(code, 0, stderr);

@@ -1,13 +1,16 @@
 // A Redis Cluster of one's own: six nodes on ports of the loopback, three primaries and a replica for each, that keep nothing on disk. No replica takes
 // over by itself unless a test lets it: on a machine that is busy, one that is late would.
 
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+
 import { freePort } from './place.mjs';
 import { mustRun, run } from './run.mjs';
 import { waitFor } from './wait.mjs';
 
 const NODES = 6;
 const SLOTS = 16384;
-const HIGHEST_PORT = 55_535; // nodes talk to each other on a port 10,000 above
+const BUS = 10_000; // nodes talk to each other on a port so far above
 
 /** Options: settings, lines for each redis.conf; nodeTimeout in ms, after which the others take a node for dead; user and password, of whom the nodes
  *  and commands here sign in as. */
@@ -15,6 +18,23 @@ export async function startRedisCluster(place, { settings = '', nodeTimeout = 20
     const cluster = new RedisCluster(place, { settings, nodeTimeout, user, password });
     await cluster.start();
     return cluster;
+}
+
+/** A port that is free, as is the one for the nodes among themselves; both below those that the system gives to connections. */
+async function freePair() {
+    const end = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0]);
+    for (;;) {
+        const port = await freePort();
+        if (port + BUS < end && (await isFree(port + BUS))) return port;
+    }
+}
+
+function isFree(port) {
+    return new Promise((resolve) => {
+        const server = net.createServer();
+        server.on('error', () => resolve(false));
+        server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
 }
 
 class RedisCluster {
@@ -39,8 +59,7 @@ class RedisCluster {
 
     async #startNode(number) {
         const name = `redis-${number}`;
-        let port = await freePort();
-        while (port > HIGHEST_PORT || this.nodes.some((node) => Math.abs(node.port - port) === 10_000)) port = await freePort();
+        const port = await freePair();
         const conf = this.place.write(`conf/${name}.conf`, `bind 127.0.0.1
 port ${port}
 dir ${this.place.folder(name)}
@@ -79,11 +98,11 @@ ${this.settings}
         return stdout.replace(/\n$/, '');
     }
 
-    /** Many commands, each where its key is; what redis-cli prints, a line each. */
+    /** Many commands, each where its key is; the strings that they give, "(nil)" for none. */
     async askAll(commands) {
         const node = this.nodes.find(({ program }) => program.running);
         const { stdout } = await this.#cli(node, ['-c', '--no-raw'], { input: `${commands.join('\n')}\n`, seconds: 120 });
-        return stdout.trim().split('\n').filter((line) => !line.startsWith('-> Redirected')).map((line) => line.replace(/^"(.*)"$/, '$1'));
+        return stdout.split('\n').filter((line) => /^(".*"|\(nil\))$/.test(line)).map((line) => line.replace(/^"(.*)"$/, '$1'));
     }
 
     #fields(text) {
@@ -194,9 +213,15 @@ ${this.settings}
         for (const node of await this.primaries()) await this.ask(node, ['cluster', 'setslot', String(slot), 'node', id]);
     }
 
+    /** All nodes say the same of who has which slot. */
+    async agreed() {
+        const check = ['redis-cli', ...this.#auth(), '--cluster', 'check', `127.0.0.1:${this.running()[0].port}`];
+        await waitFor('the nodes to agree', async () => (await run(check)).code === 0, 120);
+    }
+
     /** Moves so many slots from one primary to another while everything goes on, as operators do it. */
     async reshard(from, to, slots) {
-        await waitFor('the nodes to agree', async () => (await run(['redis-cli', ...this.#auth(), '--cluster', 'check', `127.0.0.1:${to.port}`])).code === 0);
+        await this.agreed();
         const argv = ['redis-cli', ...this.#auth(), '--cluster', 'reshard', `127.0.0.1:${to.port}`, '--cluster-from', await this.id(from), '--cluster-to', await this.id(to)];
         await mustRun([...argv, '--cluster-slots', String(slots), '--cluster-yes'], { seconds: 300 });
     }

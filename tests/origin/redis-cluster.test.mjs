@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 
 import { build, checkout } from '../lib/app.mjs';
 import { newPlace } from '../lib/place.mjs';
@@ -93,9 +93,9 @@ async function judge(last) {
     assert.ok(values.reduce((a, b) => a + b, 0) <= last.sent, 'nothing was done more often than it was sent');
 }
 
-const forget = async () => {
+beforeEach(async () => {
     for (const node of await cluster.primaries()) await cluster.ask(node, ['flushall']);
-};
+});
 
 test('a cluster that rests: each command goes to its node, and none is redirected', async () => {
     const counter = count();
@@ -104,7 +104,6 @@ test('a cluster that rests: each command goes to its node, and none is redirecte
     assert.deepEqual([last.refused, last.undone, last.unsure, last.redirected, last.broken], [0, 0, 0, 0, 0], last.reason);
     assert.equal(last.maps, 1);
     await judge(last);
-    await forget();
 });
 
 test('a primary is killed and its replica takes over', async () => {
@@ -121,7 +120,6 @@ test('a primary is killed and its replica takes over', async () => {
     await judge(last);
     await cluster.ask(heir, ['config', 'set', 'cluster-replica-no-failover', 'yes']);
     await cluster.restart(victim);
-    await forget();
 });
 
 test('slots move while they are used: MOVED and ASK are followed, and nothing is lost', async () => {
@@ -143,7 +141,6 @@ test('slots move while they are used: MOVED and ASK are followed, and nothing is
     const last = await counter.stop();
     assert.deepEqual([last.refused, last.undone, last.unsure, last.broken], [0, 0, 0, 0], last.reason);
     await judge(last);
-    await forget();
 });
 
 test('scripts are forgotten: each node is given them again', async () => {
@@ -156,7 +153,6 @@ test('scripts are forgotten: each node is given them again', async () => {
     const last = await counter.stop();
     assert.deepEqual([last.refused, last.undone, last.unsure], [0, 0, 0], last.reason);
     await judge(last);
-    await forget();
 });
 
 test('a node stands still: what waits for it ends, the others are used, and it comes back', async () => {
@@ -177,7 +173,6 @@ test('a node stands still: what waits for it ends, the others are used, and it c
     const last = await counter.stop();
     assert.equal(last.refused, 0, last.reason);
     await judge(last);
-    await forget();
 });
 
 test('a user who may only count: by name and password, and no more', async () => {
@@ -192,7 +187,6 @@ test('a user who may only count: by name and password, and no more', async () =>
     const { done, reason } = await other.stop();
     assert.equal(done, 0);
     assert.doesNotMatch(reason, /another/);
-    await forget();
 });
 
 test('sharded channels: heard at the node that has the slot, and again where it goes', async () => {
@@ -208,7 +202,8 @@ test('sharded channels: heard at the node that has the slot, and again where it 
     const to = (await cluster.primaries()).find((node) => node !== from);
     await cluster.beginMove(slot, from, to);
     await cluster.endMove(slot, from, to);
-    await counter.until('the channel where its slot went', ({ channels: { 'bell:a': a } }) => a.deaf === 1 && a.listening === 2);
+    await cluster.agreed();
+    await counter.until('the channel where its slot went', ({ channels: { 'bell:a': a } }) => a.deaf > 0 && a.listening === a.deaf + 1);
     for (const name of channels) await publish(name, 'two');
     await counter.until('a second message each', all(({ messages }) => messages === 2));
     const { channels: heard } = await counter.stop();
