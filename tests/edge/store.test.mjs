@@ -2,6 +2,7 @@
 // which tells what a command's result was.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
@@ -35,6 +36,12 @@ const count = async (path, at = edge) => {
     return status === 200 ? Number(text) : `${status} ${text}`;
 };
 
+/** Redis takes connections and answers nothing, from now on until resume(). */
+async function standStill() {
+    redis.pause();
+    await waitFor('Redis to stand still', () => /^State:\s+T/m.test(readFileSync(`/proc/${redis.program.child.pid}/status`, 'utf8')));
+}
+
 test('each worker counts in one Redis, as the user that was named', async () => {
     const pins = await pinToWorkers(edge.port, 2, HOST);
     const seen = [];
@@ -54,7 +61,7 @@ test('many at once', async () => {
 
 test('Redis stands still, is gone, and comes back: each request has an answer that says so', async () => {
     await count('/a');
-    redis.pause();
+    await standStill();
     assert.match(String(await count('/a')), /^503 unsure: /);
     await waitFor('it to be told', () => lines(edge.log(), /\[error\].*probe_redis: Redis cannot be used: .*; it is tried again until it can/).length > 0);
     redis.resume();
@@ -68,8 +75,8 @@ test('Redis stands still, is gone, and comes back: each request has an answer th
 });
 
 test('a client that leaves before the answer harms nobody', async () => {
-    redis.pause();
-    const gone = AbortSignal.timeout(50);
+    await standStill();
+    const gone = AbortSignal.timeout(20);
     await assert.rejects(fetch(`http://127.0.0.1:${edge.port}/a`, { headers: { host: HOST }, signal: gone }));
     redis.resume();
     await waitFor('Redis again', async () => Number.isInteger(await count('/a')));

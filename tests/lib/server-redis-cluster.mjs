@@ -14,7 +14,7 @@ const BUS = 10_000; // nodes talk to each other on a port so far above
 
 /** Options: settings, lines for each redis.conf; nodeTimeout in ms, after which the others take a node for dead; user and password, of whom the nodes
  *  and commands here sign in as. */
-export async function startRedisCluster(place, { settings = '', nodeTimeout = 2000, user, password } = {}) {
+export async function startRedisCluster(place, { settings = '', nodeTimeout = 4000, user, password } = {}) {
     const cluster = new RedisCluster(place, { settings, nodeTimeout, user, password });
     await cluster.start();
     return cluster;
@@ -73,6 +73,8 @@ cluster-replica-no-failover yes
 cluster-require-full-coverage no
 repl-diskless-sync yes
 repl-diskless-sync-delay 0
+repl-timeout 10
+cluster-allow-replica-migration no
 ${this.settings}
 `);
         return { name, port, conf, program: this.place.start(name, ['redis-server', conf]), starts: 1 };
