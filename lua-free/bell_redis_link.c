@@ -39,6 +39,9 @@ static void del_write(void *data) {
 }
 
 static const char *reason_of(const redisAsyncContext *ac) {
+    if (ac->c.err == REDIS_ERR_IO && strcmp(ac->c.errstr, "Success") == 0) {
+        return "TLS fails: its certificate or ours is not taken"; /* of which hiredis keeps no errno */
+    }
     return ac->c.err ? ac->c.errstr : "the connection ended";
 }
 

@@ -30,6 +30,7 @@ static const char *fill(SSL_CTX *ctx, const bell_redis_tls_files *o) {
     char path[PATH_MAX];
 
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER); /* hiredis' grows while it is written */
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
         return "OpenSSL has no TLS 1.2";
     }
@@ -98,11 +99,11 @@ bool bell_redis_tls_begin(bell_redis_tls *t, redisAsyncContext *ac) {
     }
     SSL_set_connect_state(ssl);
     bool named = t->name[0] == '\0' || (SSL_set1_host(ssl, t->name) == 1 && SSL_set_tlsext_host_name(ssl, t->name) == 1);
-    if (!named) {
+    if (!named || redisInitiateSSL(&ac->c, ssl) != REDIS_OK) { /* which has it then, and only then */
         SSL_free(ssl);
         return false;
     }
-    return redisInitiateSSL(&ac->c, ssl) == REDIS_OK; /* which has it now */
+    return true;
 }
 
 #else
