@@ -148,12 +148,12 @@ static bool end(reader *r, bell_str name) {
 }
 
 static bool take(reader *r) {
-    bell_str line = bell_buf_str(&r->text), name = name_of(line);
-    bell_str value = {line.p + name.len, line.len - name.len};
+    bell_str line = bell_buf_str(&r->text);
 
     if (line.len == 0) {
         return true;
     }
+    bell_str name = name_of(line), value = {line.p + name.len, line.len - name.len};
     if (value.len == 0) {
         return refuse(r, "there is no colon in it");
     }

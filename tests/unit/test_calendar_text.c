@@ -14,6 +14,7 @@ static const struct {
     const char *what, *file, *events, *zones; /* the parts, one behind the other */
     unsigned line;                            /* of the first event; 0: there is none */
 } kept[] = {
+    {"empty lines first", "\r\n\n" HEAD TAIL, "", "", 0},
     {"nothing in it", HEAD TAIL, "", "", 0},
     {"what is used", HEAD "BEGIN:VEVENT\r\nUID:1\r\nDESCRIPTION:x\r\nX-A:b\r\nSUMMARY;LANGUAGE=en:Bell\r\nEND:VEVENT\r\n" TAIL,
      "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY;LANGUAGE=en:Bell\r\nEND:VEVENT\r\n", "", 2},
