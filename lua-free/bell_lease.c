@@ -48,6 +48,16 @@ static int64_t share_left(const bell_lease_rule *rule, int64_t tat_us, int64_t n
     return (share_span_us(rule) - ahead) / share_unit_us(rule);
 }
 
+bell_gcra_rule bell_lease_share(const bell_lease_rule *rule, uint64_t cost) {
+    int64_t units = share_units(rule), most = bell_gcra_limit(&rule->gcra), unit_us = share_unit_us(rule);
+
+    if (cost > (uint64_t)units) { /* it wants a whole one, and takes longer to come back */
+        units = cost < (uint64_t)most ? (int64_t)cost : most;
+    }
+    units = units < BELL_GCRA_SPAN_MAX_US / unit_us ? units : BELL_GCRA_SPAN_MAX_US / unit_us;
+    return (bell_gcra_rule){.unit_us = unit_us, .burst_us = units > 1 ? (units - 1) * unit_us : 0};
+}
+
 /* A use that costs more than a share wants a whole one, and takes longer to come back. */
 static bool take_share(bell_lease *l, const bell_lease_rule *rule, int64_t now_us, uint64_t cost, bell_gcra_answer *a) {
     int64_t unit_us = share_unit_us(rule), need = (int64_t)cost < share_units(rule) ? (int64_t)cost : share_units(rule);
@@ -99,11 +109,23 @@ static bool take_credit(bell_lease *l, int64_t now_us, uint64_t cost, bell_gcra_
     return false;
 }
 
-/* Nobody has answered for too long, or not yet. */
-static bool is_alone(const bell_lease *l, int64_t now_us) {
+bool bell_lease_is_alone(const bell_lease *l, int64_t now_us) {
     int64_t answered_us = load_us(&l->answered_us);
 
     return answered_us == BELL_GCRA_NEVER || now_us - answered_us > BELL_LEASE_LOST_US;
+}
+
+int64_t bell_lease_left(const bell_lease *l, const bell_lease_rule *rule, int64_t now_us) {
+    int64_t most = bell_gcra_limit(&rule->gcra), units = (int64_t)bell_lease_in_hand(l, now_us), store_us = load_us(&l->store_now_us);
+    bool is_lost = bell_lease_is_alone(l, now_us) && (store_us == 0 || load_us(&l->answered_us) != BELL_GCRA_NEVER);
+
+    if (is_lost) {
+        units += share_left(rule, load_us(&l->local_tat_us), now_us) * rule->edges;
+    } else {
+        int64_t ahead = load_us(&l->store_tat_us) - store_us - (now_us - load_us(&l->sent_us));
+        units += (rule->gcra.burst_us + rule->gcra.unit_us - (ahead > 0 ? ahead : 0)) / rule->gcra.unit_us;
+    }
+    return units < 0 ? 0 : units < most ? units : most;
 }
 
 /* As the store's TAT will have it, and not before the next exchange can bring something. It may be read while an exchange is under way: then it is
@@ -134,7 +156,7 @@ bell_gcra_answer bell_lease_take(bell_lease *l, const bell_lease_rule *rule, int
         return a;
     }
     if (cost == 0) {
-        int64_t left = is_alone(l, now_us) ? share_left(rule, load_us(&l->local_tat_us), now_us) : 0;
+        int64_t left = bell_lease_is_alone(l, now_us) ? share_left(rule, load_us(&l->local_tat_us), now_us) : 0;
         a.remaining = (int64_t)bell_lease_in_hand(l, now_us) + (left > 0 ? left : 0);
         return a;
     }
@@ -143,7 +165,7 @@ bell_gcra_answer bell_lease_take(bell_lease *l, const bell_lease_rule *rule, int
         a.more_us = a.remaining < bell_gcra_limit(&rule->gcra) - 1 ? rule->gcra.unit_us : 0;
         return a;
     }
-    if (is_alone(l, now_us)) {
+    if (bell_lease_is_alone(l, now_us)) {
         a.allowed = take_share(l, rule, now_us, cost, &a);
         return a;
     }

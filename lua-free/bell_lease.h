@@ -102,6 +102,15 @@ bell_gcra_answer bell_lease_take(bell_lease *l, const bell_lease_rule *rule, int
 void bell_lease_give_back(bell_lease *l, uint64_t cost);
 /* Credit in hand now, units. */
 uint64_t bell_lease_in_hand(const bell_lease *l, int64_t now_us);
+/* What all edges together may still use, about, for people: as the last answer had it, and what has come since; without a store N times what remains
+ * of the share. Units, at most burst + 1. */
+int64_t bell_lease_left(const bell_lease *l, const bell_lease_rule *rule, int64_t now_us);
+/* Whether it spends its share when credit ends: nobody has answered for too long, or not yet. */
+bool bell_lease_is_alone(const bell_lease *l, int64_t now_us);
+
+/* The share as a rule of its own, for a use of `cost` units: a TAT under it means the same as local_tat_us. For keys that have no lease, because
+ * there is no room for one, or because they are not in use. */
+bell_gcra_rule bell_lease_share(const bell_lease_rule *rule, uint64_t cost);
 
 /* When the next exchange is due; INT64_MAX: one is under way, or the key is not in use and everything is told. */
 int64_t bell_lease_due_us(const bell_lease *l, int64_t now_us);

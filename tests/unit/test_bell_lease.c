@@ -112,6 +112,47 @@ static void dear_uses(void **state) {
     assert_int_equal(exchange(NOW + 100000, STORE + 100000).left + bell_lease_in_hand(&lease, NOW + 100000), 100 + 10 - 61);
 }
 
+/* A key without a lease has the same of a rule. */
+static void share_as_a_rule(void **state) {
+    bell_gcra_rule share = bell_lease_share(&rule, 1);
+    int64_t tat = BELL_GCRA_NEVER;
+
+    (void)state;
+    assert_true(share.unit_us == 40000 && bell_gcra_limit(&share) == 25);
+    for (unsigned i = 0; i < 30; i++) {
+        bell_gcra_answer a = bell_gcra_take(&share, tat, NOW, 1), same = bell_lease_take(&lease, &rule, NOW, 1);
+        tat = a.tat_us;
+        assert_true(a.allowed == same.allowed && a.remaining == same.remaining && a.retry_after_us == same.retry_after_us);
+    }
+    assert_int_equal(tat, lease.local_tat_us);
+    share = bell_lease_share(&rule, 60); /* it wants a whole one */
+    assert_true(share.unit_us == 40000 && bell_gcra_limit(&share) == 60);
+    assert_int_equal(bell_gcra_limit((share = bell_lease_share(&rule, UINT64_MAX), &share)), 100);
+    set_rule(1, 60, 0, 4);
+    share = bell_lease_share(&rule, 1);
+    assert_true(share.unit_us == 240 * (int64_t)SECOND && bell_gcra_limit(&share) == 1);
+    set_rule(1, 31536000, 16, 64); /* longer than a rule may take to come back */
+    share = bell_lease_share(&rule, 17);
+    assert_true(share.burst_us + share.unit_us <= BELL_GCRA_SPAN_MAX_US && bell_gcra_limit(&share) == 1);
+}
+
+/* What is left is about all edges, as far as this one knows. */
+static void what_is_left(void **state) {
+    (void)state;
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW), 100);
+    assert_int_equal(drain(NOW), 25);
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW), 0);
+    assert_int_equal(exchange(NOW, STORE).granted, 75);
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW), 75);
+    assert_int_equal(drain(NOW), 75);
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW), 0);
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW + 100000), 10); /* has come meanwhile */
+    assert_true(!bell_lease_is_alone(&lease, NOW + BELL_LEASE_LOST_US) && bell_lease_is_alone(&lease, NOW + BELL_LEASE_LOST_US + 1));
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW + SECOND), 100); /* alone: a whole share, four times */
+    assert_int_equal(drain(NOW + SECOND), 25);
+    assert_int_equal(bell_lease_left(&lease, &rule, NOW + SECOND), 0);
+}
+
 static void leases(void **state) {
     bell_lease_answer a;
 
@@ -431,6 +472,8 @@ int main(void) {
         cmocka_unit_test_setup(rules, set_up),
         cmocka_unit_test_setup(without_a_store, set_up),
         cmocka_unit_test_setup(dear_uses, set_up),
+        cmocka_unit_test_setup(share_as_a_rule, set_up),
+        cmocka_unit_test_setup(what_is_left, set_up),
         cmocka_unit_test_setup(leases, set_up),
         cmocka_unit_test_setup(spent_meanwhile, set_up),
         cmocka_unit_test_setup(given_back, set_up),
