@@ -19,7 +19,8 @@
 typedef struct {
     bell_lease lease;
     bell_limits_name name;
-    uint64_t limit;     /* whose key it is: a number of the caller's, as are the next two */
+    uint64_t limit;     /* whose key it is: a number of the caller's, as are the next three */
+    uint32_t percent;   /* of the limit's rule, as it was used last */
     uint32_t tenant_id; /* both: what it is called at the store */
     unsigned char digest[BELL_LEASES_DIGEST_BYTES];
 } __attribute__((aligned(BELL_LEASES_ALIGN))) bell_leases_key;

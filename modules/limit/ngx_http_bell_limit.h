@@ -16,6 +16,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_bell_core.h"
+#include "bell_edges.h"
+#include "bell_leases.h"
 #include "bell_limits.h"
 #include "bell_ratelimit.h"
 
@@ -42,6 +44,12 @@ extern ngx_module_t  ngx_http_bell_limit_module;
 #define NGX_HTTP_BELL_LIMIT_TEXT      128
 
 
+/* bytes of what Redis calls a key: rl:{t<tenant>}:<policy>:<digest> */
+#define NGX_HTTP_BELL_LIMIT_LEASE_NAME                                        \
+    (sizeof("rl:{t}::") - 1 + NGX_INT32_LEN + BELL_RATELIMIT_NAME_MAX         \
+     + 2 * BELL_LEASES_DIGEST_BYTES)
+
+
 /* what a key is made of, besides the tenant's id, which is in all of them */
 
 #define NGX_HTTP_BELL_LIMIT_ADDRESS   0x01
@@ -66,6 +74,18 @@ typedef enum {
 } ngx_http_bell_limit_result_e;
 
 
+/* What is counted of leases; in the order of the metric's words. */
+
+typedef enum {
+    NGX_HTTP_BELL_LIMIT_ANSWERED,       /* exchanges */
+    NGX_HTTP_BELL_LIMIT_LATE,
+    NGX_HTTP_BELL_LIMIT_FAILED,
+    NGX_HTTP_BELL_LIMIT_NO_ROOM,        /* uses of keys without a place */
+    NGX_HTTP_BELL_LIMIT_OWNERS,         /* workers that began to exchange */
+    NGX_HTTP_BELL_LIMIT_LEASE_COUNTS
+} ngx_http_bell_limit_lease_count_e;
+
+
 typedef struct {
     ngx_str_t                        name;
     bell_gcra_rule                   rule;
@@ -81,10 +101,12 @@ typedef struct {
     ngx_uint_t                       status;    /* 429 or 503 */
     ngx_uint_t                       jitter_s;
     ngx_uint_t                       scale;     /* 0: none, 1 + bell_scale */
+    ngx_uint_t                       over_edges;    /* unsigned  over_edges:1 */
 
     ngx_uint_t                       room;      /* of core's */
     uint64_t                         bit;       /* of core's context */
     ngx_uint_t                       number;    /* in the zone */
+    uint64_t                         id;        /* of its name */
 } ngx_http_bell_limit_policy_t;
 
 
@@ -136,6 +158,37 @@ typedef struct {
 } ngx_http_bell_limit_sh_t;
 
 
+/*
+ * What lies before the table of leases.  One worker, the owner, exchanges with
+ * Redis for all; "owner" is its slot and epoch, 0 is nobody.
+ */
+
+typedef struct {
+    uint64_t                         edge;      /* who this is among all */
+    bell_edges                       edges;
+    ngx_atomic_t                     owner;
+    ngx_atomic_t                     seen_us;   /* its last sign of life */
+    ngx_atomic_t                     lent_us;   /* when Redis answered last */
+    ngx_atomic_t                     is_lending;
+    ngx_atomic_t                     counts[NGX_HTTP_BELL_LIMIT_LEASE_COUNTS];
+} ngx_http_bell_limit_leases_sh_t;
+
+
+/* "bell_limit_leases", "bell_limit_redis" */
+
+typedef struct {
+    ngx_str_t                          name;    /* of the zone */
+    size_t                             size;
+    ngx_uint_t                         edges;   /* 0: they are counted */
+    ngx_http_bell_store_conf_t        *redis;   /* NULL: none */
+
+    ngx_uint_t                         used;    /* by a policy */
+    ngx_slab_pool_t                   *shpool;  /* its mutex: the table's */
+    ngx_http_bell_limit_leases_sh_t   *sh;
+    void                              *table;   /* bell_leases.h */
+} ngx_http_bell_limit_leases_t;
+
+
 typedef struct {
     const ngx_http_bell_core_api_t  *core;
     ngx_array_t                      policies;  /* of ..._policy_t * */
@@ -145,6 +198,8 @@ typedef struct {
     ngx_slab_pool_t                 *shpool;    /* its mutex: the board's */
     ngx_http_bell_limit_sh_t        *sh;
     void                            *table;     /* bell_limits.h */
+
+    ngx_http_bell_limit_leases_t     leases;
 } ngx_http_bell_limit_main_conf_t;
 
 
@@ -168,6 +223,9 @@ typedef struct {
     ngx_uint_t                       percent;
     uint64_t                         cost;
     bell_gcra_answer                 answer;
+    uint64_t                         left;      /* units, at all edges */
+    bell_leases_key                 *lease;     /* NULL: it has none */
+    uint64_t                         epoch;     /* of it */
     ngx_uint_t                       dry_run;   /* unsigned  dry_run:1 */
     ngx_uint_t                       taken;     /* unsigned  taken:1 */
 } ngx_http_bell_limit_ask_t;
@@ -234,6 +292,15 @@ void ngx_http_bell_limit_note(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_bell_limit_name(ngx_http_request_t *r,
     ngx_http_bell_limit_policy_t *policy, bell_limits_name *name);
+/* the same for anybody; NGX_DECLINED: his key has more than him and a tenant */
+ngx_int_t ngx_http_bell_limit_name_for(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, uint32_t tenant_id,
+    ngx_str_t *subject, bell_limits_name *name);
+/* likewise, what it is called at all edges: BELL_LEASES_DIGEST_BYTES */
+ngx_int_t ngx_http_bell_limit_digest(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, u_char *digest);
+/* 0: nobody's */
+uint32_t ngx_http_bell_limit_tenant_id(ngx_http_request_t *r);
 /* the policy's rule as it is for the request's tenant now */
 void ngx_http_bell_limit_rule(ngx_http_request_t *r,
     ngx_http_bell_limit_ask_t *ask);
@@ -248,6 +315,56 @@ u_char *ngx_http_bell_limit_describe(ngx_http_request_t *r,
 
 /* for core's rooms: NGX_DECLINED, or a status to refuse with */
 ngx_int_t ngx_http_bell_limit_room(ngx_http_request_t *r, ngx_uint_t room);
+
+/* ngx_http_bell_limit_lease_conf.c */
+
+char *ngx_http_bell_limit_leases(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_bell_limit_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* when all has been read; NGX_ERROR has been logged */
+ngx_int_t ngx_http_bell_limit_init_leases(ngx_conf_t *cf,
+    ngx_http_bell_limit_main_conf_t *lmcf);
+
+/* ngx_http_bell_limit_lease.c: of policies over all edges */
+
+ngx_uint_t ngx_http_bell_limit_edges(ngx_http_bell_limit_main_conf_t *lmcf);
+bell_lease_rule ngx_http_bell_limit_lease_rule(
+    ngx_http_bell_limit_main_conf_t *lmcf, const bell_gcra_rule *gcra);
+/* of a key, as it was used last */
+bell_lease_rule ngx_http_bell_limit_lease_rule_of(
+    ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_policy_t *policy, bell_leases_key *key);
+/* fills in answer, left, lease */
+void ngx_http_bell_limit_lease_take(ngx_http_request_t *r,
+    ngx_http_bell_limit_ask_t *ask, int64_t now_us);
+/* likewise, when it is undone */
+void ngx_http_bell_limit_lease_give_back(
+    ngx_http_bell_limit_main_conf_t *lmcf, ngx_http_bell_limit_ask_t *ask,
+    int64_t now_us);
+/* likewise, and changes nothing */
+void ngx_http_bell_limit_lease_look(ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_ask_t *ask, int64_t now_us);
+/* with the lock: a key that is not in use, or no policy's, has no lease */
+void ngx_http_bell_limit_lease_end(ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_policy_t *policy, bell_leases_key *key,
+    int64_t now_us);
+void ngx_http_bell_limit_lease_count(ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_lease_count_e count);
+/* NULL: it is no policy's, or holds at each edge for itself */
+ngx_http_bell_limit_policy_t *ngx_http_bell_limit_lease_policy(
+    ngx_http_bell_limit_main_conf_t *lmcf, bell_leases_key *key);
+/* how many have a lease, and how many of these Redis answers for */
+ngx_uint_t ngx_http_bell_limit_lease_keys(
+    ngx_http_bell_limit_main_conf_t *lmcf, ngx_uint_t *lent);
+/* what Redis calls it, at "last" it is cut */
+u_char *ngx_http_bell_limit_lease_name(ngx_http_bell_limit_policy_t *policy,
+    bell_leases_key *key, u_char *p, u_char *last);
+
+/* ngx_http_bell_limit_owner.c */
+
+ngx_int_t ngx_http_bell_limit_init_process(ngx_cycle_t *cycle);
+void ngx_http_bell_limit_exit_process(ngx_cycle_t *cycle);
 
 /* ngx_http_bell_limit_answer.c */
 

@@ -154,7 +154,12 @@ ngx_http_bell_limit_add_ask(ngx_http_request_t *r,
 
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
 
-    bell_limits_prefetch(lmcf->table, a.name);
+    if (use->policy->over_edges) {
+        bell_leases_prefetch(lmcf->leases.table, a.name);
+
+    } else {
+        bell_limits_prefetch(lmcf->table, a.name);
+    }
 
     return NGX_OK;
 }
@@ -196,9 +201,8 @@ ngx_http_bell_limit_ask_all(ngx_http_request_t *r,
 
 
 /*
- * The one place where a limit is asked and answers.  A policy's rule is this
- * edge's own; where a budget is shared by several edges, the rule is the share
- * that this one has of it, and its place is here.
+ * The one place where a limit is asked and answers: one of this edge's own by
+ * its rule, one over all edges by what this edge has been lent.
  */
 
 static ngx_int_t
@@ -216,11 +220,17 @@ ngx_http_bell_limit_take(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ask->answer = bell_limits_take(lmcf->table, ask->name, &ask->rule,
-                                   now_us, ask->cost);
+    if (ask->policy->over_edges) {
+        ngx_http_bell_limit_lease_take(r, ask, now_us);
 
-    if ((uint64_t) ask->answer.remaining * NGX_HTTP_BELL_LIMIT_NEAR
-        <= ask->quota)
+    } else {
+        ask->answer = bell_limits_take(lmcf->table, ask->name,
+                                       &ask->rule, now_us, ask->cost);
+        ask->left = ask->answer.remaining;
+    }
+
+    if (!ask->answer.allowed
+        || ask->left * NGX_HTTP_BELL_LIMIT_NEAR <= ask->quota)
     {
         ngx_http_bell_limit_note(r, ask, now_us);
     }
@@ -312,6 +322,11 @@ ngx_http_bell_limit_give_back(ngx_http_request_t *r,
 
         ask[i].taken = 0;
         core->charged &= ~ask[i].policy->bit;
+
+        if (ask[i].policy->over_edges) {
+            ngx_http_bell_limit_lease_give_back(lmcf, &ask[i], now_us);
+            continue;
+        }
 
         bell_limits_give_back(lmcf->table, ask[i].name, &ask[i].rule, now_us,
                               ask[i].cost);

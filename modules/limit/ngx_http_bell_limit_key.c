@@ -8,6 +8,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <openssl/evp.h>
+
 #include "ngx_http_bell_limit.h"
 
 
@@ -31,6 +33,11 @@ typedef struct {
 } ngx_http_bell_limit_parts_t;
 
 
+static ngx_int_t ngx_http_bell_limit_bytes(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, u_char *buf, bell_str *key);
+static ngx_int_t ngx_http_bell_limit_join(ngx_pool_t *pool,
+    ngx_http_bell_limit_policy_t *policy, uint32_t tenant_id,
+    ngx_http_bell_limit_parts_t *parts, u_char *buf, bell_str *key);
 static ngx_int_t ngx_http_bell_limit_parts(ngx_http_request_t *r,
     ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_parts_t *parts);
 static void ngx_http_bell_limit_who(ngx_http_request_t *r,
@@ -53,17 +60,12 @@ ngx_int_t
 ngx_http_bell_limit_name(ngx_http_request_t *r,
     ngx_http_bell_limit_policy_t *policy, bell_limits_name *name)
 {
-    size_t                            len;
-    u_char                           *p, *start, buf[NGX_HTTP_BELL_LIMIT_SHORT];
-    uint32_t                          tenant_id;
+    u_char                            buf[NGX_HTTP_BELL_LIMIT_SHORT];
     bell_str                          key;
     ngx_int_t                         rc;
-    ngx_uint_t                        i;
-    const bell_tenant                *tenant;
-    ngx_http_bell_limit_parts_t       parts;
     ngx_http_bell_limit_main_conf_t  *lmcf;
 
-    rc = ngx_http_bell_limit_parts(r, policy, &parts);
+    rc = ngx_http_bell_limit_bytes(r, policy, buf, &key);
 
     if (rc != NGX_OK) {
         return rc;
@@ -71,36 +73,152 @@ ngx_http_bell_limit_name(ngx_http_request_t *r,
 
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
 
-    len = 2 * sizeof(uint32_t) + policy->name.len;
+    *name = bell_limits_name_of(lmcf->table, (uint8_t) policy->number, key);
 
-    for (i = 0; i < parts.n; i++) {
-        len += sizeof(uint32_t) + parts.part[i].value.len;
+    return NGX_OK;
+}
+
+
+/*
+ * Of the same bytes, but one that all edges have: the table's has a seed of
+ * its own.  It is asked for when a key begins to be used.
+ */
+
+ngx_int_t
+ngx_http_bell_limit_digest(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, u_char *digest)
+{
+    u_char     buf[NGX_HTTP_BELL_LIMIT_SHORT], md[EVP_MAX_MD_SIZE];
+    bell_str   key;
+    ngx_int_t  rc;
+
+    rc = ngx_http_bell_limit_bytes(r, policy, buf, &key);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    start = (len <= sizeof(buf)) ? buf : ngx_pnalloc(r->pool, len);
+    if (EVP_Digest(key.p, key.len, md, NULL, EVP_sha256(), NULL) != 1) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(digest, md, BELL_LEASES_DIGEST_BYTES);
+
+    return NGX_OK;
+}
+
+
+/*
+ * Results as of ngx_http_bell_limit_name(); buf has the room of a short key,
+ * longer ones are the request's memory.
+ */
+
+static ngx_int_t
+ngx_http_bell_limit_bytes(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, u_char *buf, bell_str *key)
+{
+    ngx_int_t                    rc;
+    ngx_http_bell_limit_parts_t  parts;
+
+    rc = ngx_http_bell_limit_parts(r, policy, &parts);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_bell_limit_join(r->pool, policy,
+                                    ngx_http_bell_limit_tenant_id(r), &parts,
+                                    buf, key);
+}
+
+
+/* Each part with its length: no two keys are one because of where they are
+ * divided. */
+
+static ngx_int_t
+ngx_http_bell_limit_join(ngx_pool_t *pool,
+    ngx_http_bell_limit_policy_t *policy, uint32_t tenant_id,
+    ngx_http_bell_limit_parts_t *parts, u_char *buf, bell_str *key)
+{
+    size_t       len;
+    u_char      *p, *start;
+    ngx_uint_t   i;
+
+    len = 2 * sizeof(uint32_t) + policy->name.len;
+
+    for (i = 0; i < parts->n; i++) {
+        len += sizeof(uint32_t) + parts->part[i].value.len;
+    }
+
+    start = (len <= NGX_HTTP_BELL_LIMIT_SHORT) ? buf : ngx_pnalloc(pool, len);
     if (start == NULL) {
         return NGX_ERROR;
     }
 
-    /* each part with its length: no two keys are one because of where they
-     * are divided */
-
-    tenant = lmcf->core->tenant(r);
-    tenant_id = tenant ? tenant->id : 0;
-
     p = ngx_cpymem(start, &tenant_id, sizeof(uint32_t));
     p = ngx_http_bell_limit_put(p, &policy->name);
 
-    for (i = 0; i < parts.n; i++) {
-        p = ngx_http_bell_limit_put(p, &parts.part[i].value);
+    for (i = 0; i < parts->n; i++) {
+        p = ngx_http_bell_limit_put(p, &parts->part[i].value);
     }
 
-    key.p = (char *) start;
-    key.len = p - start;
+    key->p = (char *) start;
+    key->len = p - start;
+
+    return NGX_OK;
+}
+
+
+/* Without a request of his: only what his key is made of alone is known. */
+
+ngx_int_t
+ngx_http_bell_limit_name_for(ngx_http_request_t *r,
+    ngx_http_bell_limit_policy_t *policy, uint32_t tenant_id,
+    ngx_str_t *subject, bell_limits_name *name)
+{
+    u_char                            buf[NGX_HTTP_BELL_LIMIT_SHORT];
+    bell_str                          key;
+    ngx_http_bell_limit_parts_t       parts;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    if (policy->key
+        || (policy->by & ~(NGX_HTTP_BELL_LIMIT_SUBJECT
+                           |NGX_HTTP_BELL_LIMIT_TENANT)))
+    {
+        return NGX_DECLINED;
+    }
+
+    parts.n = 0;
+
+    if (policy->by & NGX_HTTP_BELL_LIMIT_SUBJECT) {
+        ngx_http_bell_limit_add(&parts, "subject", subject);
+    }
+
+    if (ngx_http_bell_limit_join(r->pool, policy, tenant_id, &parts, buf, &key)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
 
     *name = bell_limits_name_of(lmcf->table, (uint8_t) policy->number, key);
 
     return NGX_OK;
+}
+
+
+uint32_t
+ngx_http_bell_limit_tenant_id(ngx_http_request_t *r)
+{
+    const bell_tenant                *tenant;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
+
+    tenant = lmcf->core->tenant(r);
+
+    return tenant ? tenant->id : 0;
 }
 
 

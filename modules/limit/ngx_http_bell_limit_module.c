@@ -45,6 +45,20 @@ static ngx_command_t  ngx_http_bell_limit_commands[] = {
       0,
       NULL },
 
+    { ngx_string("bell_limit_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_bell_limit_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("bell_limit_leases"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_bell_limit_leases,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("bell_limit"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_bell_limit,
@@ -99,10 +113,10 @@ ngx_module_t  ngx_http_bell_limit_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_bell_limit_init_process,      /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_bell_limit_exit_process,      /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -271,7 +285,7 @@ ngx_http_bell_limit_preconfiguration(ngx_conf_t *cf)
     /* what it uses has been there since that version */
 
     lmcf->core = ngx_http_bell_core_load_version(cf,
-                                             &ngx_http_bell_limit_module, 5);
+                                             &ngx_http_bell_limit_module, 7);
     if (lmcf->core == NULL) {
         return NGX_ERROR;
     }
@@ -343,7 +357,8 @@ ngx_http_bell_limit_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_bell_limit_init_leases(cf, lmcf) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

@@ -57,6 +57,8 @@ static ngx_int_t ngx_http_bell_limit_parse_ipv6(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_limit_parse_scale(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words, ngx_str_t *value);
+static ngx_int_t ngx_http_bell_limit_parse_over(ngx_conf_t *cf,
+    ngx_http_bell_limit_words_t *words, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_limit_compile(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **to);
 static ngx_int_t ngx_http_bell_limit_make(ngx_conf_t *cf,
@@ -95,6 +97,9 @@ static ngx_http_bell_limit_param_t  ngx_http_bell_limit_params[] = {
 
     { ngx_string("scale="), ngx_http_bell_limit_parse_scale,
       "tenant or submissions" },
+
+    { ngx_string("over="), ngx_http_bell_limit_parse_over,
+      "over=edges" },
 
     { ngx_null_string, NULL, NULL }
 };
@@ -245,7 +250,8 @@ ngx_http_bell_limit_parse(ngx_conf_t *cf, ngx_http_bell_limit_words_t *words,
                        "invalid parameter \"%V\": \"bell_limit_policy\" takes "
                        "a name, rate=N/TIME, burst=N, by=WHAT, key=TEXT, "
                        "cost=TEXT, status=429 or 503, jitter=TIME, "
-                       "ipv6=/BITS and scale=tenant or submissions", word);
+                       "ipv6=/BITS, scale=tenant or submissions, and "
+                       "over=edges", word);
 
     return NGX_ERROR;
 }
@@ -472,6 +478,20 @@ ngx_http_bell_limit_parse_scale(ngx_conf_t *cf,
 
 
 static ngx_int_t
+ngx_http_bell_limit_parse_over(ngx_conf_t *cf,
+    ngx_http_bell_limit_words_t *words, ngx_str_t *value)
+{
+    if (value->len != 5 || ngx_strncmp(value->data, "edges", 5) != 0) {
+        return NGX_ERROR;
+    }
+
+    words->policy->over_edges = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_bell_limit_compile(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **to)
 {
@@ -529,6 +549,8 @@ ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words)
 {
     ngx_int_t                      cost;
+    bell_gcra_rule                 least;
+    bell_lease_rule                lease;
     ngx_http_bell_limit_policy_t  *policy;
 
     policy = words->policy;
@@ -541,6 +563,18 @@ ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
                            "of at most 366 days, and a burst that comes back "
                            "within 71 years are expected", &policy->name,
                            BELL_GCRA_RATE_MAX);
+        return NGX_ERROR;
+    }
+
+    least = policy->scale ? bell_gcra_scaled(&policy->rule, 1) : policy->rule;
+
+    if (policy->over_edges
+        && !bell_lease_rule_of(&least, BELL_LEASE_EDGES_MAX, &lease))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "policy \"%V\": over all edges, a burst that comes "
+                           "back within 17 years is expected, also at 1 "
+                           "percent where it is scaled", &policy->name);
         return NGX_ERROR;
     }
 

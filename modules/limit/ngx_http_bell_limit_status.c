@@ -1,6 +1,7 @@
 
 /*
- * Who is near a limit, and who is over it: "bell_limit_status", as JSON.
+ * Who is near a limit, and who is over it: "bell_limit_status", as JSON; with
+ * ?tenant=ID&subject=TEXT how it stands with him.
  */
 
 
@@ -13,7 +14,16 @@
 
 
 /* all policies and the whole board fit */
-#define NGX_HTTP_BELL_LIMIT_STATUS_MAX  (256 * 1024)
+#define NGX_HTTP_BELL_LIMIT_STATUS_MAX  (512 * 1024)
+
+
+/* What a key spends of a budget over all edges. */
+
+typedef enum {
+    NGX_HTTP_BELL_LIMIT_OWN,            /* it is no such */
+    NGX_HTTP_BELL_LIMIT_LENT,
+    NGX_HTTP_BELL_LIMIT_SHARE
+} ngx_http_bell_limit_standing_e;
 
 
 /* A key of the board, as it is now. */
@@ -22,23 +32,45 @@ typedef struct {
     ngx_http_bell_limit_near_t      near;
     ngx_http_bell_limit_policy_t   *policy;
     bell_gcra_answer                now;
+    uint64_t                        left;
     ngx_uint_t                      used_permille;
+
+    /* of a policy over all edges */
+
+    ngx_http_bell_limit_standing_e  standing;
+    uint64_t                        in_hand;
+    size_t                          len;        /* 0: it has no lease */
+    u_char                          lease[NGX_HTTP_BELL_LIMIT_LEASE_NAME];
 } ngx_http_bell_limit_seen_t;
 
 
+static ngx_int_t ngx_http_bell_limit_asked_about(ngx_http_request_t *r,
+    uint32_t *tenant_id, ngx_str_t *subject);
+static ngx_int_t ngx_http_bell_limit_explain(ngx_http_request_t *r,
+    uint32_t tenant_id, ngx_str_t *subject, ngx_http_bell_limit_seen_t *seen);
+static void ngx_http_bell_limit_find_near(
+    ngx_http_bell_limit_main_conf_t *lmcf, ngx_http_bell_limit_seen_t *seen,
+    ngx_uint_t n);
 static ngx_uint_t ngx_http_bell_limit_see(
     ngx_http_bell_limit_main_conf_t *lmcf, ngx_http_bell_limit_seen_t *seen);
+static void ngx_http_bell_limit_see_key(ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_seen_t *seen, int64_t now_us);
 static ngx_http_bell_limit_policy_t *ngx_http_bell_limit_numbered(
     ngx_http_bell_limit_main_conf_t *lmcf, ngx_uint_t number);
 static int ngx_libc_cdecl ngx_http_bell_limit_compare(const void *one,
     const void *two);
 static void ngx_http_bell_limit_write_policies(bell_json *j,
     ngx_http_bell_limit_main_conf_t *lmcf);
+static void ngx_http_bell_limit_write_edges(bell_json *j,
+    ngx_http_bell_limit_main_conf_t *lmcf);
 static void ngx_http_bell_limit_write_seen(bell_json *j,
+    ngx_http_bell_limit_seen_t *seen);
+static void ngx_http_bell_limit_write_lease(bell_json *j,
     ngx_http_bell_limit_seen_t *seen);
 static void ngx_http_bell_limit_write_str(bell_json *j, const char *key,
     u_char *data, size_t len);
-static ngx_buf_t *ngx_http_bell_limit_status_text(ngx_http_request_t *r);
+static ngx_buf_t *ngx_http_bell_limit_status_text(ngx_http_request_t *r,
+    const char *what, ngx_http_bell_limit_seen_t *seen, ngx_uint_t n);
 static ngx_int_t ngx_http_bell_limit_status_send(ngx_http_request_t *r,
     ngx_buf_t *b);
 
@@ -46,8 +78,13 @@ static ngx_int_t ngx_http_bell_limit_status_send(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_bell_limit_status_handler(ngx_http_request_t *r)
 {
-    ngx_int_t   rc;
-    ngx_buf_t  *b;
+    ngx_int_t                         rc;
+    ngx_str_t                         subject;
+    ngx_buf_t                        *b;
+    uint32_t                          tenant_id;
+    ngx_http_bell_limit_seen_t       *seen;
+    ngx_http_bell_limit_loc_conf_t   *llcf;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -59,34 +96,181 @@ ngx_http_bell_limit_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    b = ngx_http_bell_limit_status_text(r);
-
-    return b ? ngx_http_bell_limit_status_send(r, b)
-             : NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-
-static ngx_buf_t *
-ngx_http_bell_limit_status_text(ngx_http_request_t *r)
-{
-    bell_buf                          out;
-    bell_json                         j;
-    ngx_buf_t                        *b;
-    ngx_uint_t                        i, n;
-    ngx_http_bell_limit_seen_t       *seen;
-    ngx_http_bell_limit_loc_conf_t   *llcf;
-    ngx_http_bell_limit_main_conf_t  *lmcf;
-
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_bell_limit_module);
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
 
     seen = ngx_palloc(r->pool, NGX_HTTP_BELL_LIMIT_BOARD
                                * sizeof(ngx_http_bell_limit_seen_t));
     if (seen == NULL) {
-        return NULL;
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    n = lmcf->sh ? ngx_http_bell_limit_see(lmcf, seen) : 0;
+    switch (ngx_http_bell_limit_asked_about(r, &tenant_id, &subject)) {
+
+    case NGX_OK:
+        rc = ngx_http_bell_limit_explain(r, tenant_id, &subject, seen);
+
+        b = (rc >= 0) ? ngx_http_bell_limit_status_text(r, "explained", seen,
+                                                        rc)
+                      : NULL;
+        break;
+
+    case NGX_DECLINED:
+        rc = lmcf->sh ? (ngx_int_t) ngx_http_bell_limit_see(lmcf, seen) : 0;
+
+        b = ngx_http_bell_limit_status_text(r, "near", seen,
+                                            ngx_min((ngx_uint_t) rc,
+                                                    llcf->top));
+        break;
+
+    default:
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    return b ? ngx_http_bell_limit_status_send(r, b)
+             : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* NGX_OK: both were named, NGX_DECLINED: neither, NGX_ERROR: half of it */
+
+static ngx_int_t
+ngx_http_bell_limit_asked_about(ngx_http_request_t *r, uint32_t *tenant_id,
+    ngx_str_t *subject)
+{
+    u_char     *src, *dst;
+    ngx_int_t   n;
+    ngx_str_t   value;
+    ngx_uint_t  named;
+
+    named = (ngx_http_arg(r, (u_char *) "tenant", 6, &value) == NGX_OK);
+
+    n = named ? ngx_atoi(value.data, value.len) : 0;
+
+    if (ngx_http_arg(r, (u_char *) "subject", 7, &value) != NGX_OK) {
+        return named ? NGX_ERROR : NGX_DECLINED;
+    }
+
+    if (!named || n == NGX_ERROR || n > UINT32_MAX || value.len == 0) {
+        return NGX_ERROR;
+    }
+
+    subject->data = ngx_pnalloc(r->pool, value.len);
+    if (subject->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    src = value.data;
+    dst = subject->data;
+
+    ngx_unescape_uri(&dst, &src, value.len, 0);
+
+    subject->len = dst - subject->data;
+    *tenant_id = (uint32_t) n;
+
+    return NGX_OK;
+}
+
+
+/* How it stands with somebody and his district; how many, or NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_bell_limit_explain(ngx_http_request_t *r, uint32_t tenant_id,
+    ngx_str_t *subject, ngx_http_bell_limit_seen_t *seen)
+{
+    int64_t                            now_us;
+    ngx_int_t                          rc;
+    ngx_uint_t                         i, n;
+    ngx_http_bell_limit_near_t        *near;
+    ngx_http_bell_limit_policy_t     **policies;
+    ngx_http_bell_limit_main_conf_t   *lmcf;
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
+
+    policies = lmcf->policies.elts;
+    now_us = ngx_http_bell_limit_now_us();
+
+    for (i = 0, n = 0; i < lmcf->policies.nelts; i++) {
+        near = &seen[n].near;
+
+        ngx_memzero(near, sizeof(ngx_http_bell_limit_near_t));
+
+        rc = ngx_http_bell_limit_name_for(r, policies[i], tenant_id, subject,
+                                          &near->name);
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            continue;
+        }
+
+        near->tenant_id = tenant_id;
+        near->percent = 100;
+
+        if (policies[i]->by & NGX_HTTP_BELL_LIMIT_SUBJECT) {
+            near->len = ngx_snprintf(near->text, sizeof(near->text),
+                                     "subject %V", subject)
+                        - near->text;
+        }
+
+        seen[n++].policy = policies[i];
+    }
+
+    ngx_http_bell_limit_find_near(lmcf, seen, n);
+
+    for (i = 0; i < n; i++) {
+        ngx_http_bell_limit_see_key(lmcf, &seen[i], now_us);
+    }
+
+    return n;
+}
+
+
+/* Who has been near a limit is on the board, with how often he was refused. */
+
+static void
+ngx_http_bell_limit_find_near(ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_seen_t *seen, ngx_uint_t n)
+{
+    ngx_uint_t                   i, k;
+    ngx_http_bell_limit_near_t  *near;
+
+    if (n == 0) {
+        return; /* perhaps there is no zone */
+    }
+
+    ngx_shmtx_lock(&lmcf->shpool->mutex);
+
+    for (i = 0; i < NGX_HTTP_BELL_LIMIT_BOARD; i++) {
+        near = &lmcf->sh->board[i];
+
+        for (k = 0; k < n; k++) {
+
+            if (near->name.tag == seen[k].near.name.tag
+                && near->name.where == seen[k].near.name.where)
+            {
+                seen[k].near.refused = near->refused;
+                seen[k].near.percent = near->percent;
+            }
+        }
+    }
+
+    ngx_shmtx_unlock(&lmcf->shpool->mutex);
+}
+
+
+static ngx_buf_t *
+ngx_http_bell_limit_status_text(ngx_http_request_t *r, const char *what,
+    ngx_http_bell_limit_seen_t *seen, ngx_uint_t n)
+{
+    bell_buf                          out;
+    bell_json                         j;
+    ngx_buf_t                        *b;
+    ngx_uint_t                        i;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
 
     bell_buf_init(&out, NGX_HTTP_BELL_LIMIT_STATUS_MAX);
     bell_json_init(&j, &out);
@@ -95,10 +279,14 @@ ngx_http_bell_limit_status_text(ngx_http_request_t *r)
 
     ngx_http_bell_limit_write_policies(&j, lmcf);
 
-    bell_json_key(&j, "near");
+    if (lmcf->leases.used) {
+        ngx_http_bell_limit_write_edges(&j, lmcf);
+    }
+
+    bell_json_key(&j, what);
     bell_json_array_open(&j);
 
-    for (i = 0; i < n && i < llcf->top; i++) {
+    for (i = 0; i < n; i++) {
         ngx_http_bell_limit_write_seen(&j, &seen[i]);
     }
 
@@ -132,7 +320,6 @@ ngx_http_bell_limit_see(ngx_http_bell_limit_main_conf_t *lmcf,
 {
     int64_t                      now_us;
     ngx_uint_t                   i, n;
-    bell_gcra_rule               rule;
     ngx_http_bell_limit_seen_t  *s;
 
     now_us = ngx_http_bell_limit_now_us();
@@ -154,11 +341,7 @@ ngx_http_bell_limit_see(ngx_http_bell_limit_main_conf_t *lmcf,
     for (i = 0; i < n; /* void */ ) {
         s = &seen[i];
 
-        rule = bell_gcra_scaled(&s->policy->rule, s->near.percent);
-
-        s->now = bell_limits_peek(lmcf->table, s->near.name, &rule, now_us);
-        s->used_permille = 1000 - (uint64_t) s->now.remaining * 1000
-                                  / bell_gcra_limit(&rule);
+        ngx_http_bell_limit_see_key(lmcf, s, now_us);
 
         if (s->now.reset_us == 0) {
             *s = seen[--n];
@@ -172,6 +355,56 @@ ngx_http_bell_limit_see(ngx_http_bell_limit_main_conf_t *lmcf,
               ngx_http_bell_limit_compare);
 
     return n;
+}
+
+
+static void
+ngx_http_bell_limit_see_key(ngx_http_bell_limit_main_conf_t *lmcf,
+    ngx_http_bell_limit_seen_t *s, int64_t now_us)
+{
+    uint64_t                   quota;
+    bell_gcra_rule             rule;
+    ngx_http_bell_limit_ask_t  ask;
+
+    rule = bell_gcra_scaled(&s->policy->rule, s->near.percent);
+    quota = bell_gcra_limit(&rule);
+
+    s->standing = NGX_HTTP_BELL_LIMIT_OWN;
+    s->in_hand = 0;
+    s->len = 0;
+
+    if (s->policy->over_edges) {
+        ngx_memzero(&ask, sizeof(ngx_http_bell_limit_ask_t));
+
+        ask.policy = s->policy;
+        ask.name = s->near.name;
+        ask.rule = rule;
+        ask.quota = quota;
+
+        ngx_http_bell_limit_lease_look(lmcf, &ask, now_us);
+
+        s->now = ask.answer;
+        s->left = ngx_min(ask.left, quota);
+        s->standing = NGX_HTTP_BELL_LIMIT_SHARE;
+
+        if (ask.lease) {
+            s->in_hand = bell_lease_in_hand(&ask.lease->lease, now_us);
+            s->len = ngx_http_bell_limit_lease_name(s->policy, ask.lease,
+                                                    s->lease, s->lease
+                                                    + sizeof(s->lease))
+                     - s->lease;
+
+            if (!bell_lease_is_alone(&ask.lease->lease, now_us)) {
+                s->standing = NGX_HTTP_BELL_LIMIT_LENT;
+            }
+        }
+
+    } else {
+        s->now = bell_limits_peek(lmcf->table, s->near.name, &rule, now_us);
+        s->left = s->now.remaining;
+    }
+
+    s->used_permille = 1000 - s->left * 1000 / quota;
 }
 
 
@@ -235,6 +468,8 @@ ngx_http_bell_limit_write_policies(bell_json *j,
         bell_json_int(j, (int64_t) policies[i]->quota);
         bell_json_key(j, "window_s");
         bell_json_int(j, (int64_t) policies[i]->window_s);
+        bell_json_key(j, "over_edges");
+        bell_json_bool(j, policies[i]->over_edges);
 
         for (result = 0; result < NGX_HTTP_BELL_LIMIT_RESULTS; result++) {
             bell_json_key(j, ngx_http_bell_limit_results[result]);
@@ -246,6 +481,32 @@ ngx_http_bell_limit_write_policies(bell_json *j,
     }
 
     bell_json_array_close(j);
+}
+
+
+static void
+ngx_http_bell_limit_write_edges(bell_json *j,
+    ngx_http_bell_limit_main_conf_t *lmcf)
+{
+    ngx_uint_t  lent, keys;
+
+    keys = ngx_http_bell_limit_lease_keys(lmcf, &lent);
+
+    bell_json_key(j, "edges");
+    bell_json_object_open(j);
+
+    bell_json_key(j, "count");
+    bell_json_int(j, ngx_http_bell_limit_edges(lmcf));
+    bell_json_key(j, "redis_lends");
+    bell_json_bool(j, lmcf->leases.sh->is_lending);
+    bell_json_key(j, "keys");
+    bell_json_int(j, keys);
+    bell_json_key(j, "keys_lent");
+    bell_json_int(j, lent);
+    bell_json_key(j, "keys_most");
+    bell_json_int(j, bell_leases_places(lmcf->leases.table));
+
+    bell_json_object_close(j);
 }
 
 
@@ -262,13 +523,32 @@ ngx_http_bell_limit_write_seen(bell_json *j, ngx_http_bell_limit_seen_t *seen)
     bell_json_key(j, "used_percent");
     bell_json_fixed(j, (int64_t) seen->used_permille, 1);
     bell_json_key(j, "remaining");
-    bell_json_int(j, seen->now.remaining);
+    bell_json_int(j, (int64_t) seen->left);
     bell_json_key(j, "reset_s");
     bell_json_fixed(j, (seen->now.reset_us + 999) / 1000, 3);
     bell_json_key(j, "refused");
     bell_json_int(j, (int64_t) seen->near.refused);
 
+    if (seen->standing != NGX_HTTP_BELL_LIMIT_OWN) {
+        ngx_http_bell_limit_write_lease(j, seen);
+    }
+
     bell_json_object_close(j);
+}
+
+
+static void
+ngx_http_bell_limit_write_lease(bell_json *j, ngx_http_bell_limit_seen_t *seen)
+{
+    bell_json_key(j, "spends");
+    bell_json_str(j, bell_str_of(seen->standing == NGX_HTTP_BELL_LIMIT_LENT
+                                 ? "lease" : "share"));
+    bell_json_key(j, "in_hand");
+    bell_json_int(j, (int64_t) seen->in_hand);
+
+    if (seen->len) {
+        ngx_http_bell_limit_write_str(j, "redis_key", seen->lease, seen->len);
+    }
 }
 
 

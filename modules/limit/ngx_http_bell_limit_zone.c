@@ -293,7 +293,7 @@ ngx_http_bell_limit_note(ngx_http_request_t *r,
 {
     u_char                            text[NGX_HTTP_BELL_LIMIT_TEXT];
     size_t                            len;
-    const bell_tenant                *tenant;
+    uint32_t                          tenant_id;
     ngx_http_bell_limit_near_t       *near;
     ngx_http_bell_limit_main_conf_t  *lmcf;
 
@@ -303,7 +303,7 @@ ngx_http_bell_limit_note(ngx_http_request_t *r,
                                        text + NGX_HTTP_BELL_LIMIT_TEXT)
           - text;
 
-    tenant = lmcf->core->tenant(r);
+    tenant_id = ngx_http_bell_limit_tenant_id(r);
 
     if (!ngx_shmtx_trylock(&lmcf->shpool->mutex)) {
         return;
@@ -319,7 +319,7 @@ ngx_http_bell_limit_note(ngx_http_request_t *r,
 
     near->seen_us = now_us;
     near->refused += !ask->answer.allowed;
-    near->tenant_id = tenant ? tenant->id : 0;
+    near->tenant_id = tenant_id;
     near->number = (uint16_t) ask->policy->number;
     near->percent = (uint16_t) ask->percent;
     near->len = len;

@@ -21,6 +21,7 @@ async function judge(http, { load = loadLines('core', 'limit'), server } = {}) {
 }
 
 const zone = 'bell_limit_zone zone=limits:1m;';
+const redis = 'bell_limit_redis 127.0.0.1:6379;';
 const policy = (...words) => `${zone} bell_limit_policy p ${words.join(' ')};`;
 const location = (...lines) => ({ server: `location / { ${lines.join(' ')} }` });
 const good = policy('rate=1/s', 'by=address');
@@ -54,6 +55,18 @@ const refusals = [
     ['a jitter', policy('rate=1/s', 'by=role', 'jitter=2h'), /invalid "jitter=2h": a time from 0 to 1h/],
     ['a network', policy('rate=1/s', 'by=address', 'ipv6=64'), /invalid "ipv6=64": the bits of a network/],
     ['a network of no bits', policy('rate=1/s', 'by=address', 'ipv6=/0'), /invalid "ipv6=\/0"/],
+    ['over something', policy('rate=1/s', 'by=role', 'over=schools'), /invalid "over=schools": over=edges is expected/],
+    ['over all edges without Redis', policy('rate=1/s', 'by=role', 'over=edges'), /policy "p" holds over all edges, which share it by Redis: add "bell_limit_redis ADDRESS:PORT;"/],
+    ['over all edges, and hardly ever', `${redis} ${policy('rate=1/60d', 'by=role', 'burst=150', 'over=edges')}`, /policy "p": over all edges, a burst that comes back within 17 years/],
+    ['two Redis', `${redis} ${redis}`, /"bell_limit_redis" directive is duplicate/],
+    ['a Redis by its name', 'bell_limit_redis redis.example:6379;', /bell_limit_redis|redis\.example/],
+    ['leases of something', 'bell_limit_leases many;', /invalid "many": zone=NAME:SIZE is expected, or edges=N/],
+    ['leases of too many edges', 'bell_limit_leases edges=65;', /invalid "edges=65": .* from 1 to 64/],
+    ['leases of no edges', 'bell_limit_leases edges=0;', /invalid "edges=0"/],
+    ['leases without a size', 'bell_limit_leases zone=leases;', /invalid "zone=leases": a name and a size of 32k or more/],
+    ['leases with too little', 'bell_limit_leases zone=leases:8k;', /invalid "zone=leases:8k"/],
+    ['leases twice', 'bell_limit_leases edges=2; bell_limit_leases zone=leases:1m;', /"bell_limit_leases" directive is duplicate/],
+    ['leases in the zone of keys', `${redis} ${policy('rate=1/s', 'by=role', 'over=edges')} bell_limit_leases zone=limits:1m;`, /zone "limits" is that of "bell_limit_zone", and leases need one of their own/],
     ['a parameter twice', policy('rate=1/s', 'by=role', 'rate=2/s'), /"rate=2\/s": that parameter is duplicate/],
     ['a scale that is none', policy('rate=1/s', 'by=role', 'scale=class'), /invalid "scale=class": tenant or submissions is expected/],
     ['an unknown parameter', policy('rate=1/s', 'by=role', 'nodelay'), /invalid parameter "nodelay": "bell_limit_policy" takes a name/],
@@ -96,7 +109,8 @@ test('the module alone, without a zone or a policy, is no burden', async () => {
 
 test('everything that it takes is taken', async () => {
     const all = policy('rate=600/10m', 'burst=99', 'by=address,subject,role,class,tenant,route', '"key=$host$uri"', 'cost=$arg_cost', 'status=503', 'jitter=30s', 'ipv6=/56');
-    const { code, stderr } = await judge(`${all} bell_limit p dry_run; bell_limit_allow 192.0.2.0/24 unix: $arg_friend; bell_limit_headers on;`, location('bell_limit off;', 'bell_limit_allow off;', 'bell_limit_headers off;'));
+    const over = `${redis} bell_limit_leases zone=leases:64k edges=4; bell_limit_policy o rate=1/s by=tenant over=edges; bell_limit o;`;
+    const { code, stderr } = await judge(`${all} ${over} bell_limit p dry_run; bell_limit_allow 192.0.2.0/24 unix: $arg_friend; bell_limit_headers on;`, location('bell_limit off;', 'bell_limit_allow off;', 'bell_limit_headers off;'));
     assert.equal(code, 0, stderr);
 });
 
