@@ -29,6 +29,7 @@ int fb_cmd_tenant_sign_out(const fb_settings *s, int argc, char **argv);
 int fb_cmd_pool_set(const fb_settings *s, int argc, char **argv);
 int fb_cmd_pool_list(const fb_settings *s, int argc, char **argv);
 int fb_cmd_pool_remove(const fb_settings *s, int argc, char **argv);
+int fb_cmd_limits_explain(const fb_settings *s, int argc, char **argv);
 int fb_cmd_purge(const fb_settings *s, int argc, char **argv);
 int fb_cmd_warm(const fb_settings *s, int argc, char **argv);
 int fb_cmd_calendar_import(const fb_settings *s, int argc, char **argv);
