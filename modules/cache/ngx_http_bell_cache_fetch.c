@@ -32,6 +32,7 @@ static ngx_chain_t *ngx_http_bell_cache_send_chain(ngx_connection_t *c,
     ngx_chain_t *in, off_t limit);
 
 static void ngx_http_bell_cache_run(ngx_event_t *ev);
+static void ngx_http_bell_cache_listen(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_process_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_reinit_request(ngx_http_request_t *r);
 static void ngx_http_bell_cache_event(ngx_event_t *ev);
@@ -334,10 +335,9 @@ ngx_http_bell_cache_fetch_begin(ngx_http_bell_cache_fetch_t *fetch)
 static void
 ngx_http_bell_cache_run(ngx_event_t *ev)
 {
-    ngx_int_t                     rc;
-    ngx_connection_t             *c;
-    ngx_http_request_t           *r;
-    ngx_http_bell_cache_fetch_t  *fetch;
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
     c = ev->data;
     r = c->data;
@@ -351,22 +351,40 @@ ngx_http_bell_cache_run(ngx_event_t *ev)
 
     rc = r->content_handler(r);
 
-    /* an origin that could not even be asked may have ended it by now */
-
-    fetch = ngx_http_bell_cache_fetch_of(r);
-
-    if (fetch && rc == NGX_DONE && r->upstream
-        && r->upstream->process_header)
-    {
-        fetch->process_header = r->upstream->process_header;
-        fetch->reinit_request = r->upstream->reinit_request;
-
-        r->upstream->process_header = ngx_http_bell_cache_process_header;
-        r->upstream->reinit_request = ngx_http_bell_cache_reinit_request;
+    if (rc == NGX_DONE) {
+        ngx_http_bell_cache_listen(r);
     }
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * The origin is being asked.  One that could not even be may have ended the
+ * fetch by now; one that has no place for it yet ("bell_fair") is asked later.
+ */
+
+static void
+ngx_http_bell_cache_listen(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t          *u;
+    ngx_http_bell_cache_fetch_t  *fetch;
+
+    u = r->upstream;
+    fetch = ngx_http_bell_cache_fetch_of(r);
+
+    if (fetch == NULL || u == NULL || u->process_header == NULL
+        || u->process_header == ngx_http_bell_cache_process_header)
+    {
+        return;
+    }
+
+    fetch->process_header = u->process_header;
+    fetch->reinit_request = u->reinit_request;
+
+    u->process_header = ngx_http_bell_cache_process_header;
+    u->reinit_request = ngx_http_bell_cache_reinit_request;
 }
 
 
@@ -462,6 +480,12 @@ ngx_http_bell_cache_event(ngx_event_t *ev)
 
     } else if (ev->write) {
         r->write_event_handler(r);
+
+        /* the request is there until those are run that were posted */
+
+        if (!c->destroyed) {
+            ngx_http_bell_cache_listen(r);
+        }
     }
 
     ngx_http_run_posted_requests(c);

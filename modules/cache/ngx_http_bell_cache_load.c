@@ -26,6 +26,8 @@ static ngx_int_t ngx_http_bell_cache_copy_found(ngx_pool_t *pool,
 static ngx_int_t ngx_http_bell_cache_copy_str(ngx_pool_t *pool, bell_str *s);
 static ngx_int_t ngx_http_bell_cache_load_head(
     ngx_http_bell_cache_fetch_t *fetch, ngx_http_request_t *r);
+static void ngx_http_bell_cache_load_refused(
+    ngx_http_bell_cache_load_t *load);
 static ssize_t ngx_http_bell_cache_load_body(
     ngx_http_bell_cache_fetch_t *fetch, u_char *p, size_t len);
 
@@ -260,6 +262,12 @@ ngx_http_bell_cache_load_head(ngx_http_bell_cache_fetch_t *fetch,
 
     if (status == 0 || status != r->headers_out.status) {
 
+        if (status == 0
+            && r->headers_out.status == NGX_HTTP_SERVICE_UNAVAILABLE)
+        {
+            ngx_http_bell_cache_load_refused(load);
+        }
+
         ngx_http_bell_cache_load_failed(load, r->headers_out.status);
         return NGX_OK;
     }
@@ -287,6 +295,29 @@ ngx_http_bell_cache_load_head(ngx_http_bell_cache_fetch_t *fetch,
     }
 
     return rc;
+}
+
+
+/* The origin was not asked: it has no place for more ("bell_fair"). */
+
+static void
+ngx_http_bell_cache_load_refused(ngx_http_bell_cache_load_t *load)
+{
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_flight_t  *flight;
+
+    zone = load->ctx.zone;
+
+    ngx_http_bell_cache_lock(zone);
+
+    flight = ngx_http_bell_cache_flight(zone, &load->flight);
+
+    if (flight) {
+        flight->refused = 1;
+        zone->sh->refused++;
+    }
+
+    ngx_http_bell_cache_unlock(zone);
 }
 
 

@@ -620,7 +620,8 @@ ngx_http_bell_cache_refused(ngx_http_bell_cache_ctx_t *ctx)
     ctx->status.detail = BELL_STR("refused");
 
     ctx->bmcf->core->reason(ctx->request, "too much is being fetched for "
-                            "others, and too many wait (bell_cache_fetches)");
+                            "others, and too many wait (bell_cache_fetches, "
+                            "bell_fair)");
 
     /* not all of them in the same second again */
 

@@ -315,6 +315,8 @@ u_char *ngx_http_bell_limit_describe(ngx_http_request_t *r,
 
 /* for core's rooms: NGX_DECLINED, or a status to refuse with */
 ngx_int_t ngx_http_bell_limit_room(ngx_http_request_t *r, ngx_uint_t room);
+/* the request is not served after all: what it took is given back */
+void ngx_http_bell_limit_take_back(ngx_http_request_t *r);
 
 /* ngx_http_bell_limit_lease_conf.c */
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_bell_fair.h"
 #include "ngx_http_bell_limit.h"
 
 
@@ -17,6 +18,8 @@
 
 static bell_ratelimit_problem ngx_http_bell_limit_problem(
     ngx_http_bell_limit_policy_t *policy);
+static void ngx_http_bell_limit_write_problem(ngx_http_request_t *r,
+    ngx_http_bell_limit_ctx_t *ctx, bell_buf *out);
 static ngx_int_t ngx_http_bell_limit_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_limit_tell(ngx_http_request_t *r,
     ngx_http_bell_limit_ctx_t *ctx);
@@ -78,41 +81,25 @@ ngx_int_t
 ngx_http_bell_limit_problem_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    char                             *p;
-    bell_str                          name, id;
-    bell_buf                          out;
-    ngx_http_variable_value_t        *request_id;
-    ngx_http_bell_limit_ctx_t        *ctx;
-    ngx_http_bell_limit_main_conf_t  *lmcf;
+    char                       *p;
+    bell_buf                    out;
+    ngx_http_bell_limit_ctx_t  *ctx;
 
     ctx = ngx_http_bell_limit_get_ctx(r);
 
-    if (ctx == NULL || !ctx->is_known
-        || ctx->result != NGX_HTTP_BELL_LIMIT_REFUSED)
+    if (ctx && (!ctx->is_known || ctx->result != NGX_HTTP_BELL_LIMIT_REFUSED))
     {
+        ctx = NULL;
+    }
+
+    if (ctx == NULL && !ngx_http_bell_fair_is_refused(r)) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
-
-    request_id = ngx_http_get_indexed_variable(r, lmcf->request_id);
-
-    id = BELL_STR_NULL;
-
-    if (request_id && !request_id->not_found) {
-        id.p = (char *) request_id->data;
-        id.len = request_id->len;
-    }
-
-    name.p = (char *) ctx->verdict.policy->name.data;
-    name.len = ctx->verdict.policy->name.len;
-
     bell_buf_init(&out, NGX_HTTP_BELL_LIMIT_PROBLEM);
 
-    bell_ratelimit_write_problem(&out,
-                            ngx_http_bell_limit_problem(ctx->verdict.policy),
-                            BELL_STR_NULL, &name, 1, id);
+    ngx_http_bell_limit_write_problem(r, ctx, &out);
 
     p = out.failed ? NULL : ngx_pnalloc(r->pool, out.len);
 
@@ -129,6 +116,46 @@ ngx_http_bell_limit_problem_variable(ngx_http_request_t *r,
     bell_buf_fini(&out);
 
     return p ? NGX_OK : NGX_ERROR;
+}
+
+
+/* ctx NULL: no limit has refused it, the origin is full */
+
+static void
+ngx_http_bell_limit_write_problem(ngx_http_request_t *r,
+    ngx_http_bell_limit_ctx_t *ctx, bell_buf *out)
+{
+    bell_str                          name, id;
+    ngx_http_variable_value_t        *request_id;
+    ngx_http_bell_limit_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_bell_limit_module);
+
+    request_id = ngx_http_get_indexed_variable(r, lmcf->request_id);
+
+    id = BELL_STR_NULL;
+
+    if (request_id && !request_id->not_found) {
+        id.p = (char *) request_id->data;
+        id.len = request_id->len;
+    }
+
+    if (ctx == NULL) {
+        bell_ratelimit_write_problem(out, BELL_RATELIMIT_REDUCED_CAPACITY,
+                             bell_str_of("More is asked of the server just "
+                                         "now than it can answer. What was "
+                                         "sent has not been taken: please "
+                                         "send it again a little later."),
+                             NULL, 0, id);
+        return;
+    }
+
+    name.p = (char *) ctx->verdict.policy->name.data;
+    name.len = ctx->verdict.policy->name.len;
+
+    bell_ratelimit_write_problem(out,
+                            ngx_http_bell_limit_problem(ctx->verdict.policy),
+                            BELL_STR_NULL, &name, 1, id);
 }
 
 

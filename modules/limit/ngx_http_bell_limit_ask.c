@@ -337,6 +337,19 @@ ngx_http_bell_limit_give_back(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_bell_limit_take_back(ngx_http_request_t *r)
+{
+    ngx_http_bell_limit_ctx_t  *ctx;
+
+    ctx = ngx_http_bell_limit_get_ctx(r);
+
+    if (ctx) {
+        ngx_http_bell_limit_give_back(r, ctx, ngx_http_bell_limit_now_us());
+    }
+}
+
+
 /* NGX_OK: it is never limited here, NGX_DECLINED: it is, NGX_ERROR */
 
 static ngx_int_t

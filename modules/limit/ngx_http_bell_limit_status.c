@@ -10,10 +10,11 @@
 #include <ngx_http.h>
 
 #include "bell_json.h"
+#include "ngx_http_bell_fair.h"
 #include "ngx_http_bell_limit.h"
 
 
-/* all policies and the whole board fit */
+/* all policies, the whole board and all pools fit */
 #define NGX_HTTP_BELL_LIMIT_STATUS_MAX  (512 * 1024)
 
 
@@ -291,6 +292,9 @@ ngx_http_bell_limit_status_text(ngx_http_request_t *r, const char *what,
     }
 
     bell_json_array_close(&j);
+
+    ngx_http_bell_fair_write_status(&j, r);
+
     bell_json_object_close(&j);
     bell_buf_add_char(&out, '\n');
 
