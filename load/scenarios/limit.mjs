@@ -1,5 +1,6 @@
 // What limits cost: three of them, by address, student and class, with a million keys in use, beside the same answer without. Beside us nginx's own
-// limit_req, a bucket in Lua's shared dictionary, a script in Redis for each request, and HAProxy's tables. Two workers (threads).
+// limit_req, a bucket in Lua's shared dictionary, a script in Redis for each request, and HAProxy's tables. Two workers (threads). And how exact a budget
+// is that four edges share.
 
 import http from 'node:http';
 
@@ -10,17 +11,18 @@ import { startRedis } from '../../tests/lib/server-redis.mjs';
 import { publish, snapshot, tenant } from '../../tests/edge/support.mjs';
 import { BROWSER, workerMicroseconds } from '../lib/edge-worker.mjs';
 import { httpLoad } from '../lib/generator.mjs';
+import { playEdges } from '../lib/limit-edges.mjs';
 import { BURST, hasLuaRedis, LUA_DICT_CHECK, LUA_REDIS_CHECK, luaDictHttp, luaRedisHttp, startHaproxyTables, WHY_NO_LUA_REDIS } from '../lib/peer-limit.mjs';
 import { hasLua, LUA_MODULES, WHY_NO_LUA } from '../lib/peer-lua.mjs';
 import { median } from '../lib/report.mjs';
 import { playRounds } from '../lib/rounds.mjs';
 
-export const title = 'three limits with a million keys in use: CPU a request beside limit_req, Lua, Lua with Redis, and HAProxy';
+export const title = 'three limits with a million keys: CPU a request beside limit_req, Lua, Redis, HAProxy; a budget over four edges: how exact it is';
 
 const ADDED_MAX_US = 0.5;
 const WITH_FIELDS_MAX_US = 1.0;
 const BYTES_A_KEY_MAX = 64;
-const ROUNDS = 24;
+const ROUNDS = 12;
 const SAMPLE = 4000;
 const TENANTS = 100;
 
@@ -42,6 +44,11 @@ const ways = {
 };
 
 export async function play(place, report, { quick, say }) {
+    await playCosts(place, report, { quick, say });
+    await playEdges(place, report, { quick, say });
+}
+
+async function playCosts(place, report, { quick, say }) {
     const people = quick ? 1000 : 333_334;
     const zoneKib = Math.ceil((people * 3 * 48) / 1024) + 256; // 48 bytes a key, and what stands before them
     const tenants = Array.from({ length: TENANTS }, (_, n) => tenant(n + 1, `district-${n}`, [`district-${n}.firstbell.example`]));
