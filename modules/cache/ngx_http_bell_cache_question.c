@@ -11,6 +11,7 @@
 #include "bell_range.h"
 
 #include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_load.h"
 #include "ngx_http_bell_cache_parts.h"
 
 
@@ -18,6 +19,10 @@ static ngx_int_t ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_target(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_raw_target(ngx_http_request_t *r,
     bell_str *target);
+static ngx_uint_t ngx_http_bell_cache_is_left_out(bell_str names,
+    bell_fields *fields);
+static bool ngx_http_bell_cache_sent_field(void *data, bell_str name,
+    unsigned nth, bell_str *value);
 static void ngx_http_bell_cache_control_in(ngx_http_bell_cache_ctx_t *ctx);
 
 
@@ -350,6 +355,12 @@ ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
     ngx_memzero(&rules, sizeof(rules));
     fields = ngx_http_bell_cache_fields_in(r);
 
+    if (ngx_http_bell_cache_is_left_out(names, &fields)) {
+        return NGX_DECLINED;
+    }
+
+    fields.field = ngx_http_bell_cache_sent_field;
+
     m = bell_vary_key(names, &rules, &fields, (char *) p + n, room - n);
     if (m < 0) {
         return NGX_DECLINED;
@@ -372,6 +383,52 @@ ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
                                                     ctx->variant_key);
 
     return NGX_OK;
+}
+
+
+/*
+ * What a field of a body says that is not there is the client's word alone: an
+ * answer that depends on it comes from no fetch.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_left_out(bell_str names, bell_fields *fields)
+{
+    static const char  *body[] = { "content-type", "content-encoding" };
+
+    bell_str    name, value;
+    ngx_uint_t  i;
+
+    for (i = 0; i < sizeof(body) / sizeof(body[0]); i++) {
+        name = bell_str_of(body[i]);
+
+        if (bell_field_is_named(names, name)
+            && fields->field(fields->data, name, 0, &value))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * As a fetch sends it.  What that leaves out (Range, conditions, what is of
+ * one connection) makes no difference to what it brings.
+ */
+
+static bool
+ngx_http_bell_cache_sent_field(void *data, bell_str name, unsigned nth,
+    bell_str *value)
+{
+    ngx_str_t  s;
+
+    s.data = (u_char *) (uintptr_t) name.p;
+    s.len = name.len;
+
+    return !ngx_http_bell_cache_drops(&s)
+           && ngx_http_bell_cache_list_field(data, name, nth, value);
 }
 
 

@@ -450,6 +450,23 @@ test('Vary: Cookie keeps the answers of two visitors apart', async () => {
     assert.equal(origin.count('/cookie'), 2);
 });
 
+for (const [name, value] of [['range', 'bytes=0-3'], ['te', 'trailers'], ['if-none-match', '"2"'], ['if-modified-since', 'Thu, 01 Jan 1970 00:00:01 GMT']]) {
+    test(`Vary: ${name}, which the origin is not told: one answer is for all`, async () => {
+        const path = `/untold/${name}`;
+        origin.script(path, { headers: { ...fresh, vary: name, etag: '"1"' }, body: '0123456789' });
+        for (let i = 0; i < 2; i++) {
+            for (const headers of [{ [name]: value }, {}]) assert.ok([200, 206].includes((await get(path, headers)).status));
+        }
+        assert.equal(outcome(await get(path, { [name]: value })), 'hit');
+        assert.equal(origin.count(path), 1);
+    });
+}
+
+test('Vary: Content-Type: who says it of no body is answered by the origin', async () => {
+    origin.script('/typed', (asked) => ({ headers: { ...fresh, vary: 'Content-Type' }, body: asked.headers['content-type'] ?? 'none' }));
+    for (const type of [undefined, 'text/a', 'text/b', undefined, 'text/a']) assert.equal((await get('/typed', type ? { 'content-type': type } : {})).text, type ?? 'none');
+});
+
 // ---- configuration
 
 const refused = [
