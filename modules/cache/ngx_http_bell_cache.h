@@ -75,8 +75,9 @@ typedef struct {
     uint32_t              head;         /* chains of chunks, 0: none */
     uint32_t              body;
     uint32_t              head_bytes;
-    uint16_t              kind;
-    uint16_t              reason;       /* PASS: bell_store_verdict */
+    uint8_t               kind;
+    uint8_t               reason;       /* PASS: bell_store_verdict */
+    uint16_t              version;      /* another one with every put() */
 } ngx_http_bell_cache_entry_t;
 
 
@@ -201,6 +202,7 @@ typedef struct {
     ngx_atomic_t                   holder;  /* of the lock: a pid, 0: nobody */
     uint64_t                       ids;
     uint64_t                       serials;
+    uint16_t                       versions;
     ngx_uint_t                     layouts; /* times that it began anew */
     uint64_t                       seen;    /* of the feed of purges */
     u_char                         key[BELL_SIPHASH_KEY_BYTES];
@@ -438,7 +440,11 @@ ngx_int_t ngx_http_bell_cache_spare(ngx_http_bell_cache_zone_t *zone,
 void ngx_http_bell_cache_hold(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
 void ngx_http_bell_cache_drop(ngx_http_bell_cache_zone_t *zone, uint32_t chain);
 
-/* Under the lock: in place of what had that hash.  The chains are its own. */
+/*
+ * Under the lock: in place of what had that hash.  The chains are its own; it
+ * is given a version, by which who copies tells it from all that was there, and
+ * came there, while he did.
+ */
 ngx_int_t ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
     bell_cache_hash *hash, uint32_t tenant_id,
     ngx_http_bell_cache_entry_t *entry);

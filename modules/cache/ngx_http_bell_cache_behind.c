@@ -223,7 +223,7 @@ ngx_http_bell_cache_write_small(ngx_http_bell_cache_zone_t *zone,
     ngx_memory_barrier();
 
     if (ngx_http_bell_cache_entry_of(zone, item, &entry, &now) != NGX_OK
-        || now.head != e.head || now.body != e.body)
+        || now.version != e.version)
     {
         goto done;
     }
@@ -243,7 +243,7 @@ ngx_http_bell_cache_write_small(ngx_http_bell_cache_zone_t *zone,
         ngx_memcpy(&now, is->payload, sizeof(now));
     }
 
-    if (is && now.id == o.id && now.head == e.head) {
+    if (is && now.id == o.id && now.version == e.version) {
         ngx_http_bell_cache_shelf_room(zone, o.bytes);
         (void) ngx_http_bell_cache_shelf_put(zone, &o);
 
@@ -446,6 +446,7 @@ ngx_http_bell_cache_put_back(ngx_http_bell_cache_ctx_t *ctx,
     {
         file->head = entry.head;
         file->body = entry.body;
+        file->version = entry.version;
     }
 
 done:

@@ -119,6 +119,7 @@ ngx_http_bell_cache_file_find(ngx_http_bell_cache_ctx_t *ctx,
         found->entry.checked = o.checked;
         found->entry.head = file->head;
         found->entry.body = file->body;
+        found->entry.version = file->version;
         found->entry.head_bytes = o.head_bytes;
         found->entry.kind = o.kind;
 

@@ -243,7 +243,7 @@ ngx_http_bell_cache_changed(ngx_http_bell_cache_zone_t *zone,
 
     ngx_memcpy(&e, entry->payload, sizeof(e));
 
-    return e.id != found->entry.id || e.head != found->entry.head;
+    return e.id != found->entry.id || e.version != found->entry.version;
 }
 
 

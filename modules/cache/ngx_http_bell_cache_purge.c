@@ -662,7 +662,7 @@ ngx_http_bell_cache_purged(ngx_http_bell_cache_zone_t *zone,
 
         /* one that was confirmed meanwhile has times of its own */
 
-        if (e.id == found->entry.id && e.head == found->entry.head
+        if (e.id == found->entry.id && e.version == found->entry.version
             && e.checked < found->entry.checked)
         {
             e.times = found->entry.times;

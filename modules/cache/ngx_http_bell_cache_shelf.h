@@ -112,6 +112,7 @@ struct ngx_http_bell_cache_file_s {
     uint32_t                      body_crc;
     uint32_t                      head;     /* chains, if it is in memory */
     uint32_t                      body;     /* since it was found */
+    uint16_t                      version;  /* of its entry then */
 };
 
 

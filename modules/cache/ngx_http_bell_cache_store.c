@@ -659,7 +659,7 @@ ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
 
     ngx_memzero(&entry, sizeof(entry));
     entry.kind = NGX_HTTP_BELL_CACHE_PASS;
-    entry.reason = (uint16_t) verdict;
+    entry.reason = (uint8_t) verdict;
     entry.times.born_s = ngx_time();
     entry.times.fresh_s = (uint32_t) seconds;
 

@@ -206,6 +206,8 @@ ngx_http_bell_cache_put(ngx_http_bell_cache_zone_t *zone,
 
     bytes *= NGX_HTTP_BELL_CACHE_CHUNK;
 
+    entry->version = ++sh->versions;
+
     /* who looks for what was purged may have passed its place already */
 
     if (entry->kind == NGX_HTTP_BELL_CACHE_OBJECT
@@ -326,7 +328,11 @@ nothing:
 }
 
 
-/* The bytes that were copied until now were those of this object. */
+/*
+ * The bytes that were copied until now were those of this object.  Its chains
+ * may have been somebody else's in between, and be its own again: a head goes
+ * with each 304, and the next one is written where the last but one was.
+ */
 
 static ngx_int_t
 ngx_http_bell_cache_is_still(ngx_http_bell_cache_zone_t *zone,
@@ -346,8 +352,7 @@ ngx_http_bell_cache_is_still(ngx_http_bell_cache_zone_t *zone,
 
     ngx_memcpy(&e, entry.payload, sizeof(e));
 
-    return e.id == found->entry.id && e.head == found->entry.head
-           && e.body == found->entry.body
+    return e.id == found->entry.id && e.version == found->entry.version
            ? NGX_OK : NGX_DECLINED;
 }
 
