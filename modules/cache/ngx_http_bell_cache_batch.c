@@ -29,7 +29,7 @@ static ngx_int_t ngx_http_bell_cache_batch_add(
 static ngx_int_t ngx_http_bell_cache_batch_new(
     ngx_http_bell_cache_load_t *load);
 static ngx_int_t ngx_http_bell_cache_batch_flush(
-    ngx_http_bell_cache_load_t *load, ngx_http_bell_cache_flight_t *flight);
+    ngx_http_bell_cache_load_t *load);
 static ngx_uint_t ngx_http_bell_cache_batch_is_wanted(
     ngx_http_bell_cache_flight_t *flight);
 static void ngx_http_bell_cache_batch_event(ngx_event_t *ev);
@@ -99,7 +99,7 @@ ngx_http_bell_cache_batch_add(ngx_http_bell_cache_load_t *load,
         *taken += n;
 
         if (load->written % NGX_HTTP_BELL_CACHE_BATCH_BYTES == 0
-            && ngx_http_bell_cache_batch_flush(load, flight) != NGX_OK)
+            && ngx_http_bell_cache_batch_flush(load) != NGX_OK)
         {
             return NGX_DECLINED;
         }
@@ -129,8 +129,7 @@ ngx_http_bell_cache_batch_new(ngx_http_bell_cache_load_t *load)
 
 
 static ngx_int_t
-ngx_http_bell_cache_batch_flush(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight)
+ngx_http_bell_cache_batch_flush(ngx_http_bell_cache_load_t *load)
 {
     size_t      len;
     ngx_buf_t  *b;
@@ -151,7 +150,7 @@ ngx_http_bell_cache_batch_flush(ngx_http_bell_cache_load_t *load,
 
     b->last = b->pos;
 
-    ngx_http_bell_cache_load_has(load, flight);
+    ngx_http_bell_cache_load_has(load);
 
     return NGX_OK;
 }
@@ -178,7 +177,7 @@ ngx_http_bell_cache_batch_event(ngx_event_t *ev)
     flight = ngx_http_bell_cache_flight(load->ctx.zone, &load->flight);
 
     if (!load->stores || flight == NULL
-        || ngx_http_bell_cache_batch_flush(load, flight) == NGX_OK)
+        || ngx_http_bell_cache_batch_flush(load) == NGX_OK)
     {
         return;
     }
@@ -229,7 +228,7 @@ ngx_http_bell_cache_batch_ends(ngx_http_bell_cache_load_t *load)
     flight = ngx_http_bell_cache_flight(load->ctx.zone, &load->flight);
 
     if (load->stores && flight
-        && ngx_http_bell_cache_batch_flush(load, flight) != NGX_OK)
+        && ngx_http_bell_cache_batch_flush(load) != NGX_OK)
     {
         (void) ngx_http_bell_cache_load_too_large(load);
     }

@@ -33,6 +33,8 @@ static ssize_t ngx_http_bell_cache_load_body(
 
 static ssize_t ngx_http_bell_cache_load_store(
     ngx_http_bell_cache_load_t *load, u_char *p, size_t len);
+static ngx_int_t ngx_http_bell_cache_load_write(
+    ngx_http_bell_cache_load_t *load, u_char *p, size_t len);
 static ngx_int_t ngx_http_bell_cache_load_stored(
     ngx_http_bell_cache_load_t *load);
 
@@ -349,69 +351,116 @@ ngx_http_bell_cache_load_store(ngx_http_bell_cache_load_t *load, u_char *p,
     size_t len)
 {
     ngx_int_t                      rc;
-    bell_str                       bytes;
-    ngx_http_bell_cache_zone_t    *zone;
     ngx_http_bell_cache_flight_t  *flight;
 
-    zone = load->ctx.zone;
-    flight = ngx_http_bell_cache_flight(zone, &load->flight);
+    flight = ngx_http_bell_cache_flight(load->ctx.zone, &load->flight);
 
-    if (flight == NULL) {
+    if (flight == NULL
+        || (load->length >= 0
+            && load->written + len > (uint64_t) load->length))
+    {
         return NGX_ERROR;
-    }
-
-    if (load->length >= 0) {
-        if (load->written + len > (uint64_t) load->length) {
-            return NGX_ERROR;
-        }
-
-    } else {
-        rc = NGX_DECLINED;
-
-        if (!flight->filed && load->written + len <= zone->largest) {
-            ngx_http_bell_cache_lock(zone);
-            rc = ngx_http_bell_cache_flight_grow(zone, flight,
-                                                 load->written + len);
-            ngx_http_bell_cache_unlock(zone);
-        }
-
-        if (rc != NGX_OK && !flight->filed
-            && ngx_http_bell_cache_file_spill(load, flight) != NGX_OK)
-        {
-            return ngx_http_bell_cache_load_too_large(load) == NGX_OK
-                   ? ngx_http_bell_cache_load_feed(load, p, len) : NGX_ERROR;
-        }
     }
 
     if (flight->filed) {
         return ngx_http_bell_cache_batch(load, flight, p, len);
     }
 
-    bytes.p = (char *) p;
-    bytes.len = len;
+    rc = ngx_http_bell_cache_load_write(load, p, len);
 
-    if (bell_chunks_write(zone->sh->chunks, flight->entry.body, load->written,
-                          bytes)
-        != len)
-    {
+    if (rc == NGX_OK) {
+        ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
+        return len;
+    }
+
+    if (rc == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    load->written += len;
+    if (ngx_http_bell_cache_file_spill(load, flight) == NGX_OK) {
+        return ngx_http_bell_cache_batch(load, flight, p, len);
+    }
 
-    ngx_http_bell_cache_load_has(load, flight);
+    return ngx_http_bell_cache_load_too_large(load) == NGX_OK
+           ? ngx_http_bell_cache_load_feed(load, p, len) : NGX_ERROR;
+}
 
-    return len;
+
+/*
+ * Into the flight's chunks, of which there are enough when its length is known.
+ * Under the lock: where the zone begins anew, they are somebody else's from
+ * then on.  NGX_DECLINED: there is no room.
+ */
+
+static ngx_int_t
+ngx_http_bell_cache_load_write(ngx_http_bell_cache_load_t *load, u_char *p,
+    size_t len)
+{
+    bell_str                       bytes;
+    uint64_t                       after;
+    ngx_int_t                      rc;
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_flight_t  *flight;
+
+    zone = load->ctx.zone;
+    after = load->written + len;
+
+    bytes.p = (char *) p;
+    bytes.len = len;
+
+    ngx_http_bell_cache_lock(zone);
+
+    flight = ngx_http_bell_cache_flight(zone, &load->flight);
+
+    if (flight == NULL) {
+        rc = NGX_ERROR;
+
+    } else if (load->length < 0
+               && (after > zone->largest
+                   || ngx_http_bell_cache_flight_grow(zone, flight, after)
+                      != NGX_OK))
+    {
+        rc = NGX_DECLINED;
+
+    } else if (bell_chunks_write(zone->sh->chunks, flight->entry.body,
+                                 load->written, bytes)
+               != len)
+    {
+        rc = NGX_ERROR;
+
+    } else {
+        load->written = after;
+        __atomic_store_n(&flight->published, after, __ATOMIC_SEQ_CST);
+        rc = NGX_OK;
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+
+    return rc;
 }
 
 
 void
-ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight)
+ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load)
 {
-    __atomic_store_n(&flight->published, load->written, __ATOMIC_SEQ_CST);
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_flight_t  *flight;
 
-    ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
+    zone = load->ctx.zone;
+
+    ngx_http_bell_cache_lock(zone);
+
+    flight = ngx_http_bell_cache_flight(zone, &load->flight);
+
+    if (flight) {
+        __atomic_store_n(&flight->published, load->written, __ATOMIC_SEQ_CST);
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+
+    if (flight) {
+        ngx_http_bell_cache_wake(load->ctx.bmcf->core, flight);
+    }
 }
 
 

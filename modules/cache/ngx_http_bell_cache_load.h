@@ -134,8 +134,7 @@ ssize_t ngx_http_bell_cache_load_feed(ngx_http_bell_cache_load_t *load,
 void ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
     ngx_uint_t whole);
 /* What was written until now can be read: those who wait are told. */
-void ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load,
-    ngx_http_bell_cache_flight_t *flight);
+void ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load);
 /*
  * It is stored no more, its reader alone gets the rest, and what is in the
  * batch is the first of that.  NGX_ERROR: nobody wants it.

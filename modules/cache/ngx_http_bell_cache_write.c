@@ -117,7 +117,13 @@ ngx_http_bell_cache_file_spill(ngx_http_bell_cache_load_t *load,
 
     /* from here on its bytes are read from there, those before as well */
 
-    __atomic_store_n(&flight->filed, 1, __ATOMIC_SEQ_CST);
+    ngx_http_bell_cache_lock(load->ctx.zone);
+
+    if (ngx_http_bell_cache_flight(load->ctx.zone, &load->flight) == flight) {
+        __atomic_store_n(&flight->filed, 1, __ATOMIC_SEQ_CST);
+    }
+
+    ngx_http_bell_cache_unlock(load->ctx.zone);
 
     return NGX_OK;
 }
