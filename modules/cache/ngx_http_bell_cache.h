@@ -198,6 +198,9 @@ typedef struct ngx_http_bell_cache_shelf_shared_s
     ngx_http_bell_cache_shelf_shared_t;
 
 
+#define NGX_HTTP_BELL_CACHE_FLYING_OF  1024
+
+
 typedef struct {
     ngx_atomic_t                   holder;  /* of the lock: a pid, 0: nobody */
     uint64_t                       ids;
@@ -209,6 +212,8 @@ typedef struct {
 
     uint32_t                       free_flight;
     uint32_t                       flying;
+    uint16_t                       flying_of[NGX_HTTP_BELL_CACHE_FLYING_OF];
+                                            /* by tenants' numbers */
     uint64_t                       held;    /* chunks that flights have */
     uint32_t                       epochs[NGX_HTTP_BELL_PROCESSES];
                                             /* of who has references */

@@ -17,12 +17,16 @@
 
 
 #define NGX_HTTP_BELL_CACHE_FLIGHTS  1024   /* a power of two */
+#define NGX_HTTP_BELL_CACHE_SHARE    3      /* of what is free beside it */
 
 
 static ngx_http_bell_cache_flight_t *ngx_http_bell_cache_flight_find(
     ngx_http_bell_cache_shared_t *sh, bell_cache_hash *hash);
 static ngx_http_bell_cache_flight_t *ngx_http_bell_cache_flight_new(
-    ngx_http_bell_cache_shared_t *sh, bell_cache_hash *hash);
+    ngx_http_bell_cache_shared_t *sh, bell_cache_hash *hash,
+    uint32_t tenant_id);
+static uint16_t *ngx_http_bell_cache_flying_of(
+    ngx_http_bell_cache_shared_t *sh, uint32_t tenant_id);
 static ngx_uint_t ngx_http_bell_cache_changed(
     ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
     ngx_http_bell_cache_found_t *found);
@@ -86,6 +90,8 @@ ngx_http_bell_cache_flights_reset(ngx_http_bell_cache_shared_t *sh)
     for (n = 1; n < NGX_HTTP_BELL_CACHE_FLIGHTS; n++) {
         sh->flights[n - 1].next = n + 1;
     }
+
+    ngx_memzero(sh->flying_of, sizeof(sh->flying_of));
 
     sh->free_flight = 1;
     sh->flying = 0;
@@ -190,7 +196,8 @@ ngx_http_bell_cache_start(ngx_http_bell_cache_ctx_t *ctx,
     zone = ctx->zone;
     *started = NULL;
 
-    flight = ngx_http_bell_cache_flight_new(zone->sh, hash);
+    flight = ngx_http_bell_cache_flight_new(zone->sh, hash,
+                                            ctx->asked.tenant_id);
 
     if (flight == NULL) {
 
@@ -205,7 +212,6 @@ ngx_http_bell_cache_start(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     flight->owner = ctx->bmcf->core->self();
-    flight->tenant_id = ctx->asked.tenant_id;
     flight->checked = ngx_http_bell_cache_purge_count(zone);
 
     if (ngx_http_bell_cache_place(ctx, flight, pool, how)
@@ -381,24 +387,48 @@ ngx_http_bell_cache_flight_find(ngx_http_bell_cache_shared_t *sh,
 }
 
 
+/* Of a tenant; those whose numbers are alike in this share one. */
+
+static uint16_t *
+ngx_http_bell_cache_flying_of(ngx_http_bell_cache_shared_t *sh,
+    uint32_t tenant_id)
+{
+    return &sh->flying_of[tenant_id % NGX_HTTP_BELL_CACHE_FLYING_OF];
+}
+
+
+/*
+ * A tenant has three times as many as are free at most (Choudhury and Hahne,
+ * "Dynamic queue length thresholds", 1998): one alone three quarters of all,
+ * and however many have what they may, something is left for who has little.
+ */
+
 static ngx_http_bell_cache_flight_t *
 ngx_http_bell_cache_flight_new(ngx_http_bell_cache_shared_t *sh,
-    bell_cache_hash *hash)
+    bell_cache_hash *hash, uint32_t tenant_id)
 {
+    uint16_t                      *own;
     uint32_t                       n, *bucket;
     ngx_http_bell_cache_flight_t  *flight;
 
     n = sh->free_flight;
+    own = ngx_http_bell_cache_flying_of(sh, tenant_id);
 
-    if (n == 0) {
+    if (n == 0
+        || *own >= NGX_HTTP_BELL_CACHE_SHARE
+                   * (NGX_HTTP_BELL_CACHE_FLIGHTS - sh->flying))
+    {
         return NULL;
     }
 
     flight = &sh->flights[n - 1];
     sh->free_flight = flight->next;
     sh->flying++;
+    *own += 1;
 
     ngx_memzero(flight, sizeof(*flight));
+
+    flight->tenant_id = tenant_id;
 
     bucket = &sh->buckets[hash->words[0] & (NGX_HTTP_BELL_CACHE_FLIGHTS - 1)];
 
@@ -455,6 +485,7 @@ ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
 
     sh->held -= flight->held;
     sh->flying--;
+    *ngx_http_bell_cache_flying_of(sh, flight->tenant_id) -= 1;
 
     flight->serial = 0;
     flight->state = NGX_HTTP_BELL_CACHE_FREE;

@@ -724,6 +724,7 @@ ngx_int_t
 ngx_http_bell_cache_load_apart(ngx_http_bell_cache_load_t *load,
     bell_store_verdict verdict)
 {
+    ngx_int_t   rc;
     ngx_uint_t  status;
 
     status = load->fetch.request->upstream->headers_in.status_n;
@@ -749,7 +750,16 @@ ngx_http_bell_cache_load_apart(ngx_http_bell_cache_load_t *load,
 
     load->feeds = 1;
 
-    return ngx_http_bell_cache_answer_as(load->reader, load->fetch.request);
+    rc = ngx_http_bell_cache_answer_as(load->reader, load->fetch.request);
+
+    /* nothing of it is the flight's, which is as slow as he is from here on */
+
+    ngx_http_bell_cache_leave(load->ctx.zone, load->ctx.bmcf->core,
+                              &load->reader->flight);
+    ngx_http_bell_cache_land(load->ctx.zone, load->ctx.bmcf->core,
+                             &load->flight);
+
+    return rc;
 }
 
 

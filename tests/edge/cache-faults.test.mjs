@@ -394,6 +394,53 @@ test('a district whose clients hardly read takes no other one’s room', async (
     await nothingFlies(small);
 });
 
+test('a district whose answers are long in coming leaves others theirs: they wait for each other as ever', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const busy = await startCacheEdge(own, origin, { connections: 8192 });
+    const count = 1100; // more than a zone has fetches that can be joined
+    const path = (n) => `/long/${n}`;
+    for (let n = 0; n < count; n++) origin.script(path(n), { headers: fresh, body: String(n), held: true });
+    const north = await visitors(busy.port, count);
+    const south = await visitors(busy.port, HERD);
+    try {
+        const replies = askAll(north, path);
+        for (let n = 0; n < count; n++) await origin.arrived(path(n));
+        origin.script('/shared', { headers: fresh, body: 'shared', held: true });
+        const others = askAll(south, '/shared', { host: 'south.example' });
+        const asked = await origin.arrived('/shared');
+        await atWork(busy, count + HERD);
+        asked.rest();
+        await over(others);
+        assert.deepEqual([tally(others, (reply) => reply.body), origin.count('/shared')], [{ shared: HERD }, 1]);
+        for (let n = 0; n < count; n++) origin.asked(path(n))[0].rest();
+        await over(replies);
+        assert.ok(replies.every((reply, n) => reply.body === String(n)));
+    } finally {
+        leaveAll([...north, ...south]);
+    }
+    await nothingFlies(busy);
+});
+
+test('answers for one client alone that are read slowly are no fetches that could be joined', async (t) => {
+    const own = newPlace();
+    t.after(() => own.stop());
+    const port = await freePort();
+    const busy = await startCacheEdge(own, origin, { http: `server { listen 127.0.0.1:${port} sndbuf=8k; bell_cache main; location / { proxy_pass http://origin; } }` });
+    const body = text(1_000_000, 'o');
+    for (let n = 0; n < 5; n++) origin.script(`/own/${n}`, { headers: control('private'), body });
+    const herd = await visitors(port, 5);
+    for (const { socket } of herd) socket.once('data', () => socket.pause());
+    const replies = askAll(herd, (n) => `/own/${n}`);
+    await all(replies, 'the heads', (reply) => reply.hasHead);
+    await nothingFlies(busy);
+    assert.ok(replies.every((reply) => !reply.isOver));
+    for (const { socket } of herd) socket.resume();
+    await over(replies);
+    assert.ok(replies.every((reply) => reply.body === body));
+    leaveAll(herd);
+});
+
 test('more answers on their way than there is room for: each is right, and all of it', async (t) => {
     const own = newPlace();
     t.after(() => own.stop());
