@@ -407,6 +407,7 @@ typedef struct {
     unsigned                          unsafe:1; /* and changes something */
     unsigned                          told:1;   /* Cache-Status is written */
     unsigned                          has_url:1;
+    unsigned                          nobody:1; /* the variant is nobody's */
 } ngx_http_bell_cache_ctx_t;
 
 
@@ -578,6 +579,12 @@ ngx_int_t ngx_http_bell_cache_ask_part(ngx_http_bell_cache_ctx_t *ctx,
 /* The key of the variant that this request is to have. */
 ngx_int_t ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_scope scope, bell_str names);
+/*
+ * Where answers are for each of those who are known, the key of what is for
+ * all others.  NGX_DECLINED: this one is known.
+ */
+ngx_int_t ngx_http_bell_cache_ask_nobody(ngx_http_bell_cache_ctx_t *ctx,
+    bell_str names);
 bell_fields ngx_http_bell_cache_fields_in(ngx_http_request_t *r);
 bool ngx_http_bell_cache_list_field(void *data, bell_str name, unsigned nth,
     bell_str *value);

@@ -164,6 +164,7 @@ ngx_http_bell_cache_load_copy(ngx_http_bell_cache_load_t *load,
     own->control = ctx->control;
     own->variant_key = ctx->variant_key;
     own->variant_hash = ctx->variant_hash;
+    own->nobody = ctx->nobody;
 
     load->authorized = ctx->request->headers_in.authorization != NULL;
 

@@ -145,6 +145,7 @@ ngx_http_bell_cache_parts(ngx_http_bell_cache_ctx_t *ctx, uint64_t complete,
     parts->hash = ctx->hash;
     parts->variant_key = ctx->variant_key;
     parts->variant_hash = ctx->variant_hash;
+    parts->nobody = ctx->nobody;
     parts->whole = ctx->found;
 
     ctx->parts = parts;
@@ -194,6 +195,7 @@ ngx_http_bell_cache_parts_give_up(ngx_http_bell_cache_ctx_t *ctx)
     ctx->hash = parts->hash;
     ctx->variant_key = parts->variant_key;
     ctx->variant_hash = parts->variant_hash;
+    ctx->nobody = parts->nobody;
     ctx->found = parts->whole;
 
     if (!parts->large) {

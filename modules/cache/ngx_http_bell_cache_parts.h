@@ -40,6 +40,7 @@ struct ngx_http_bell_cache_parts_s {
     unsigned                      peeks:1;  /* nothing is fetched for it yet */
     unsigned                      found:1;  /* the part is in the zone */
     unsigned                      open:1;   /* and is what it should be */
+    unsigned                      nobody:1; /* is the variant */
 };
 
 

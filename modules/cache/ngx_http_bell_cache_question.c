@@ -15,10 +15,17 @@
 #include "ngx_http_bell_cache_parts.h"
 
 
+/* no name of a field begins so, nor goes a target on so */
+
+#define NGX_HTTP_BELL_CACHE_NOBODY  "\0nobody"
+
+
 static ngx_int_t ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_target(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_raw_target(ngx_http_request_t *r,
     bell_str *target);
+static ngx_int_t ngx_http_bell_cache_variant(ngx_http_bell_cache_ctx_t *ctx,
+    bell_cache_scope scope, bell_str names);
 static ngx_uint_t ngx_http_bell_cache_is_left_out(bell_str names,
     bell_fields *fields);
 static bool ngx_http_bell_cache_sent_field(void *data, bell_str name,
@@ -304,6 +311,29 @@ ngx_int_t
 ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_scope scope, bell_str names)
 {
+    ctx->nobody = 0;
+
+    return ngx_http_bell_cache_variant(ctx, scope, names);
+}
+
+
+ngx_int_t
+ngx_http_bell_cache_ask_nobody(ngx_http_bell_cache_ctx_t *ctx, bell_str names)
+{
+    if (ctx->subject.len || ctx->role.len) {
+        return NGX_DECLINED;
+    }
+
+    ctx->nobody = 1;
+
+    return ngx_http_bell_cache_variant(ctx, BELL_CACHE_PUBLIC, names);
+}
+
+
+static ngx_int_t
+ngx_http_bell_cache_variant(ngx_http_bell_cache_ctx_t *ctx,
+    bell_cache_scope scope, bell_str names)
+{
     long                  n, m;
     u_char               *p;
     size_t                room;
@@ -350,6 +380,17 @@ ngx_http_bell_cache_ask_variant(ngx_http_bell_cache_ctx_t *ctx,
     n = bell_cache_key_write(&ctx->variant, NULL, (char *) p, room);
     if (n < 0) {
         return NGX_DECLINED;
+    }
+
+    if (ctx->nobody) {
+        m = sizeof(NGX_HTTP_BELL_CACHE_NOBODY) - 1;
+
+        if (room - n < (size_t) m) {
+            return NGX_DECLINED;
+        }
+
+        ngx_memcpy(p + n, NGX_HTTP_BELL_CACHE_NOBODY, m);
+        n += m;
     }
 
     ngx_memzero(&rules, sizeof(rules));

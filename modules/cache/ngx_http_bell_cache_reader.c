@@ -264,6 +264,7 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
     }
 
     ctx->variant_key = (bell_str) { NULL, 0 };
+    ctx->nobody = 0;
 
     rc = ngx_http_bell_cache_find_any(ctx, &ctx->hash, ctx->key);
 
@@ -271,6 +272,12 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
         rc = ngx_http_bell_cache_ask_variant(ctx,
                                    (bell_cache_scope) ctx->found.head->scope,
                                    ctx->found.names);
+
+        if (rc == NGX_DECLINED
+            && ctx->found.head->scope != BELL_CACHE_PUBLIC)
+        {
+            rc = ngx_http_bell_cache_ask_nobody(ctx, ctx->found.names);
+        }
 
         if (rc == NGX_DECLINED) {
 

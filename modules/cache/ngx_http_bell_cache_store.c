@@ -33,6 +33,8 @@ static ngx_uint_t ngx_http_bell_cache_varies(bell_fields *fields,
 static ngx_int_t ngx_http_bell_cache_store_as(
     ngx_http_bell_cache_load_t *load, bell_str names,
     const bell_cache_tags *tags, bell_str fields);
+static ngx_uint_t ngx_http_bell_cache_is_nobodys(
+    ngx_http_bell_cache_load_t *load, bell_str names);
 static int64_t ngx_http_bell_cache_modified(bell_str fields);
 static ngx_int_t ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
     bell_cache_hash *hash, bell_str head);
@@ -415,6 +417,15 @@ ngx_http_bell_cache_store_as(ngx_http_bell_cache_load_t *load, bell_str names,
     own = &load->ctx;
     scope = ngx_http_bell_cache_scope_of(load->meta.scope);
 
+    if (ngx_http_bell_cache_is_nobodys(load, names)) {
+        rc = ngx_http_bell_cache_compose(load, own->variant_key, names, scope,
+                                         tags, fields, &head);
+
+        return rc == NGX_OK
+               ? ngx_http_bell_cache_publish(load, &own->variant_hash, head)
+               : rc;
+    }
+
     if (scope == BELL_CACHE_PUBLIC && names.len == 0) {
         rc = ngx_http_bell_cache_compose(load, own->key, names, scope, tags,
                                          fields, &head);
@@ -436,6 +447,33 @@ ngx_http_bell_cache_store_as(ngx_http_bell_cache_load_t *load, bell_str names,
     }
 
     return rc;
+}
+
+
+/*
+ * To somebody who is not known, where others have answers of their own, and
+ * without a word of the origin that it is for them as well: it leaves theirs
+ * where they are.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_nobodys(ngx_http_bell_cache_load_t *load,
+    bell_str names)
+{
+    bell_cache_hash             asked;
+    ngx_http_bell_cache_ctx_t  *own;
+
+    own = &load->ctx;
+
+    if (!own->nobody || load->meta.scope != BELL_SCOPE_NONE) {
+        return 0;
+    }
+
+    asked = own->variant_hash;
+
+    return ngx_http_bell_cache_ask_nobody(own, names) == NGX_OK
+           && own->variant_hash.words[0] == asked.words[0]
+           && own->variant_hash.words[1] == asked.words[1];
 }
 
 

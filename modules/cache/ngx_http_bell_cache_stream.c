@@ -465,6 +465,13 @@ ngx_http_bell_cache_is_his(ngx_http_bell_cache_ctx_t *ctx,
 
     hash = &ctx->hash;
 
+    if (ctx->nobody
+        && ctx->variant_hash.words[0] == flight->stored_as.words[0]
+        && ctx->variant_hash.words[1] == flight->stored_as.words[1])
+    {
+        return NGX_OK;
+    }
+
     if (found->head->scope != BELL_CACHE_PUBLIC || found->names.len) {
         rc = ngx_http_bell_cache_ask_variant(ctx,
                                        (bell_cache_scope) found->head->scope,

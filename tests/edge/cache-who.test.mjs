@@ -131,6 +131,28 @@ test('Cache-Scope: private is for one', async () => {
     assert.equal(await answers('/private', ann, bob, tess), '1 2 3');
 });
 
+for (const scope of ['private', 'role']) {
+    test(`where answers to those who are known are ${scope}, those to others are stored, too, and leave them where they are`, async () => {
+        const path = `/both/${scope}`;
+        origin.script(path, (asked, count) => ({ headers: { ...fresh, ...(asked.headers.cookie && { 'cache-scope': scope }) }, body: `answer ${count}` }));
+        assert.equal(await answers(path, ann, nobody, nobody, ann, nobody), '1 2 2 1 2');
+        assert.equal(cacheStatus(await get(path)).hit, true);
+        assert.equal(await answers(path, tess, nobody, ann), '3 2 1');
+        await edge.ask('north.example', path, { method: 'DELETE' });
+        assert.equal(await answers(path, nobody, nobody), '5 5', 'a change takes it back');
+    });
+}
+
+test('what is said for everybody takes the place of what each had', async () => {
+    origin.script('/everybody', (asked, count) => ({ headers: { ...fresh, 'cache-scope': asked.headers.cookie ? 'private' : 'public' }, body: `answer ${count}` }));
+    assert.equal(await answers('/everybody', ann, nobody, ann, bob), '1 2 2 2');
+});
+
+test('that others are answered what is not stored takes nothing away from those who are known', async () => {
+    origin.script('/one-sided', (asked, count) => ({ headers: asked.headers.cookie ? { ...fresh, 'cache-scope': 'private' } : control('no-store'), body: `answer ${count}` }));
+    assert.equal(await answers('/one-sided', ann, nobody, nobody, ann, bob, ann), '1 2 3 1 4 1');
+});
+
 test('a session that was made anew is the same person', async () => {
     origin.script('/again', counted({ ...fresh, 'cache-scope': 'private' }));
     assert.equal(await answers('/again', ann, person('11', STUDENT)), '1 1');
