@@ -288,6 +288,8 @@ typedef enum {
 #define NGX_HTTP_BELL_CACHE_ROOM_BYTES  16384
 #define NGX_HTTP_BELL_CACHE_ROOMS       64      /* of a process */
 
+#define NGX_HTTP_BELL_CACHE_COPIED      1024
+
 typedef struct ngx_http_bell_cache_room_s  ngx_http_bell_cache_room_t;
 
 struct ngx_http_bell_cache_room_s {
@@ -302,6 +304,8 @@ typedef struct {
     ngx_pool_t                      *pool;      /* of the configuration */
     ngx_http_bell_cache_room_t      *rooms;     /* that nobody has */
     ngx_uint_t                       nrooms;
+    size_t                           copied[NGX_HTTP_BELL_CACHE_COPIED];
+                                                /* bytes, by connections */
     ngx_array_t                      zones;     /* of zone_t * */
     ngx_int_t                        variables[NGX_HTTP_BELL_CACHE_VARIABLES];
     ngx_http_bell_metric_t          *requests[NGX_HTTP_BELL_CACHE_METRICS];

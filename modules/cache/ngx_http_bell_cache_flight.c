@@ -11,7 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_flight.h"
 #include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_shelf.h"
 
@@ -20,22 +20,11 @@
 #define NGX_HTTP_BELL_CACHE_SHARE    3      /* of what is free beside it */
 
 
-static ngx_http_bell_cache_flight_t *ngx_http_bell_cache_flight_find(
-    ngx_http_bell_cache_shared_t *sh, bell_cache_hash *hash);
-static ngx_http_bell_cache_flight_t *ngx_http_bell_cache_flight_new(
-    ngx_http_bell_cache_shared_t *sh, bell_cache_hash *hash,
-    uint32_t tenant_id);
 static uint16_t *ngx_http_bell_cache_flying_of(
     ngx_http_bell_cache_shared_t *sh, uint32_t tenant_id);
 static ngx_uint_t ngx_http_bell_cache_changed(
     ngx_http_bell_cache_zone_t *zone, bell_cache_hash *hash,
     ngx_http_bell_cache_found_t *found);
-static void ngx_http_bell_cache_flight_unlink(ngx_http_bell_cache_shared_t *sh,
-    ngx_http_bell_cache_flight_t *flight);
-static void ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
-    ngx_http_bell_cache_flight_t *flight);
-static void ngx_http_bell_cache_refs(ngx_http_bell_cache_flight_t *flight,
-    ngx_uint_t slot, ngx_int_t n);
 static void ngx_http_bell_cache_leave_as(ngx_http_bell_cache_zone_t *zone,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref,
     ngx_uint_t lands);
@@ -43,12 +32,8 @@ static ngx_http_bell_cache_join_e ngx_http_bell_cache_start(
     ngx_http_bell_cache_ctx_t *ctx, bell_cache_hash *hash,
     ngx_http_bell_cache_how_e how, uint64_t pool,
     ngx_http_bell_cache_flight_t **started);
-static void ngx_http_bell_cache_enter(ngx_http_bell_cache_zone_t *zone,
-    ngx_http_bell_process_t self);
 static void ngx_http_bell_cache_forget_slot(ngx_http_bell_cache_zone_t *zone,
     ngx_uint_t slot);
-static ngx_int_t ngx_http_bell_cache_room(ngx_http_bell_cache_zone_t *zone,
-    ngx_http_bell_cache_flight_t *flight, uint64_t chunks);
 
 
 size_t
@@ -126,7 +111,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
     pool = ngx_http_bell_cache_pool(ctx);
 
     ngx_http_bell_cache_lock(zone);
-    ngx_http_bell_cache_enter(zone, self);
+    ngx_http_bell_cache_flight_enter(zone, self);
 
     flight = ngx_http_bell_cache_flight_find(zone->sh, hash);
 
@@ -152,7 +137,7 @@ ngx_http_bell_cache_join(ngx_http_bell_cache_ctx_t *ctx,
         join = NGX_HTTP_BELL_CACHE_JOINED;
 
         if (how == NGX_HTTP_BELL_CACHE_WAITS) {
-            ngx_http_bell_cache_refs(flight, self.slot, 1);
+            ngx_http_bell_cache_flight_refs(flight, self.slot, 1);
             ngx_http_bell_cache_place_behind(zone, flight, 0);
         }
 
@@ -221,7 +206,7 @@ ngx_http_bell_cache_start(ngx_http_bell_cache_ctx_t *ctx,
         return NGX_HTTP_BELL_CACHE_REFUSED;
     }
 
-    ngx_http_bell_cache_refs(flight, flight->owner.slot,
+    ngx_http_bell_cache_flight_refs(flight, flight->owner.slot,
                              how == NGX_HTTP_BELL_CACHE_BEHIND ? 1 : 2);
     *started = flight;
 
@@ -289,7 +274,7 @@ ngx_http_bell_cache_leave_as(ngx_http_bell_cache_zone_t *zone,
             ngx_http_bell_cache_place_give(zone, flight);
         }
 
-        ngx_http_bell_cache_refs(flight, self.slot, -1);
+        ngx_http_bell_cache_flight_refs(flight, self.slot, -1);
 
         /* what is left is its load's */
 
@@ -362,7 +347,7 @@ ngx_http_bell_cache_wake(const ngx_http_bell_core_api_t *core,
 
 /* ---- flights, under the lock */
 
-static ngx_http_bell_cache_flight_t *
+ngx_http_bell_cache_flight_t *
 ngx_http_bell_cache_flight_find(ngx_http_bell_cache_shared_t *sh,
     bell_cache_hash *hash)
 {
@@ -403,7 +388,7 @@ ngx_http_bell_cache_flying_of(ngx_http_bell_cache_shared_t *sh,
  * and however many have what they may, something is left for who has little.
  */
 
-static ngx_http_bell_cache_flight_t *
+ngx_http_bell_cache_flight_t *
 ngx_http_bell_cache_flight_new(ngx_http_bell_cache_shared_t *sh,
     bell_cache_hash *hash, uint32_t tenant_id)
 {
@@ -445,7 +430,7 @@ ngx_http_bell_cache_flight_new(ngx_http_bell_cache_shared_t *sh,
 }
 
 
-static void
+void
 ngx_http_bell_cache_flight_unlink(ngx_http_bell_cache_shared_t *sh,
     ngx_http_bell_cache_flight_t *flight)
 {
@@ -468,7 +453,7 @@ ngx_http_bell_cache_flight_unlink(ngx_http_bell_cache_shared_t *sh,
 }
 
 
-static void
+void
 ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_flight_t *flight)
 {
@@ -511,8 +496,8 @@ ngx_http_bell_cache_flight_ends(ngx_http_bell_cache_zone_t *zone,
  * theirs for as long as they like, and others' have to go on.
  */
 
-static ngx_int_t
-ngx_http_bell_cache_room(ngx_http_bell_cache_zone_t *zone,
+ngx_int_t
+ngx_http_bell_cache_flight_room(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_flight_t *flight, uint64_t chunks)
 {
     uint64_t                       most, others;
@@ -563,7 +548,7 @@ ngx_http_bell_cache_flight_take(ngx_http_bell_cache_zone_t *zone,
     n = bell_chunks_for(sh->chunks, head_bytes)
         + (body_bytes ? bell_chunks_for(sh->chunks, body_bytes) : 0);
 
-    if (ngx_http_bell_cache_room(zone, flight, n) != NGX_OK) {
+    if (ngx_http_bell_cache_flight_room(zone, flight, n) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -610,7 +595,7 @@ ngx_http_bell_cache_flight_grow(ngx_http_bell_cache_zone_t *zone,
 
     n -= has;
 
-    if (ngx_http_bell_cache_room(zone, flight, n) != NGX_OK
+    if (ngx_http_bell_cache_flight_room(zone, flight, n) != NGX_OK
         || ngx_http_bell_cache_spare(zone, n) != NGX_OK)
     {
         return NGX_DECLINED;
@@ -633,8 +618,8 @@ ngx_http_bell_cache_flight_grow(ngx_http_bell_cache_zone_t *zone,
 
 /* ---- processes */
 
-static void
-ngx_http_bell_cache_refs(ngx_http_bell_cache_flight_t *flight, ngx_uint_t slot,
+void
+ngx_http_bell_cache_flight_refs(ngx_http_bell_cache_flight_t *flight, ngx_uint_t slot,
     ngx_int_t n)
 {
     flight->refs[slot] += n;
@@ -644,8 +629,8 @@ ngx_http_bell_cache_refs(ngx_http_bell_cache_flight_t *flight, ngx_uint_t slot,
 
 /* Who had the slot before is dead, and so are his references. */
 
-static void
-ngx_http_bell_cache_enter(ngx_http_bell_cache_zone_t *zone,
+void
+ngx_http_bell_cache_flight_enter(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_process_t self)
 {
     uint32_t  *epoch;
@@ -680,7 +665,7 @@ ngx_http_bell_cache_forget_slot(ngx_http_bell_cache_zone_t *zone,
             continue;
         }
 
-        ngx_http_bell_cache_refs(flight, slot,
+        ngx_http_bell_cache_flight_refs(flight, slot,
                                  - (ngx_int_t) flight->refs[slot]);
 
         if (flight->owner.slot == slot) {
@@ -722,7 +707,7 @@ ngx_http_bell_cache_sweep(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_lock(zone);
 
     if (core->self().epoch) {
-        ngx_http_bell_cache_enter(zone, core->self());
+        ngx_http_bell_cache_flight_enter(zone, core->self());
     }
 
     for (slot = 0; slot < NGX_HTTP_BELL_PROCESSES; slot++) {

@@ -501,6 +501,12 @@ ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx)
         return ngx_http_bell_cache_parts_found(ctx);
     }
 
+    rc = ngx_http_bell_cache_serve_held(ctx);
+
+    if (rc != NGX_ABORT) {
+        return rc;
+    }
+
     r = ctx->request;
 
     rc = ngx_http_bell_cache_body_of(ctx, &out);

@@ -35,6 +35,23 @@ void ngx_http_bell_cache_ends(ngx_http_bell_cache_ctx_t *ctx, ngx_int_t rc);
 /* ctx->flight is set.  NGX_DONE. */
 ngx_int_t ngx_http_bell_cache_waits_for(ngx_http_bell_cache_ctx_t *ctx);
 void ngx_http_bell_cache_reader_event(ngx_event_t *ev);
+/*
+ * What was put together goes out, and what there is of the body; the request
+ * may be gone behind it.
+ */
+void ngx_http_bell_cache_send_head(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight);
+
+
+/* ---- ngx_http_bell_cache_held.c */
+
+/* How much of long bodies is copied for this connection. */
+size_t *ngx_http_bell_cache_copied(ngx_http_bell_cache_ctx_t *ctx);
+/*
+ * What was found, if it is too much to be copied as well; results as of the
+ * phase's handler.  NGX_ABORT: it is not.
+ */
+ngx_int_t ngx_http_bell_cache_serve_held(ngx_http_bell_cache_ctx_t *ctx);
 
 
 /* ---- ngx_http_bell_cache_body.c */

@@ -10,9 +10,20 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_reader.h"
 
 
+/* of a request that has a long body */
+
+typedef struct {
+    size_t                           *copied;   /* what its connection has */
+    size_t                            bytes;
+} ngx_http_bell_cache_copy_t;
+
+
+static u_char *ngx_http_bell_cache_room_long(ngx_http_bell_cache_ctx_t *ctx,
+    size_t size);
+static void ngx_http_bell_cache_room_shrink(void *data);
 static void ngx_http_bell_cache_room_give(void *data);
 
 
@@ -25,10 +36,11 @@ ngx_http_bell_cache_room_take(ngx_http_bell_cache_ctx_t *ctx, size_t size)
 
     bmcf = ctx->bmcf;
 
-    if (size > NGX_HTTP_BELL_CACHE_ROOM_BYTES
-        || (bmcf->rooms == NULL
-            && bmcf->nrooms == NGX_HTTP_BELL_CACHE_ROOMS))
-    {
+    if (size > NGX_HTTP_BELL_CACHE_ROOM_BYTES) {
+        return ngx_http_bell_cache_room_long(ctx, size);
+    }
+
+    if (bmcf->rooms == NULL && bmcf->nrooms == NGX_HTTP_BELL_CACHE_ROOMS) {
         return ngx_pnalloc(ctx->request->pool, size);
     }
 
@@ -69,4 +81,39 @@ ngx_http_bell_cache_room_give(void *data)
 
     room->next = *room->list;
     *room->list = room;
+}
+
+
+/* ---- long ones, which are the allocator's, and counted */
+
+static u_char *
+ngx_http_bell_cache_room_long(ngx_http_bell_cache_ctx_t *ctx, size_t size)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_bell_cache_copy_t  *copy;
+
+    cln = ngx_pool_cleanup_add(ctx->request->pool,
+                               sizeof(ngx_http_bell_cache_copy_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    copy = cln->data;
+    copy->copied = ngx_http_bell_cache_copied(ctx);
+    copy->bytes = size;
+
+    *copy->copied += size;
+
+    cln->handler = ngx_http_bell_cache_room_shrink;
+
+    return ngx_pnalloc(ctx->request->pool, size);
+}
+
+
+static void
+ngx_http_bell_cache_room_shrink(void *data)
+{
+    ngx_http_bell_cache_copy_t *copy = data;
+
+    *copy->copied -= copy->bytes;
 }

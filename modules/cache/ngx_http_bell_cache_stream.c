@@ -33,8 +33,6 @@ static ngx_int_t ngx_http_bell_cache_head_of(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_http_bell_cache_found_t *found);
 static ngx_int_t ngx_http_bell_cache_is_his(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_http_bell_cache_found_t *found);
-static void ngx_http_bell_cache_send_head(ngx_http_bell_cache_ctx_t *ctx,
-    ngx_http_bell_cache_flight_t *flight);
 
 
 /* ---- waiting */
@@ -489,7 +487,7 @@ ngx_http_bell_cache_is_his(ngx_http_bell_cache_ctx_t *ctx,
 }
 
 
-static void
+void
 ngx_http_bell_cache_send_head(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight)
 {
