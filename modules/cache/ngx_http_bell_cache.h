@@ -50,7 +50,9 @@ extern ngx_module_t  ngx_http_bell_cache_filter_module;
 #define NGX_HTTP_BELL_CACHE_KEY_BYTES    9216   /* of a key, variants too */
 #define NGX_HTTP_BELL_CACHE_HEAD_BYTES   65536  /* what stands before a body */
 #define NGX_HTTP_BELL_CACHE_NAME_BYTES   512    /* "name;hit" in a field */
+#define NGX_HTTP_BELL_CACHE_CHUNK        1024   /* of a zone, with its head */
 #define NGX_HTTP_BELL_CACHE_PIECE_BYTES  65536  /* copied out at a time */
+#define NGX_HTTP_BELL_CACHE_WINDOW_BYTES 262144 /* of what is not kept */
 #define NGX_HTTP_BELL_CACHE_TRIES        4      /* look-ups of one request */
 #define NGX_HTTP_BELL_CACHE_VARIABLES    8      /* of a client's connection */
 
@@ -120,6 +122,7 @@ typedef enum {
     NGX_HTTP_BELL_CACHE_FREE = 0,
     NGX_HTTP_BELL_CACHE_ASKING,     /* nothing has come yet */
     NGX_HTTP_BELL_CACHE_COMING,     /* the head is there */
+    NGX_HTTP_BELL_CACHE_PASSING,    /* likewise, and the body is not kept */
     NGX_HTTP_BELL_CACHE_DONE,       /* and all of the body */
     NGX_HTTP_BELL_CACHE_APART,      /* not to be shared: everybody for himself */
     NGX_HTTP_BELL_CACHE_AGAIN,      /* to be looked for anew */
@@ -154,7 +157,25 @@ typedef struct {
     uint32_t                     filed;     /* the body is in a file */
     uint32_t                     batched;   /* more has come than is there */
     uint64_t                     promised;  /* bytes of files to it */
+
+    /* since PASSING: of the body behind "window_at" the last bytes are there */
+
+    uint32_t                     window;    /* of the zone, 0: it is kept */
+    uint64_t                     window_at;
+    uint64_t                     window_bytes;
+    ngx_atomic_t                 floor;     /* the first byte that is there */
 } ngx_http_bell_cache_flight_t;
+
+
+/* how far those are who read what is not kept */
+
+typedef struct {
+    uint64_t                     serial;    /* of the flight, 0: of none */
+    uint32_t                     tenant_id;
+    uint32_t                     stalled;   /* it waits for who is behind */
+    uint32_t                     hungry;    /* somebody has all that has come */
+    uint64_t                     low[NGX_HTTP_BELL_PROCESSES];
+} ngx_http_bell_cache_window_t;
 
 
 /* which one; a number alone may be another's by now */
@@ -199,6 +220,7 @@ typedef struct ngx_http_bell_cache_shelf_shared_s
 
 
 #define NGX_HTTP_BELL_CACHE_FLYING_OF  1024
+#define NGX_HTTP_BELL_CACHE_WINDOWS    32
 
 
 typedef struct {
@@ -222,6 +244,7 @@ typedef struct {
     ngx_http_bell_cache_flight_t  *flights; /* the first is number 1 */
     uint64_t                       hard;    /* number of the last that erases */
     ngx_http_bell_cache_erasure_t  erasure;
+    ngx_http_bell_cache_window_t   windows[NGX_HTTP_BELL_CACHE_WINDOWS];
     void                          *places;  /* of flights, by their numbers */
     uint64_t                       refused; /* that had none */
     ngx_http_bell_cache_purges_t  *purges;
@@ -258,6 +281,9 @@ typedef struct {
     ngx_queue_t                    readers;     /* that wait, of this process */
     ngx_queue_t                    loads;       /* that have no place yet */
     ngx_queue_t                    batches;     /* of loads that write files */
+    ngx_queue_t                    passing;     /* loads that are not kept */
+    ngx_event_t                    low;         /* see the window */
+    const ngx_http_bell_core_api_t  *core;      /* for it */
     uint64_t                       to_wake;     /* a bit a slot, see tell() */
     ngx_uint_t                     layouts;     /* that these know of */
     ngx_http_bell_cache_tried_t    tried[NGX_HTTP_BELL_CACHE_TRIED];
@@ -508,6 +534,9 @@ ngx_http_bell_cache_join_e ngx_http_bell_cache_join(
     ngx_http_bell_cache_ref_t *ref);
 void ngx_http_bell_cache_leave(ngx_http_bell_cache_zone_t *zone,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref);
+/* One that nobody joins, for a load of this request's own; it is the load's. */
+ngx_http_bell_cache_join_e ngx_http_bell_cache_alone(
+    ngx_http_bell_cache_ctx_t *ctx, ngx_http_bell_cache_ref_t *ref);
 /* Of a load: it gives its place back, too. */
 void ngx_http_bell_cache_land(ngx_http_bell_cache_zone_t *zone,
     const ngx_http_bell_core_api_t *core, ngx_http_bell_cache_ref_t *ref);

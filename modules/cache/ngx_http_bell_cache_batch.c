@@ -48,7 +48,7 @@ ngx_http_bell_cache_batch(ngx_http_bell_cache_load_t *load,
             return NGX_ERROR;
         }
 
-        n = ngx_http_bell_cache_load_feed(load, p + taken, len - taken);
+        n = ngx_http_bell_cache_load_pass(load, p + taken, len - taken);
 
         return n == NGX_ERROR ? NGX_ERROR : (ssize_t) taken + n;
     }
@@ -183,7 +183,11 @@ ngx_http_bell_cache_batch_event(ngx_event_t *ev)
     }
 
     if (ngx_http_bell_cache_load_too_large(load) == NGX_OK) {
-        ngx_http_bell_cache_tell_reader(load->reader);
+
+        if (load->feeds) {
+            ngx_http_bell_cache_tell_reader(load->reader);
+        }
+
         return;
     }
 

@@ -18,6 +18,9 @@
 
 static ngx_int_t ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight);
+static ngx_int_t ngx_http_bell_cache_next_none(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, ngx_uint_t state);
+static ngx_int_t ngx_http_bell_cache_next_own(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_next_fed(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_uint_t ngx_http_bell_cache_is_busy(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx);
@@ -33,6 +36,10 @@ ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_request_t  *r;
 
     r = ctx->request;
+
+    if (flight && flight->window) {
+        ngx_http_bell_cache_window_read(ctx);
+    }
 
     for ( ;; ) {
         if (ngx_http_bell_cache_is_busy(ctx)) {
@@ -103,16 +110,7 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     if (ctx->sent == published && length != (int64_t) published
         && state != NGX_HTTP_BELL_CACHE_DONE)
     {
-        if (state == NGX_HTTP_BELL_CACHE_COMING) {
-            return NGX_AGAIN;
-        }
-
-        /* grown too large to be shared: the rest is fed, to each by his load */
-
-        return state == NGX_HTTP_BELL_CACHE_APART
-               && (ctx->load || ctx->fed
-                   || ngx_http_bell_cache_resume(ctx) == NGX_OK)
-               ? ngx_http_bell_cache_next_fed(ctx) : NGX_ERROR;
+        return ngx_http_bell_cache_next_none(ctx, flight, state);
     }
 
     if (ngx_http_bell_cache_piece(ctx, published - ctx->sent) != NGX_OK) {
@@ -122,16 +120,31 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     b = ctx->piece;
 
     n = ngx_min((uint64_t) (b->end - b->start), published - ctx->sent);
-    n = __atomic_load_n(&flight->filed, __ATOMIC_SEQ_CST)
-        ? ngx_http_bell_cache_file_read(ctx, flight, b->start, n)
-        : bell_chunks_read(ctx->zone->sh->chunks, flight->entry.body,
-                           ctx->sent, b->start, n);
+
+    if (__atomic_load_n(&flight->window, __ATOMIC_SEQ_CST)) {
+        n = ngx_http_bell_cache_window_copy(ctx, flight, b->start, n);
+
+    } else if (__atomic_load_n(&flight->filed, __ATOMIC_SEQ_CST)) {
+        n = ngx_http_bell_cache_file_read(ctx, flight, b->start, n);
+
+    } else {
+        n = bell_chunks_read(ctx->zone->sh->chunks, flight->entry.body,
+                             ctx->sent, b->start, n);
+    }
 
     ngx_memory_barrier();
 
-    if (ngx_http_bell_cache_flight(ctx->zone, &ctx->flight) != flight
-        || (n == 0 && published != ctx->sent))
-    {
+    if (ngx_http_bell_cache_flight(ctx->zone, &ctx->flight) != flight) {
+        return NGX_ERROR;
+    }
+
+    /* others could not wait for him, and what was copied is something else */
+
+    if (ctx->sent < __atomic_load_n(&flight->floor, __ATOMIC_SEQ_CST)) {
+        return ngx_http_bell_cache_next_own(ctx);
+    }
+
+    if (n == 0 && published != ctx->sent) {
         return NGX_ERROR;
     }
 
@@ -148,6 +161,53 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     b->last_in_chain = 1;
 
     return NGX_OK;
+}
+
+
+/* He has all that has come. */
+
+static ngx_int_t
+ngx_http_bell_cache_next_none(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, ngx_uint_t state)
+{
+    uint32_t  window;
+
+    switch (state) {
+
+    case NGX_HTTP_BELL_CACHE_PASSING:
+
+        window = __atomic_load_n(&flight->window, __ATOMIC_SEQ_CST);
+
+        if (window) {
+            __atomic_store_n(&ctx->zone->sh->windows[window - 1].hungry, 1,
+                             __ATOMIC_SEQ_CST);
+        }
+
+        /* fall through */
+
+    case NGX_HTTP_BELL_CACHE_COMING:
+        return NGX_AGAIN;
+
+    case NGX_HTTP_BELL_CACHE_APART:
+
+        /* grown too large to be shared: the rest is fed, by his own load */
+
+        return ctx->load || ctx->fed ? ngx_http_bell_cache_next_fed(ctx)
+                                     : ngx_http_bell_cache_next_own(ctx);
+
+    default:
+        return NGX_ERROR;
+    }
+}
+
+
+/* The rest of it comes by a load that he has to himself, or not at all. */
+
+static ngx_int_t
+ngx_http_bell_cache_next_own(ngx_http_bell_cache_ctx_t *ctx)
+{
+    return ngx_http_bell_cache_resume(ctx) == NGX_OK
+           ? ngx_http_bell_cache_next_fed(ctx) : NGX_ERROR;
 }
 
 

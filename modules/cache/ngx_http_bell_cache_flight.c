@@ -77,6 +77,7 @@ ngx_http_bell_cache_flights_reset(ngx_http_bell_cache_shared_t *sh)
     }
 
     ngx_memzero(sh->flying_of, sizeof(sh->flying_of));
+    ngx_memzero(sh->windows, sizeof(sh->windows));
 
     sh->free_flight = 1;
     sh->flying = 0;
@@ -214,6 +215,46 @@ ngx_http_bell_cache_start(ngx_http_bell_cache_ctx_t *ctx,
 }
 
 
+ngx_http_bell_cache_join_e
+ngx_http_bell_cache_alone(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_ref_t *ref)
+{
+    uint64_t                       pool;
+    ngx_http_bell_process_t        self;
+    ngx_http_bell_cache_join_e     join;
+    ngx_http_bell_cache_zone_t    *zone;
+    ngx_http_bell_cache_flight_t  *flight;
+
+    zone = ctx->zone;
+    self = ctx->bmcf->core->self();
+
+    if (self.epoch == 0) {
+        return NGX_HTTP_BELL_CACHE_NO_ROOM;
+    }
+
+    pool = ngx_http_bell_cache_pool(ctx);
+
+    ngx_http_bell_cache_lock(zone);
+    ngx_http_bell_cache_flight_enter(zone, self);
+
+    join = ngx_http_bell_cache_start(ctx, &ctx->hash,
+                                     NGX_HTTP_BELL_CACHE_WAITS, pool, &flight);
+
+    if (join == NGX_HTTP_BELL_CACHE_STARTED) {
+        ngx_http_bell_cache_flight_unlink(zone->sh, flight);
+        ngx_http_bell_cache_flight_refs(flight, self.slot, -1);
+
+        ref->number = (uint32_t) (flight - zone->sh->flights) + 1;
+        ref->serial = flight->serial;
+    }
+
+    ngx_http_bell_cache_unlock(zone);
+    ngx_http_bell_cache_tell_owners(zone, ctx->bmcf->core);
+
+    return join;
+}
+
+
 /*
  * Somebody has brought it, or confirmed it, since this reader looked: no
  * flight is there any more, and another one is not needed.
@@ -275,6 +316,12 @@ ngx_http_bell_cache_leave_as(ngx_http_bell_cache_zone_t *zone,
         }
 
         ngx_http_bell_cache_flight_refs(flight, self.slot, -1);
+
+        /* who has left was perhaps the one who was waited for, or the last */
+
+        if (flight->window) {
+            zone->to_wake |= (uint64_t) 1 << flight->owner.slot;
+        }
 
         /* what is left is its load's */
 
@@ -467,6 +514,10 @@ ngx_http_bell_cache_flight_free(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_drop(zone, flight->entry.body);
 
     ngx_http_bell_cache_shelf_released(zone, flight);
+
+    if (flight->window) {
+        sh->windows[flight->window - 1].serial = 0;
+    }
 
     sh->held -= flight->held;
     sh->flying--;
@@ -670,13 +721,17 @@ ngx_http_bell_cache_forget_slot(ngx_http_bell_cache_zone_t *zone,
 
         if (flight->owner.slot == slot) {
             ngx_http_bell_cache_place_give(zone, flight);
+
+        } else if (flight->window) {
+            zone->to_wake |= (uint64_t) 1 << flight->owner.slot;
         }
 
         /* also one that was overtaken by a change: some may wait for it yet */
 
         if (flight->owner.slot == slot
             && (flight->state == NGX_HTTP_BELL_CACHE_ASKING
-                || flight->state == NGX_HTTP_BELL_CACHE_COMING))
+                || flight->state == NGX_HTTP_BELL_CACHE_COMING
+                || flight->state == NGX_HTTP_BELL_CACHE_PASSING))
         {
             ngx_http_bell_cache_flight_ends(zone, flight,
                                             NGX_HTTP_BELL_CACHE_ORPHANED);

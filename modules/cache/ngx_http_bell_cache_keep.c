@@ -301,8 +301,9 @@ ngx_http_bell_cache_is_flying(ngx_http_bell_cache_zone_t *zone, uint64_t id)
     for (i = 0; i < ngx_http_bell_cache_flights_most(); i++) {
         flight = &zone->sh->flights[i];
 
-        if (flight->state == NGX_HTTP_BELL_CACHE_COMING && flight->filed
-            && flight->entry.id == id)
+        if ((flight->state == NGX_HTTP_BELL_CACHE_COMING
+             || flight->state == NGX_HTTP_BELL_CACHE_PASSING)
+            && flight->filed && flight->entry.id == id)
         {
             return 1;
         }

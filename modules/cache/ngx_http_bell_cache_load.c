@@ -336,8 +336,8 @@ ngx_http_bell_cache_load_body(ngx_http_bell_cache_fetch_t *fetch, u_char *p,
         return ngx_http_bell_cache_load_store(load, p, len);
     }
 
-    if (load->feeds) {
-        return ngx_http_bell_cache_load_feed(load, p, len);
+    if (load->feeds || load->passes) {
+        return ngx_http_bell_cache_load_pass(load, p, len);
     }
 
     load->ignored += len;
@@ -383,7 +383,7 @@ ngx_http_bell_cache_load_store(ngx_http_bell_cache_load_t *load, u_char *p,
     }
 
     return ngx_http_bell_cache_load_too_large(load) == NGX_OK
-           ? ngx_http_bell_cache_load_feed(load, p, len) : NGX_ERROR;
+           ? ngx_http_bell_cache_load_pass(load, p, len) : NGX_ERROR;
 }
 
 
@@ -416,11 +416,14 @@ ngx_http_bell_cache_load_write(ngx_http_bell_cache_load_t *load, u_char *p,
     if (flight == NULL) {
         rc = NGX_ERROR;
 
+    } else if (load->length < 0 && after > zone->largest) {
+        rc = NGX_DECLINED;
+
     } else if (load->length < 0
-               && (after > zone->largest
-                   || ngx_http_bell_cache_flight_grow(zone, flight, after)
-                      != NGX_OK))
+               && ngx_http_bell_cache_flight_grow(zone, flight, after)
+                  != NGX_OK)
     {
+        load->full = 1;
         rc = NGX_DECLINED;
 
     } else if (bell_chunks_write(zone->sh->chunks, flight->entry.body,
@@ -466,26 +469,40 @@ ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load)
 
 
 /*
- * A body of unknown length has grown past all bounds.  Who has begun it gets
- * the rest as it comes; those who have joined it get it by loads of their own.
+ * A body of unknown length has grown past all bounds, or the disk is full.
+ * Where others have begun it, too, it goes on to all of them, and is not kept.
  */
 
 ngx_int_t
 ngx_http_bell_cache_load_too_large(ngx_http_bell_cache_load_t *load)
 {
-    ngx_http_bell_cache_remember(load, BELL_STORE_NOT_USABLE,
+    ngx_http_bell_cache_remember(load, BELL_STORE_NOT_SIZE,
                                  load->full ? NGX_HTTP_BELL_CACHE_FAILED_S
                                             : load->ctx.blcf->uncacheable);
 
     load->stores = 0;
-    load->feeds = 1;
     load->ended = 1;
+
+    if (ngx_http_bell_cache_window_begin(load) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    load->feeds = 1;
     load->piece = load->batch;
 
     ngx_http_bell_cache_load_ends(load->ctx.zone, load->ctx.bmcf->core,
                                   &load->flight, NGX_HTTP_BELL_CACHE_APART, 0);
 
     return load->reader ? NGX_OK : NGX_ERROR;
+}
+
+
+ssize_t
+ngx_http_bell_cache_load_pass(ngx_http_bell_cache_load_t *load, u_char *p,
+    size_t len)
+{
+    return load->passes ? ngx_http_bell_cache_window_write(load, p, len)
+                        : ngx_http_bell_cache_load_feed(load, p, len);
 }
 
 
@@ -544,6 +561,9 @@ ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
                                           load->ctx.bmcf->core, &load->flight,
                                           NGX_HTTP_BELL_CACHE_FAILED, 0);
         }
+
+    } else if (load->passes) {
+        ngx_http_bell_cache_window_ends(load, whole);
 
     } else if (!load->ended) {
 

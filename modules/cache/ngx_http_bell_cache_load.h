@@ -53,6 +53,13 @@ struct ngx_http_bell_cache_load_s {
     ngx_queue_t                   batches;  /* zone->batches */
     ngx_event_t                   flush;
 
+    ngx_queue_t                   passing;  /* zone->passing */
+    ngx_event_t                   lag;      /* somebody has been waited for */
+    uint64_t                      lag_at;   /* "written" when that began, */
+    uint64_t                      lag_low;  /* and who is below is left */
+    ngx_msec_t                    lag_since;
+    ngx_msec_t                    lag_ms;
+
     unsigned                      waits:1;  /* for a place */
     unsigned                      authorized:1;
     unsigned                      validates:1;
@@ -60,6 +67,9 @@ struct ngx_http_bell_cache_load_s {
     unsigned                      feeds:1;  /* its reader, and nobody else */
     unsigned                      ended:1;  /* the flight is told */
     unsigned                      full:1;   /* the zone had no room */
+    unsigned                      too_long:1;   /* it is to have a window */
+    unsigned                      passes:1; /* and has one, for all */
+    unsigned                      stalled:1;
 };
 
 
@@ -106,6 +116,29 @@ void ngx_http_bell_cache_batch_ends(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_batches_woken(ngx_http_bell_cache_zone_t *zone);
 
 
+/* ---- ngx_http_bell_cache_window.c: what is not kept, and passed on to all */
+
+/* Others than its reader wait for it, and each of them could go on alone. */
+ngx_uint_t ngx_http_bell_cache_window_may(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r);
+/* Under the lock, chains for it and a head; NGX_DECLINED: there is no room. */
+ngx_int_t ngx_http_bell_cache_window_take(ngx_http_bell_cache_zone_t *zone,
+    ngx_http_bell_cache_flight_t *flight, uint64_t head_bytes);
+/*
+ * What has come so far is the first of it, and what is in the batch behind
+ * that.  NGX_DECLINED: nobody else waits for it, or there is no room.
+ */
+ngx_int_t ngx_http_bell_cache_window_begin(ngx_http_bell_cache_load_t *load);
+void ngx_http_bell_cache_window_has(ngx_http_bell_cache_load_t *load);
+/* As a sink's body(). */
+ssize_t ngx_http_bell_cache_window_write(ngx_http_bell_cache_load_t *load,
+    u_char *p, size_t len);
+void ngx_http_bell_cache_window_ends(ngx_http_bell_cache_load_t *load,
+    ngx_uint_t whole);
+/* Of a process that was woken: there may be room again, or nobody left. */
+void ngx_http_bell_cache_windows_woken(ngx_http_bell_cache_zone_t *zone);
+
+
 /* ---- ngx_http_bell_cache_confirm.c */
 
 /* A 304: what is stored is true. */
@@ -136,11 +169,15 @@ void ngx_http_bell_cache_load_done(ngx_http_bell_cache_fetch_t *fetch,
 /* What was written until now can be read: those who wait are told. */
 void ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load);
 /*
- * It is stored no more, its reader alone gets the rest, and what is in the
- * batch is the first of that.  NGX_ERROR: nobody wants it.
+ * It is stored no more: all who have begun get the rest by a window, or its
+ * reader alone does, and what is in the batch is the first of that.
+ * NGX_ERROR: nobody wants it.
  */
 ngx_int_t ngx_http_bell_cache_load_too_large(
     ngx_http_bell_cache_load_t *load);
+/* What comes behind that; as a sink's body(). */
+ssize_t ngx_http_bell_cache_load_pass(ngx_http_bell_cache_load_t *load,
+    u_char *p, size_t len);
 /* It has a place. */
 void ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,

@@ -617,5 +617,6 @@ ngx_http_bell_cache_wake_all(ngx_cycle_t *cycle, void *data)
         ngx_http_bell_cache_woken(zones[i]);
         ngx_http_bell_cache_loads_woken(zones[i]);
         ngx_http_bell_cache_batches_woken(zones[i]);
+        ngx_http_bell_cache_windows_woken(zones[i]);
     }
 }

@@ -152,7 +152,8 @@ ngx_http_bell_cache_forget(ngx_http_bell_cache_ctx_t *ctx)
 void
 ngx_http_bell_cache_leaves(ngx_http_bell_cache_ctx_t *ctx)
 {
-    ngx_connection_t  *c;
+    ngx_connection_t              *c;
+    ngx_http_bell_cache_flight_t  *flight;
 
     c = ctx->request->connection;
 
@@ -172,6 +173,12 @@ ngx_http_bell_cache_leaves(ngx_http_bell_cache_ctx_t *ctx)
     if (ctx->load) {
         ngx_http_bell_cache_load_left(ctx->load);
         ctx->load = NULL;
+    }
+
+    flight = ngx_http_bell_cache_flight(ctx->zone, &ctx->flight);
+
+    if (flight && flight->window) {
+        ngx_http_bell_cache_window_read(ctx);
     }
 
     if (ctx->flight.number) {

@@ -63,6 +63,15 @@ ngx_int_t ngx_http_bell_cache_serve_held(ngx_http_bell_cache_ctx_t *ctx);
  */
 void ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight);
+
+
+/* ---- ngx_http_bell_cache_window.c */
+
+/* Of a flight with a window: where this process's readers are is to be told. */
+void ngx_http_bell_cache_window_read(ngx_http_bell_cache_ctx_t *ctx);
+/* So many bytes of it from ctx->sent on, or fewer. */
+size_t ngx_http_bell_cache_window_copy(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len);
 /* ctx->piece is empty, and has room for so much or a part of it. */
 ngx_int_t ngx_http_bell_cache_piece(ngx_http_bell_cache_ctx_t *ctx,
     uint64_t left);

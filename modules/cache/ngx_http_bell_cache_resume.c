@@ -1,10 +1,11 @@
 
 /*
- * A body of unknown length is passed on to all who wait for it, as it comes.
- * When it grows too large to be kept, the flight ends for those who joined
- * it, and each of them has a part already.  He gets the rest by a load of his
- * own, when both answers have the same strong tag: then they are the same,
- * byte by byte (RFC 9110, 8.8.1).  Else he is cut off, and sees it.
+ * What is too large to be kept is passed on by a window (see
+ * ngx_http_bell_cache_window.c).  Who cannot keep up with the others, or is one
+ * of many where there is no room for a window, has a part already.  He gets the
+ * rest by a load of his own, which takes its turn as others do, when both
+ * answers have the same strong tag: then they are the same, byte by byte (RFC
+ * 9110, 8.8.1).  Else he is cut off, and sees it.
  */
 
 
@@ -53,15 +54,31 @@ ngx_int_t
 ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx)
 {
     ngx_pool_t                  *pool;
+    ngx_http_bell_cache_ref_t    own;
     ngx_http_bell_cache_load_t  *load;
 
     if (ctx->etag.len == 0) {
         return NGX_DECLINED;
     }
 
+    /* he may have begun it himself, and could not keep up with the others */
+
+    if (ctx->load) {
+        ngx_http_bell_cache_load_left(ctx->load);
+        ctx->load = NULL;
+    }
+
+    own.number = 0;
+
+    if (ngx_http_bell_cache_alone(ctx, &own) != NGX_HTTP_BELL_CACHE_STARTED
+        && ctx->blcf->fetches.set)
+    {
+        return NGX_DECLINED;
+    }
+
     pool = ngx_create_pool(4096, ngx_cycle->log);
     if (pool == NULL) {
-        return NGX_DECLINED;
+        goto failed;
     }
 
     load = ngx_pcalloc(pool, sizeof(ngx_http_bell_cache_load_t));
@@ -71,6 +88,7 @@ ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx)
     }
 
     load->pool = pool;
+    load->flight = own;
 
     if (ngx_http_bell_cache_load_copy(load, ctx) != NGX_OK) {
         goto failed;
@@ -95,13 +113,23 @@ ngx_http_bell_cache_resume(ngx_http_bell_cache_ctx_t *ctx)
     ctx->headed = 1;
 
     ngx_http_bell_cache_leave(ctx->zone, ctx->bmcf->core, &ctx->flight);
-    ngx_http_bell_cache_load_begin(load);
+
+    if (own.number) {
+        ngx_http_bell_cache_load_queue(load);
+
+    } else {
+        ngx_http_bell_cache_load_begin(load);
+    }
 
     return NGX_OK;
 
 failed:
 
-    ngx_destroy_pool(pool);
+    ngx_http_bell_cache_land(ctx->zone, ctx->bmcf->core, &own);
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
 
     return NGX_DECLINED;
 }
@@ -141,6 +169,13 @@ ngx_http_bell_cache_resume_body(ngx_http_bell_cache_fetch_t *fetch, u_char *p,
 
     if (n == len) {
         return n;
+    }
+
+    /* it has come as far as he had, and is as slow as he is from here on */
+
+    if (load->flight.number) {
+        ngx_http_bell_cache_land(load->ctx.zone, load->ctx.bmcf->core,
+                                 &load->flight);
     }
 
     fed = ngx_http_bell_cache_load_feed(load, p + n, len - n);

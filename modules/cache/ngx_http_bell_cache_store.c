@@ -356,7 +356,11 @@ ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
             *verdict = BELL_STORE_NOT_SIZE;
         }
 
-        return NGX_DECLINED;
+        if (!ngx_http_bell_cache_window_may(load, r)) {
+            return NGX_DECLINED;
+        }
+
+        load->too_long = 1;
     }
 
     p = ngx_palloc(load->pool, NGX_HTTP_BELL_CACHE_HEAD_BYTES / 2);
@@ -559,6 +563,16 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
 
     zone = load->ctx.zone;
 
+    /* who looks again, for a part of it, is to find that */
+
+    if (load->too_long) {
+        ngx_http_bell_cache_remember(load,
+                                     load->full ? BELL_STORE_NOT_USABLE
+                                                : BELL_STORE_NOT_SIZE,
+                                     load->full ? 1
+                                                : load->ctx.blcf->uncacheable);
+    }
+
     ngx_http_bell_cache_lock(zone);
 
     flight = ngx_http_bell_cache_flight(zone, &load->flight);
@@ -570,7 +584,15 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
 
     entry = &flight->entry;
 
-    if ((load->file_id
+    if (load->too_long) {
+        if (ngx_http_bell_cache_window_take(zone, flight, head.len)
+            != NGX_OK)
+        {
+            ngx_http_bell_cache_unlock(zone);
+            return NGX_DECLINED;
+        }
+
+    } else if ((load->file_id
          && ngx_http_bell_cache_shelf_promise(zone, flight,
                                               load->length + head.len
                                               + BELL_SHELF_TRAILER_BYTES)
@@ -602,6 +624,16 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
     flight->stored_as = *hash;
     flight->length = load->length;
     flight->filed = load->file_id != 0;
+
+    if (load->too_long) {
+        ngx_http_bell_cache_flight_ends(zone, flight,
+                                        NGX_HTTP_BELL_CACHE_PASSING);
+        ngx_http_bell_cache_place_give(zone, flight);
+        ngx_http_bell_cache_unlock(zone);
+        ngx_http_bell_cache_window_has(load);
+
+        return NGX_OK;
+    }
 
     __atomic_store_n(&flight->state, NGX_HTTP_BELL_CACHE_COMING,
                      __ATOMIC_SEQ_CST);
@@ -701,7 +733,7 @@ ngx_http_bell_cache_remember(ngx_http_bell_cache_load_t *load,
     entry.times.born_s = ngx_time();
     entry.times.fresh_s = (uint32_t) seconds;
 
-    if (verdict == BELL_STORE_NOT_SIZE) {
+    if (verdict == BELL_STORE_NOT_SIZE && load->length > 0) {
         entry.body_bytes = load->length;
     }
 

@@ -22,6 +22,8 @@ static void ngx_http_bell_cache_write(ngx_http_request_t *r);
 static void ngx_http_bell_cache_progress(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_begin(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_uint_t state);
+static ngx_uint_t ngx_http_bell_cache_is_past(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight);
 static void ngx_http_bell_cache_fails(ngx_http_bell_cache_ctx_t *ctx,
     ngx_uint_t status);
 static void ngx_http_bell_cache_is_refused(ngx_http_bell_cache_ctx_t *ctx);
@@ -258,7 +260,13 @@ ngx_http_bell_cache_begin(ngx_http_bell_cache_ctx_t *ctx,
         return;
 
     case NGX_HTTP_BELL_CACHE_COMING:
+    case NGX_HTTP_BELL_CACHE_PASSING:
     case NGX_HTTP_BELL_CACHE_DONE:
+
+        if (ngx_http_bell_cache_is_past(ctx, flight)) {
+            break;
+        }
+
         ngx_http_bell_cache_begin_object(ctx, flight, state);
         return;
 
@@ -291,6 +299,25 @@ ngx_http_bell_cache_begin(ngx_http_bell_cache_ctx_t *ctx,
     }
 
     ngx_http_bell_cache_look_again(ctx);
+}
+
+
+/*
+ * What is not kept is there for who has it from its beginning.  Others, and
+ * those who want a part of it, look again, and find that it is too large.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_is_past(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight)
+{
+    if (__atomic_load_n(&flight->window, __ATOMIC_SEQ_CST) == 0) {
+        return 0;
+    }
+
+    return __atomic_load_n(&flight->floor, __ATOMIC_SEQ_CST) > 0
+           || (ctx->joined && ctx->request->headers_in.range)
+           || (flight->length >= 0 && ngx_http_bell_cache_parts_wants(ctx));
 }
 
 
@@ -351,7 +378,7 @@ ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
         return;
     }
 
-    length = state == NGX_HTTP_BELL_CACHE_DONE
+    length = state == NGX_HTTP_BELL_CACHE_DONE && flight->window == 0
              ? (off_t) flight->entry.body_bytes : (off_t) flight->length;
 
     if (ctx->parts) {
@@ -379,7 +406,8 @@ ngx_http_bell_cache_begin_object(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_may_resume(ctx, &found);
 
     ctx->status.fwd_status = found.entry.times.status;
-    ctx->status.stored = state != NGX_HTTP_BELL_CACHE_APART;
+    ctx->status.stored = state != NGX_HTTP_BELL_CACHE_APART
+                         && flight->window == 0;
     ctx->status.collapsed = ctx->joined;
 
     if (ngx_http_bell_cache_answer(ctx, &found, length) != NGX_OK) {

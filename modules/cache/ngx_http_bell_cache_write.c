@@ -125,6 +125,8 @@ ngx_http_bell_cache_file_spill(ngx_http_bell_cache_load_t *load,
 
     ngx_http_bell_cache_unlock(load->ctx.zone);
 
+    load->full = 0;
+
     return NGX_OK;
 }
 

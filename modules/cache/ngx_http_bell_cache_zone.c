@@ -19,7 +19,6 @@
 #include "ngx_http_bell_cache_shelf.h"
 
 
-#define NGX_HTTP_BELL_CACHE_CHUNK         1024
 #define NGX_HTTP_BELL_CACHE_OBJECT_BYTES  (6 * 1024)   /* with its entry */
 #define NGX_HTTP_BELL_CACHE_TENANTS       1024
 #define NGX_HTTP_BELL_CACHE_LARGEST       (1024 * 1024)
@@ -651,6 +650,7 @@ ngx_http_bell_cache_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_queue_init(&zone->readers);
     ngx_queue_init(&zone->loads);
     ngx_queue_init(&zone->batches);
+    ngx_queue_init(&zone->passing);
 
     rv = NGX_CONF_OK;
 
