@@ -15,6 +15,7 @@
 #include "ngx_http_bell_cache_flight.h"
 #include "ngx_http_bell_cache_purge.h"
 #include "ngx_http_bell_cache_reader.h"
+#include "ngx_http_bell_cache_shelf.h"
 
 
 #define NGX_HTTP_BELL_CACHE_COPIED_BYTES  (2 * 1024 * 1024)
@@ -228,4 +229,54 @@ ngx_http_bell_cache_send_held(ngx_http_bell_cache_ctx_t *ctx)
     }
 
     return rc;
+}
+
+
+/* ---- at once */
+
+ngx_int_t
+ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx, ngx_chain_t *out)
+{
+    size_t               len;
+    ngx_buf_t           *b;
+    ngx_http_request_t  *r;
+
+    if (ctx->found.file) {
+        return ngx_http_bell_cache_file_body(ctx, out);
+    }
+
+    r = ctx->request;
+    len = r->method == NGX_HTTP_HEAD ? 0 : ctx->found.entry.body_bytes;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (len) {
+        b->start = ngx_http_bell_cache_room_take(ctx, len);
+        if (b->start == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_bell_cache_copy_body(ctx->zone, &ctx->found, 0, b->start,
+                                          len)
+            != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
+
+        b->pos = b->start;
+        b->last = b->start + len;
+        b->end = b->last;
+        b->memory = 1;
+    }
+
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out->buf = b;
+    out->next = NULL;
+
+    return NGX_OK;
 }

@@ -121,6 +121,8 @@ void ngx_http_bell_cache_batches_woken(ngx_http_bell_cache_zone_t *zone);
 /* Others than its reader wait for it, and each of them could go on alone. */
 ngx_uint_t ngx_http_bell_cache_window_may(ngx_http_bell_cache_load_t *load,
     ngx_http_request_t *r);
+/* That it is too large: who looks again, for a part of it, finds that. */
+void ngx_http_bell_cache_window_known(ngx_http_bell_cache_load_t *load);
 /* Under the lock, chains for it and a head; NGX_DECLINED: there is no room. */
 ngx_int_t ngx_http_bell_cache_window_take(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_flight_t *flight, uint64_t head_bytes);

@@ -31,8 +31,6 @@ static ngx_int_t ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_hash *hash, bell_str key);
 static ngx_int_t ngx_http_bell_cache_judge(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx);
-static ngx_int_t ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx,
-    ngx_chain_t *out);
 static void ngx_http_bell_cache_refresh(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_wait(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_how_e how);
@@ -546,54 +544,6 @@ ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx)
     ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
-}
-
-
-static ngx_int_t
-ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx, ngx_chain_t *out)
-{
-    size_t               len;
-    ngx_buf_t           *b;
-    ngx_http_request_t  *r;
-
-    if (ctx->found.file) {
-        return ngx_http_bell_cache_file_body(ctx, out);
-    }
-
-    r = ctx->request;
-    len = r->method == NGX_HTTP_HEAD ? 0 : ctx->found.entry.body_bytes;
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (len) {
-        b->start = ngx_http_bell_cache_room_take(ctx, len);
-        if (b->start == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (ngx_http_bell_cache_copy_body(ctx->zone, &ctx->found, 0, b->start,
-                                          len)
-            != NGX_OK)
-        {
-            return NGX_DECLINED;
-        }
-
-        b->pos = b->start;
-        b->last = b->start + len;
-        b->end = b->last;
-        b->memory = 1;
-    }
-
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out->buf = b;
-    out->next = NULL;
-
-    return NGX_OK;
 }
 
 

@@ -52,6 +52,9 @@ size_t *ngx_http_bell_cache_copied(ngx_http_bell_cache_ctx_t *ctx);
  * phase's handler.  NGX_ABORT: it is not.
  */
 ngx_int_t ngx_http_bell_cache_serve_held(ngx_http_bell_cache_ctx_t *ctx);
+/* All of its body, copied, or as a file; NGX_DECLINED: it has gone meanwhile. */
+ngx_int_t ngx_http_bell_cache_body_of(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_chain_t *out);
 
 
 /* ---- ngx_http_bell_cache_body.c */

@@ -563,14 +563,8 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
 
     zone = load->ctx.zone;
 
-    /* who looks again, for a part of it, is to find that */
-
     if (load->too_long) {
-        ngx_http_bell_cache_remember(load,
-                                     load->full ? BELL_STORE_NOT_USABLE
-                                                : BELL_STORE_NOT_SIZE,
-                                     load->full ? 1
-                                                : load->ctx.blcf->uncacheable);
+        ngx_http_bell_cache_window_known(load);
     }
 
     ngx_http_bell_cache_lock(zone);
@@ -585,8 +579,7 @@ ngx_http_bell_cache_publish(ngx_http_bell_cache_load_t *load,
     entry = &flight->entry;
 
     if (load->too_long) {
-        if (ngx_http_bell_cache_window_take(zone, flight, head.len)
-            != NGX_OK)
+        if (ngx_http_bell_cache_window_take(zone, flight, head.len) != NGX_OK)
         {
             ngx_http_bell_cache_unlock(zone);
             return NGX_DECLINED;

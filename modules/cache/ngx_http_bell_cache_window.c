@@ -70,6 +70,19 @@ ngx_http_bell_cache_window_may(ngx_http_bell_cache_load_t *load,
 }
 
 
+void
+ngx_http_bell_cache_window_known(ngx_http_bell_cache_load_t *load)
+{
+    if (load->full) {
+        ngx_http_bell_cache_remember(load, BELL_STORE_NOT_USABLE, 1);
+
+    } else {
+        ngx_http_bell_cache_remember(load, BELL_STORE_NOT_SIZE,
+                                     load->ctx.blcf->uncacheable);
+    }
+}
+
+
 ngx_int_t
 ngx_http_bell_cache_window_take(ngx_http_bell_cache_zone_t *zone,
     ngx_http_bell_cache_flight_t *flight, uint64_t head_bytes)
