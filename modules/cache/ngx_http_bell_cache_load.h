@@ -132,6 +132,9 @@ ngx_int_t ngx_http_bell_cache_window_take(ngx_http_bell_cache_zone_t *zone,
  */
 ngx_int_t ngx_http_bell_cache_window_begin(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_window_has(ngx_http_bell_cache_load_t *load);
+/* What comes of what is too large; as a sink's body(). */
+ssize_t ngx_http_bell_cache_load_pass(ngx_http_bell_cache_load_t *load,
+    u_char *p, size_t len);
 /* As a sink's body(). */
 ssize_t ngx_http_bell_cache_window_write(ngx_http_bell_cache_load_t *load,
     u_char *p, size_t len);
@@ -177,9 +180,6 @@ void ngx_http_bell_cache_load_has(ngx_http_bell_cache_load_t *load);
  */
 ngx_int_t ngx_http_bell_cache_load_too_large(
     ngx_http_bell_cache_load_t *load);
-/* What comes behind that; as a sink's body(). */
-ssize_t ngx_http_bell_cache_load_pass(ngx_http_bell_cache_load_t *load,
-    u_char *p, size_t len);
 /* It has a place. */
 void ngx_http_bell_cache_load_begin(ngx_http_bell_cache_load_t *load);
 void ngx_http_bell_cache_load_ends(ngx_http_bell_cache_zone_t *zone,

@@ -302,6 +302,15 @@ ngx_http_bell_cache_window_put(ngx_http_bell_cache_load_t *load,
 
 
 ssize_t
+ngx_http_bell_cache_load_pass(ngx_http_bell_cache_load_t *load, u_char *p,
+    size_t len)
+{
+    return load->passes ? ngx_http_bell_cache_window_write(load, p, len)
+                        : ngx_http_bell_cache_load_feed(load, p, len);
+}
+
+
+ssize_t
 ngx_http_bell_cache_window_write(ngx_http_bell_cache_load_t *load, u_char *p,
     size_t len)
 {
