@@ -153,6 +153,7 @@ killTest('workers that die in the middle of a body leave nothing in shared memor
         await waitFor('the edge to answer', () => edge.ask('north.example', '/worker').then(({ status }) => status === 204, () => false));
         visitor.leave();
     }
+    await nothingFlies(edge); // the last one's successor has looked at what he left
     for (let n = 0; n < 3; n++) await store(edge, origin, `/kept/${n}`, { headers: fresh, body: large });
 });
 

@@ -28,12 +28,13 @@ const policies = `
 
 const server = `
     ${said}
+    root ${place.dir};
     add_header Status $bell_tenant_status always;
     add_header Version $bell_directory_version always;
-    location /plain { bell_limit plain; bell_limit_headers on; empty_gif; }
-    location /scaled { bell_limit scaled; bell_limit_headers on; empty_gif; }
-    location /upload { bell_limit upload; bell_limit_headers on; empty_gif; }
-    location /both { bell_limit scaled second; bell_limit_headers on; empty_gif; }
+    location /plain { bell_limit plain; bell_limit_headers on; try_files /page =404; }
+    location /scaled { bell_limit scaled; bell_limit_headers on; try_files /page =404; }
+    location /upload { bell_limit upload; bell_limit_headers on; try_files /page =404; }
+    location /both { bell_limit scaled second; bell_limit_headers on; try_files /page =404; }
     location /who { bell_limit_status 256; }`;
 
 const must = (...args) => mustFirstbell(place, args);
@@ -51,6 +52,7 @@ END:VCALENDAR
 `));
 
 before(async () => {
+    place.write('page', 'page\n');
     await startPostgres(place);
     const redis = await startRedis(place);
     const conf = writeSettings(place, { settings: { error_log: '-', redis: `unix:${redis.socket}` } });
