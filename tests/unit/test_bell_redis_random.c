@@ -41,8 +41,7 @@ static void give(void) {
     static const bell_redis_script script = {.text = {"return 1", 8}, .sha1 = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"};
     given *g = &all[ngiven++];
     char key[32];
-    const bell_str words[] = {BELL_STR("INCR"), bell_str_of(key)};
-    bell_redis_call call = {.key = words[1], .deadline_ms = 1 + (uint32_t)(world_random(&w) % 3000), .handler = note, .data = g};
+    bell_redis_call call = {.deadline_ms = 1 + (uint32_t)(world_random(&w) % 3000), .handler = note, .data = g};
 
     snprintf(key, sizeof key, "k%u", (unsigned)(world_random(&w) % 50));
     call.key = bell_str_of(key);
