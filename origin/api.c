@@ -18,5 +18,5 @@ int fb_cmd_api(const fb_settings *s, int argc, char **argv) {
         return 1;
     }
     explicit_bzero(&keys, sizeof keys);
-    return fb_master_run(s, fb_routes, fb_statements);
+    return fb_master_run(s, fb_routes, fb_statements, fb_batched_statement);
 }

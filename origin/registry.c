@@ -23,6 +23,8 @@
         .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_HEAVY,  \
         .timeout_ms = FB_HEAVY_TIMEOUT_MS                                                                                                            \
     }
+#define BATCH(methods_, pattern_, scope_, shed_class_, handler_) /* saved for many clients in one commit */                                          \
+    { .methods = (methods_), .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .lane = FB_LANE_BATCH }
 #define SHARED(pattern_, scope_, shed_class_, handler_) /* the same for everybody of a district */                                                   \
     { .methods = GET, .pattern = (pattern_), .scope = (scope_), .shed_class = (shed_class_), .handler = (handler_), .share = FB_SHARE_DISTRICT }
 #define BY_TOKEN(pattern_, scope_, shed_class_, handler_) /* open to a token that an edge has checked as well, and shared by those who have one */   \
@@ -69,7 +71,7 @@ const fb_route fb_routes[] = {
     ROUTE(GET,    "/api/v1/lessons/{id}",         FB_SCOPE_CONTENT,   FB_SHED_PROGRESS_READ,  fb_lesson),
     ROUTE(GET,    "/api/v1/items/{id}/media",     FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_item_media),
     BY_TOKEN(     "/media/{id}/{path}",           FB_SCOPE_CONTENT,   FB_SHED_VIDEO,          fb_media),
-    ROUTE(PUT,    "/api/v1/items/{id}/progress",  FB_SCOPE_PROGRESS,  FB_SHED_PROGRESS_SAVE,  fb_progress_save),
+    BATCH(PUT,    "/api/v1/items/{id}/progress",  FB_SCOPE_PROGRESS,  FB_SHED_PROGRESS_SAVE,  fb_progress_save),
     ROUTE(POST,   "/api/v1/items/{id}/attempts",  FB_SCOPE_PROGRESS,  FB_SHED_SUBMISSION,     fb_attempt),
 
     HEAVY(GET,    "/api/v1/classes",              FB_SCOPE_CLASSES,   FB_SHED_DASHBOARD,      fb_classes_list),
@@ -112,10 +114,12 @@ const fb_stmt *const fb_statements[] = {
     &fb_sql_asset_of_token, &fb_sql_item_media, &fb_sql_item_assets, &fb_sql_media_keys,
     &fb_sql_oidc_providers, &fb_sql_oidc_provider, &fb_sql_oidc_state_use, &fb_sql_oidc_identity, &fb_sql_oidc_link,
     &fb_sql_oidc_find_by_email, &fb_sql_oidc_find_by_username, &fb_sql_oidc_find_by_sourced_id,
-    &fb_sql_item_target, &fb_sql_progress_save, &fb_sql_attempt_target, &fb_sql_attempt_save,
+    &fb_sql_attempt_target, &fb_sql_attempt_save,
     &fb_sql_classes_mine, &fb_sql_class_head, &fb_sql_class_items, &fb_sql_class_progress,
     &fb_sql_district_counts, &fb_sql_district_imports, &fb_sql_district_queue,
     &fb_sql_purge_ask, &fb_sql_purges_list,
     NULL,
 };
 /* clang-format on */
+
+const fb_stmt *const fb_batched_statement = &fb_sql_progress_save;

@@ -5,6 +5,7 @@
 #include "origin/server/route.h"
 
 extern const fb_route fb_routes[];           /* ends with pattern NULL */
-extern const fb_stmt *const fb_statements[]; /* ends with NULL */
+extern const fb_stmt *const fb_statements[]; /* ends with NULL; of the lanes fast and heavy */
+extern const fb_stmt *const fb_batched_statement;
 
 #endif

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bell_buf.h"
 #include "bell_url.h"
-#include "origin/content/save_sql.h"
 #include "origin/jobs/access_round.h"
 
 #define ARRAY_MAX_BYTES (8u << 20)
@@ -200,8 +200,10 @@ static bool is_watched(const fb_settings *s, int64_t fetched_ms, int64_t duratio
 
 /* As a client's own save does: for a student of the course, of an item that is not locked, and never back. */
 static bool complete(applying *a, const char *user, const char *item, bool *refused) {
-    PGresult *saved =
-        fb_access_query(a->round, FB_SQL_PROGRESS_SAVE, 7, (const char *const[]){a->tenant, user, item, NULL, "100", "0", "false"}, refused);
+    PGresult *saved = fb_access_query(a->round,
+                                      "SELECT FROM save_progress($1::int, ARRAY[$2::bigint], ARRAY[$3::bigint], ARRAY[NULL::int],"
+                                      " ARRAY[100::smallint], ARRAY[0], ARRAY[false]) WHERE refused = 0",
+                                      3, (const char *const[]){a->tenant, user, item}, refused);
     if (!saved) {
         return false;
     }

@@ -91,7 +91,12 @@ static void grade_and_save(fb_job *job) {
     attempt *a = bell_arena_zalloc(&job->arena, sizeof(*a));
     const char *problem = NULL;
 
-    if (fb_progress_refused(job)) {
+    if (PQntuples(target) == 0) {
+        fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
+        return;
+    }
+    if (!PQgetisnull(target, 0, 1)) {
+        fb_progress_reply_locked(job, PQgetvalue(target, 0, 1));
         return;
     }
     if (fb_col_i64(target, 0, 0) != FB_ITEM_QUIZ) {

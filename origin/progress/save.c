@@ -1,51 +1,52 @@
-#include "origin/content/save_sql.h"
+#include "origin/content/item.h"
 #include "origin/progress/progress.h"
 #include "origin/server/json_in.h"
 #include "origin/server/reply.h"
+#include "origin/server/worker.h"
 
 #define POSITION_MAX_S   86400
 #define TIME_SPENT_MAX_S 120 /* between two saves */
 
-const fb_stmt fb_sql_item_target = {
-    "item_target",
-    "SELECT s.kind, (SELECT string_agg(m.title, '; ') FROM missing_prerequisites($1, s.enrollment_id, $3) m) FROM student_item($1, $2, $3) s",
-    3,
+const fb_stmt fb_sql_progress_save = {
+    "progress_save",
+    "SELECT p.n, p.refused, p.missing, " FB_PROGRESS_COLUMNS " FROM save_progress_batch($1, $2, $3, $4, $5, $6, $7, $8, $9) p",
+    9,
 };
 
-const fb_stmt fb_sql_progress_save = {"progress_save", FB_SQL_PROGRESS_SAVE, 7};
+/* Its first columns: the element's number is the batcher's. */
+enum { SAVED_REFUSED = 1, SAVED_MISSING, SAVED_PROGRESS };
 
-bool fb_progress_refused(fb_job *job) {
-    const PGresult *target = fb_rows(job, 0);
+/* As save_progress_batch says it. */
+enum { REFUSED_NO, REFUSED_SESSION, REFUSED_NOT_THEIRS, REFUSED_LOCKED };
 
-    if (PQntuples(target) == 0) {
-        fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
-        return true;
-    }
-    if (!PQgetisnull(target, 0, 1)) {
-        fb_reply_problem(job, FB_PROBLEM_LOCKED, bell_arena_printf(&job->arena, "To be finished first: %s", PQgetvalue(target, 0, 1)));
-        return true;
-    }
-    return false;
+void fb_progress_reply_locked(fb_job *job, const char *missing) {
+    fb_reply_problem(job, FB_PROBLEM_LOCKED, bell_arena_printf(&job->arena, "To be finished first: %s", missing));
 }
 
 static void answer(fb_job *job) {
-    const PGresult *saved = fb_rows(job, 1);
+    int row;
+    const PGresult *saved = fb_batch_rows(job, &row);
     bell_json j;
 
-    if (fb_progress_refused(job)) {
+    switch (fb_col_i64(saved, row, SAVED_REFUSED)) {
+    case REFUSED_NO:
+        fb_reply_json_begin(job, &j);
+        bell_json_object_open(&j);
+        bell_json_key(&j, "item_id");
+        bell_json_int(&j, (int64_t)job->ids[0]);
+        fb_item_write_progress(&j, saved, row, SAVED_PROGRESS);
+        bell_json_object_close(&j);
+        fb_reply_json(job, &j, 200);
         return;
-    }
-    if (PQntuples(saved) == 0) { /* locked or left between the two statements */
+    case REFUSED_SESSION:
+        fb_reply_sign_in(job);
+        return;
+    case REFUSED_LOCKED:
+        fb_progress_reply_locked(job, PQgetvalue(saved, row, SAVED_MISSING));
+        return;
+    default:
         fb_reply_problem(job, FB_PROBLEM_NOT_FOUND, NULL);
-        return;
     }
-    fb_reply_json_begin(job, &j);
-    bell_json_object_open(&j);
-    bell_json_key(&j, "item_id");
-    bell_json_int(&j, (int64_t)job->ids[0]);
-    fb_item_write_progress(&j, saved, 0, 0);
-    bell_json_object_close(&j);
-    fb_reply_json(job, &j, 200);
 }
 
 typedef struct {
@@ -83,10 +84,7 @@ void fb_progress_save(fb_job *job) {
     if (!ok) {
         return;
     }
-    const char *tenant = fb_text_i64(job, job->tenant_id), *user = fb_text_i64(job, (int64_t)job->session.user_id);
-    const char *item = fb_text_i64(job, (int64_t)job->ids[0]);
-    fb_call_add(job, &fb_sql_item_target, tenant, user, item);
-    fb_call_add(job, &fb_sql_progress_save, tenant, user, item, s.has_position ? fb_text_i64(job, s.position_ms) : NULL, fb_text_i64(job, s.percent),
-                fb_text_i64(job, s.time_spent_s), s.completed ? "true" : "false");
-    fb_await_db(job, answer);
+    fb_await_batch(job, job->worker->batcher, &fb_sql_progress_save, answer, fb_text_i64(job, (int64_t)job->ids[0]),
+                   s.has_position ? fb_text_i64(job, s.position_ms) : NULL, fb_text_i64(job, s.percent), fb_text_i64(job, s.time_spent_s),
+                   s.completed ? "true" : "false");
 }

@@ -12,6 +12,7 @@ const fb_stmt fb_sql_tenant_enter = {"tenant_enter", "SELECT set_config('app.ten
 const fb_stmt fb_sql_session_enter = {"session_enter", "SELECT session_enter($1, $2, $3, $4), set_config('statement_timeout', $5, true)", 5};
 
 static void on_group_done(fb_group *g, void *arg);
+static void on_batched_done(fb_batched *b, void *arg);
 
 void fb_job_init(fb_job *job, fb_worker *worker, const bell_http_request *request) {
     memset(job, 0, sizeof(*job));
@@ -24,10 +25,13 @@ void fb_job_init(fb_job *job, fb_worker *worker, const bell_http_request *reques
     bell_buf_init(&job->reply.body, FB_REPLY_MAX_BYTES);
     job->group.done = on_group_done;
     job->group.arg = job;
+    job->batched.done = on_batched_done;
+    job->batched.arg = job;
 }
 
 void fb_job_cancel(fb_job *job) {
     fb_group_cancel(&job->group);
+    fb_batched_cancel(&job->batched);
     if (job->task != NULL) {
         fb_helper_cancel(job->task);
     }
@@ -93,10 +97,8 @@ void fb_call_add(fb_job *job, const fb_stmt *stmt, ...) {
     va_end(ap);
 }
 
-void fb_await_db(fb_job *job, fb_step next) {
-    job->next = next;
-    job->waits_for = job->group.calls[job->group.ncalls - 1].stmt->name;
-    switch (fb_pool_send(fb_worker_pool(job->worker, job->route->lane), &job->group)) {
+static void answer_verdict(fb_job *job, fb_pool_verdict verdict) {
+    switch (verdict) {
     case FB_POOL_SENT:
         return;
     case FB_POOL_FULL:
@@ -107,37 +109,85 @@ void fb_await_db(fb_job *job, fb_step next) {
     }
 }
 
-static void answer_sql_error(fb_job *job, const fb_group *g) {
-    if (strcmp(g->sqlstate, "FB401") == 0) {
+void fb_await_db(fb_job *job, fb_step next) {
+    job->next = next;
+    job->waits_for = job->group.calls[job->group.ncalls - 1].stmt->name;
+    answer_verdict(job, fb_pool_send(fb_worker_pool(job->worker, job->route->lane), &job->group));
+}
+
+static void answer_sql_error(fb_job *job, const char *sqlstate, const char *message) {
+    if (strcmp(sqlstate, "FB401") == 0) {
         fb_reply_sign_in(job);
         return;
     }
-    fb_log(FB_LOG_ERROR, "request %s: %s: SQLSTATE %s: %s", job->request_id, job->waits_for, g->sqlstate, g->message);
-    if (strcmp(g->sqlstate, "57014") == 0) { /* query_canceled: the statement's time-out */
+    fb_log(FB_LOG_ERROR, "request %s: %s: SQLSTATE %s: %s", job->request_id, job->waits_for, sqlstate, message);
+    if (strcmp(sqlstate, "57014") == 0) { /* query_canceled: the statement's time-out */
         fb_reply_problem(job, FB_PROBLEM_DEADLINE, "The records took too long to answer. What was being saved was not stored.");
-    } else if (strcmp(g->sqlstate, "25006") == 0) { /* read_only_sql_transaction: the server is being replaced by another */
+    } else if (strcmp(sqlstate, "25006") == 0) { /* read_only_sql_transaction: the server is being replaced by another */
         fb_reply_problem(job, FB_PROBLEM_DATABASE, "The records take no changes at this moment. What was being saved was not stored.");
-    } else if (strncmp(g->sqlstate, "53", 2) == 0 || strncmp(g->sqlstate, "57", 2) == 0 || strncmp(g->sqlstate, "40", 2) == 0) {
+    } else if (strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "57", 2) == 0 || strncmp(sqlstate, "40", 2) == 0) {
         fb_reply_problem(job, FB_PROBLEM_DATABASE, NULL); /* no resources, shutting down, serialization: worth another try */
     } else {
         fb_reply_problem(job, FB_PROBLEM_INTERNAL, NULL);
     }
 }
 
-static void on_group_done(fb_group *g, void *arg) {
-    fb_job *job = arg;
-    if (g->outcome == FB_GROUP_OK) {
-        resume(job);
-    } else if (g->outcome == FB_GROUP_LOST) {
+/* true: it is done, and the job goes on */
+static bool went_well(fb_job *job, fb_group_outcome outcome, const char *sqlstate, const char *message) {
+    switch (outcome) {
+    case FB_GROUP_OK:
+        return true;
+    case FB_GROUP_LOST:
         fb_reply_problem(job, FB_PROBLEM_DATABASE,
                          "The connection to the records broke. What you saved last may or may not be stored; saving again is safe.");
-    } else {
-        answer_sql_error(job, g);
+        return false;
+    case FB_GROUP_SQL_ERROR:
+        answer_sql_error(job, sqlstate, message);
+    }
+    return false;
+}
+
+static void on_group_done(fb_group *g, void *arg) {
+    fb_job *job = arg;
+
+    if (went_well(job, g->outcome, g->sqlstate, g->message)) {
+        resume(job);
     }
 }
 
 const PGresult *fb_rows(const fb_job *job, unsigned i) {
     return job->group.results[i + 1];
+}
+
+void fb_await_batch(fb_job *job, fb_batcher *batcher, const fb_stmt *stmt, fb_step next, ...) {
+    fb_batched *b = &job->batched;
+    va_list ap;
+
+    b->params[0] = fb_text_i64(job, job->tenant_id);
+    b->params[1] = job->session.sid;
+    b->params[2] = fb_text_i64(job, (int64_t)job->session.user_id);
+    b->params[3] = fb_text_i64(job, job->session.role);
+    va_start(ap, next);
+    for (unsigned i = 4; i < stmt->nparams; i++) {
+        b->params[i] = va_arg(ap, const char *);
+    }
+    va_end(ap);
+    job->next = next;
+    job->waits_for = stmt->name;
+    answer_verdict(job, fb_batcher_add(batcher, b));
+}
+
+const PGresult *fb_batch_rows(const fb_job *job, int *row) {
+    *row = job->batched.row;
+    return job->batched.rows;
+}
+
+static void on_batched_done(fb_batched *b, void *arg) {
+    fb_job *job = arg;
+
+    if (went_well(job, b->outcome, b->sqlstate, b->message)) {
+        resume(job);
+    }
 }
 
 static void on_task_done(fb_task *t, void *owner) {

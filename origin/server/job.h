@@ -1,5 +1,6 @@
 /* A job is one request on its way through the origin: a handler of 3 to 7 named steps. A step adds statements and waits
- * (fb_await_db), hands work to the helper pool (fb_await_task), asks another server (fb_await_fetch), or replies; job_resume is the only way back.
+ * (fb_await_db), gives its part of what is saved for many (fb_await_batch), hands work to the helper pool (fb_await_task), asks another server
+ * (fb_await_fetch), or replies; job_resume is the only way back.
  * Locals live in the job's arena. Whoever waits can be cancelled: a reply that comes late finds nobody. Each job has one deadline, kept by its
  * connection. */
 #ifndef FB_JOB_H
@@ -9,7 +10,7 @@
 #include "bell_http.h"
 #include "bell_json.h"
 #include "bell_token.h"
-#include "origin/db/pool.h"
+#include "origin/db/batch.h"
 #include "origin/server/context.h"
 #include "origin/server/fetch.h"
 #include "origin/server/helper.h"
@@ -56,6 +57,7 @@ struct fb_job {
 
     bell_arena arena;
     fb_group group;
+    fb_batched batched;
     bool session_entered; /* the first group checks the session, the later ones set the tenant only */
     fb_step next;
     fb_task *task;
@@ -83,6 +85,12 @@ void fb_call_add(fb_job *job, const fb_stmt *stmt, ...);
 void fb_await_db(fb_job *job, fb_step next);
 /* The rows of the i-th statement of the last group. */
 const PGresult *fb_rows(const fb_job *job, unsigned i);
+
+/* Gives one row to a statement that saves for many clients in one commit (db/batch.h): the tenant, the session's id, user and role are its first four
+ * parameters, the others follow as text. `next` runs when it is committed, with the job's row in fb_batch_rows at `*row`; errors and a lost
+ * connection are answered here. What holds the statement to the tenant and to the session is the statement's. */
+void fb_await_batch(fb_job *job, fb_batcher *batcher, const fb_stmt *stmt, fb_step next, ...);
+const PGresult *fb_batch_rows(const fb_job *job, int *row);
 
 /* Runs task->run on a helper thread, then `next`. false: the pool is full, and the task was dropped. */
 bool fb_try_task(fb_job *job, fb_task *task, fb_step next) __attribute__((warn_unused_result));

@@ -29,6 +29,7 @@ typedef struct {
     const fb_settings *settings;
     const fb_route *routes;
     const fb_stmt *const *statements;
+    const fb_stmt *batched;
     fb_worker prepared; /* copied by fork */
     int listen_fd;
     unsigned wanted;
@@ -58,7 +59,7 @@ static void run_child(master *m, pid_t parent) {
     if (getppid() != parent) {
         _exit(1);
     }
-    int rc = fb_worker_run(&m->prepared, m->listen_fd, m->routes, m->statements);
+    int rc = fb_worker_run(&m->prepared, m->listen_fd, m->routes, m->statements, m->batched);
     fb_worker_unprepare(&m->prepared);
     exit(rc);
 }
@@ -236,11 +237,11 @@ static unsigned workers_wanted(const fb_settings *s) {
     return n < 1 ? 1 : n > FB_WORKERS_MAX ? FB_WORKERS_MAX : (unsigned)n;
 }
 
-int fb_master_run(const fb_settings *s, const fb_route *routes, const fb_stmt *const *statements) {
+int fb_master_run(const fb_settings *s, const fb_route *routes, const fb_stmt *const *statements, const fb_stmt *batched) {
     static master m;
     char err[512];
 
-    m = (master){.settings = s, .routes = routes, .statements = statements, .wanted = workers_wanted(s)};
+    m = (master){.settings = s, .routes = routes, .statements = statements, .batched = batched, .wanted = workers_wanted(s)};
     if (!fb_log_open(s->error_log)) {
         fprintf(stderr, "firstbell: error_log %s cannot be opened: %s\n", s->error_log, strerror(errno));
         return 1;

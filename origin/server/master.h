@@ -8,6 +8,6 @@
 #include "origin/server/route.h"
 #include "origin/server/settings.h"
 
-int fb_master_run(const fb_settings *s, const fb_route *routes, const fb_stmt *const *statements);
+int fb_master_run(const fb_settings *s, const fb_route *routes, const fb_stmt *const *statements, const fb_stmt *batched);
 
 #endif

@@ -243,7 +243,7 @@ void fb_route_dispatch(const fb_route *routes, fb_job *job) {
     case FB_MATCH:
         break;
     }
-    if (!fb_shed_admits(job->route->shed_class, fb_pool_pressure_percent(fb_worker_pool(job->worker, job->route->lane)))) {
+    if (!fb_shed_admits(job->route->shed_class, fb_worker_pressure_percent(job->worker, job->route->lane))) {
         fb_reply_problem(job, FB_PROBLEM_BUSY, NULL);
         return;
     }

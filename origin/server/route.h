@@ -34,8 +34,8 @@ typedef enum {
 } fb_shed_class;
 
 /* The connections that a route's statements go over. A heavy read has its own, few and one group at a time each, so that it delays other heavy
- * reads only. */
-typedef enum { FB_LANE_FAST, FB_LANE_HEAVY } fb_lane;
+ * reads only. What is saved for many clients in one commit has its own, because it is the longest of all that is not heavy. */
+typedef enum { FB_LANE_FAST, FB_LANE_HEAVY, FB_LANE_BATCH } fb_lane;
 
 #define FB_HEAVY_TIMEOUT_MS 8000
 

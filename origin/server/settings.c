@@ -63,6 +63,8 @@ static const setting settings[] = {
     {NUMBER_AT(db_waiting_max, 256, 1, 65536), "requests that may wait for a connection to PostgreSQL, a worker"},
     {NUMBER_AT(db_heavy_connections, 2, 1, 32), "further connections to PostgreSQL, a worker, for reads of many rows, one at a time each"},
     {NUMBER_AT(db_heavy_waiting_max, 64, 1, 65536), "reads of many rows that may wait for one of these, a worker"},
+    {NUMBER_AT(db_batch_connections, 2, 1, 8), "further connections to PostgreSQL, a worker, for progress that is saved for many at once"},
+    {NUMBER_AT(db_batch_waiting_max, 4096, 1, 65536), "saves of progress that may wait for one of these, a worker"},
     {NUMBER_AT(db_statement_timeout_ms, 5000, 100, 600000), "milliseconds a statement may take, on routes that name no time of their own"},
     {TEXT_AT(db_prepared, SWITCH, "on"), "off behind pgbouncer in transaction mode: no prepared statements, one request at a time a connection"},
     {NUMBER_AT(connections_max, 4096, 16, 65536), "client connections, a worker"},

@@ -35,6 +35,8 @@ typedef struct {
     long db_connections;                       /* a worker */
     long db_heavy_connections;
     long db_heavy_waiting_max;
+    long db_batch_connections;
+    long db_batch_waiting_max;
     long db_statement_timeout_ms;
     long db_waiting_max;  /* statement groups that may wait for a connection, a worker */
     long connections_max; /* client connections, a worker */

@@ -19,11 +19,11 @@
 #define RESULTS_MAX_BYTES (4 << 20) /* rows that many requests share, a worker */
 #define BURST_MIN         64        /* requests at once: fewer leave nothing behind that is worth looking for */
 #define OWN_DESCRIPTORS   64        /* logs, pipes, the loop, and two a connection to PostgreSQL while one is cancelled */
-#define NPOOLS            2
+#define NPOOLS            3
 
 /* Every client is a descriptor, and one more while a file is sent. Distributions let 1024 be open and allow far more: we take what is allowed. */
 static void raise_open_files(const fb_settings *s) {
-    rlim_t wanted = (rlim_t)(2 * s->connections_max + 2 * s->db_connections + 2 * s->db_heavy_connections + OWN_DESCRIPTORS);
+    rlim_t wanted = (rlim_t)(2 * s->connections_max + 2 * (s->db_connections + s->db_heavy_connections + s->db_batch_connections) + OWN_DESCRIPTORS);
     struct rlimit l;
 
     if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= wanted) {
@@ -212,7 +212,28 @@ static fb_fetcher *new_fetcher(fb_worker *w) {
     return fb_fetcher_new(w->base, &o);
 }
 
-static bool set_up_pools(fb_worker *w, const fb_stmt *const *statements) {
+/* One batch at a time a connection: what comes meanwhile is the next one. */
+static bool set_up_batches(fb_worker *w, const fb_pool_options *as, const fb_stmt *batched) {
+    const fb_settings *s = w->settings;
+    unsigned connections = (unsigned)s->db_batch_connections;
+    fb_pool_options o = *as;
+    fb_batcher_options b = {.stmt = batched,
+                            .batches = connections,
+                            .waiting_max = (unsigned)s->db_batch_waiting_max,
+                            .timeout_ms = (unsigned)s->db_statement_timeout_ms};
+
+    w->batch_statements[0] = &fb_sql_batch_open;
+    w->batch_statements[1] = batched;
+    o.name = "batch";
+    o.connections = o.waiting_max = connections;
+    o.statement_timeout_ms = b.timeout_ms;
+    o.statements = w->batch_statements;
+    w->batch_pool = fb_pool_new(w->base, &o);
+    w->batcher = w->batch_pool != NULL ? fb_batcher_new(w->base, w->batch_pool, &b) : NULL;
+    return w->batcher != NULL;
+}
+
+static bool set_up_pools(fb_worker *w, const fb_stmt *const *statements, const fb_stmt *batched) {
     const fb_settings *s = w->settings;
     fb_pool_options o = {.name = "fast",
                          .database = s->database,
@@ -237,14 +258,26 @@ static bool set_up_pools(fb_worker *w, const fb_stmt *const *statements) {
     o.waiting_max = (unsigned)s->db_heavy_waiting_max;
     o.statement_timeout_ms = o.statement_timeout_ms > FB_HEAVY_TIMEOUT_MS ? o.statement_timeout_ms : FB_HEAVY_TIMEOUT_MS;
     w->heavy_pool = w->pool != NULL ? fb_pool_new(w->base, &o) : NULL;
-    return w->heavy_pool != NULL;
+    return w->heavy_pool != NULL && set_up_batches(w, &o, batched);
 }
 
 fb_pool *fb_worker_pool(const fb_worker *w, fb_lane lane) {
-    return lane == FB_LANE_HEAVY ? w->heavy_pool : w->pool;
+    switch (lane) {
+    case FB_LANE_HEAVY:
+        return w->heavy_pool;
+    case FB_LANE_BATCH:
+        return w->batch_pool;
+    case FB_LANE_FAST:
+        break;
+    }
+    return w->pool;
 }
 
-static bool set_up(fb_worker *w, const fb_stmt *const *statements) {
+unsigned fb_worker_pressure_percent(const fb_worker *w, fb_lane lane) {
+    return lane == FB_LANE_BATCH ? fb_batcher_pressure_percent(w->batcher) : fb_pool_pressure_percent(fb_worker_pool(w, lane));
+}
+
+static bool set_up(fb_worker *w, const fb_stmt *const *statements, const fb_stmt *batched) {
     const fb_settings *s = w->settings;
 
     if (!fb_access_log_open(&w->access_log, s->access_log)) {
@@ -260,11 +293,13 @@ static bool set_up(fb_worker *w, const fb_stmt *const *statements) {
     w->helper = fb_helper_new(w->base, (unsigned)s->helper_threads, (unsigned)s->helper_queue_max);
     w->fetcher = new_fetcher(w);
     bool made = w->helper != NULL && w->fetcher != NULL && w->results != NULL && w->tokens != NULL;
-    return made && set_up_pools(w, statements);
+    return made && set_up_pools(w, statements, batched);
 }
 
 static void tear_down(fb_worker *w) {
     fb_conn_close_all(w);
+    fb_batcher_free(w->batcher);
+    fb_pool_free(w->batch_pool);
     fb_pool_free(w->pool);
     fb_pool_free(w->heavy_pool);
     fb_helper_free(w->helper);
@@ -288,12 +323,12 @@ static void tear_down(fb_worker *w) {
     fb_access_log_close(&w->access_log);
 }
 
-int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements) {
+int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements, const fb_stmt *batched) {
     signal(SIGPIPE, SIG_IGN);
     w->listen_fd = listen_fd;
     w->routes = routes;
     srand((unsigned)getpid());
-    bool ok = set_up(w, statements);
+    bool ok = set_up(w, statements, batched);
     if (ok) {
         event_base_dispatch(w->base);
     } else {

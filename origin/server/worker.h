@@ -2,7 +2,7 @@
 #ifndef FB_WORKER_H
 #define FB_WORKER_H
 
-#include "origin/db/pool.h"
+#include "origin/db/batch.h"
 #include "origin/db/result_cache.h"
 #include "origin/server/access_log.h"
 #include "origin/server/context.h"
@@ -23,6 +23,9 @@ struct fb_worker {
     struct event_base *base;
     fb_pool *pool;       /* the fast lane */
     fb_pool *heavy_pool; /* the heavy lane */
+    fb_pool *batch_pool; /* the batch lane: what is saved for many clients in one commit */
+    fb_batcher *batcher; /* of the saves of progress, over that lane */
+    const fb_stmt *batch_statements[3];
     fb_result_cache *results;
     fb_helper *helper;
     fb_fetcher *fetcher;
@@ -43,7 +46,7 @@ struct fb_worker {
     struct fb_conn *conns; /* all open ones, a list */
     unsigned nconns;
     unsigned nbusy, busy_peak; /* connections with a request in hand: now, and the most since memory was last given back */
-    unsigned npools_settled;   /* of both lanes; nothing is accepted before */
+    unsigned npools_settled;   /* of all lanes; nothing is accepted before */
     bool accepting;
     bool draining;
 };
@@ -52,11 +55,13 @@ struct fb_worker {
 bool fb_worker_prepare(fb_worker *w, const fb_settings *s, char *err, size_t err_len) __attribute__((warn_unused_result));
 void fb_worker_unprepare(fb_worker *w);
 
-/* The pool of a lane. */
+/* The pool of a lane; what goes over the batch lane goes through `batcher`. */
 fb_pool *fb_worker_pool(const fb_worker *w, fb_lane lane);
+/* How full what waits for a lane is: what shedding goes by. */
+unsigned fb_worker_pressure_percent(const fb_worker *w, fb_lane lane);
 
-/* Serves until it is told to stop (SIGTERM: drain). Returns the process's exit code. */
-int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements);
+/* Serves until it is told to stop (SIGTERM: drain). `batched` is the statement of the batch lane. Returns the process's exit code. */
+int fb_worker_run(fb_worker *w, int listen_fd, const fb_route *routes, const fb_stmt *const *statements, const fb_stmt *batched);
 
 /* A connection has closed: there is room for another. */
 void fb_worker_conn_closed(fb_worker *w);

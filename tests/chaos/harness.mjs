@@ -22,7 +22,7 @@ export async function openTown(place, { students = 8, settings = {}, under } = {
     const town = { ...district, place, api: await startApi(place, { under }) };
     town.api.client.close();
     town.workers = () => children(town.api.program.child.pid);
-    town.sessions = 2 * (4 + 2); // of the api in PostgreSQL: workers × (db_connections + db_heavy_connections), by the defaults of these
+    town.sessions = 2 * (4 + 2 + 2); // of the api in PostgreSQL: workers × (db_connections + db_heavy_connections + db_batch_connections), by the defaults
     return town;
 }
 
@@ -108,9 +108,10 @@ export class Load {
     /** Each acknowledged save has happened exactly once, none of the others more than once, and what a student sees is their last one. */
     async assertSaves() {
         const ledger = this.ledger.filter(isSave);
-        const told = await this.town.postgres.rows('postgres', `SELECT e.user_id AS student, (o.payload ->> 'item_id')::bigint AS item,
-            (o.payload ->> 'position_ms')::int AS position_ms, count(*) AS times FROM outbox o
-            JOIN enrollments e ON e.tenant_id = o.tenant_id AND e.id = (o.payload ->> 'enrollment_id')::bigint
+        const told = await this.town.postgres.rows('postgres', `SELECT e.user_id AS student, (s ->> 'item_id')::bigint AS item,
+            (s ->> 'position_ms')::int AS position_ms, count(*) AS times FROM outbox o
+            CROSS JOIN LATERAL jsonb_array_elements(o.payload -> 'saves') s
+            JOIN enrollments e ON e.tenant_id = o.tenant_id AND e.id = (s ->> 'enrollment_id')::bigint
             WHERE o.topic = 'progress.saved' GROUP BY 1, 2, 3`);
         const times = new Map(told.map((row) => [key(row), row.times]));
         const lost = ledger.filter((entry) => times.get(key(entry)) !== 1);

@@ -303,7 +303,7 @@ describe('completion', () => {
         await add(A, await playing());
         await once();
         const told = await postgres.rows('postgres', 'SELECT topic, payload FROM outbox');
-        assert.deepEqual(told.map(({ topic, payload }) => [topic, payload.status, payload.percent]), [['progress.saved', 2, 100]]);
+        assert.deepEqual(told.map(({ topic, payload }) => [topic, payload.saves.map(({ status, percent }) => [status, percent])]), [['progress.saved', [[2, 100]]]]);
         await add(A, await playing({ pace: 5 }));
         await once();
         assert.equal(await sql('SELECT count(*) FROM outbox'), '1');
