@@ -31,6 +31,22 @@ export async function startNodePeer(place, peer, title, settings) {
     }
 }
 
+/** The peer fastify in each of these forms. Gives {peers, missing}: a sentence about what is not there, or null. */
+export async function startFastify(place, district, forms, say) {
+    const peers = [];
+    let missing = null;
+    for (const { name, ...form } of forms) {
+        const settings = { pgSocket: place.path('sock'), publicKey: district.publicKey, edgeKey: district.edgeKey, ...form };
+        try {
+            peers.push(await startNodePeer(place, 'fastify', name, settings));
+        } catch (error) {
+            missing = `the peer ${name} is missing: ${error.message.split('\n')[0]}`;
+            say(missing);
+        }
+    }
+    return { peers, missing };
+}
+
 function copyPeers(folder) {
     execFileSync('mkdir', ['-m', '755', folder]);
     execFileSync('cp', ['-r', 'package.json', 'peers', 'node_modules', folder], { cwd: path.join(checkout, 'load') });

@@ -8,7 +8,7 @@ import { nowSeconds } from '../../tests/lib/edge-context.mjs';
 import { children } from '../../tests/lib/run.mjs';
 import { startApi } from '../../tests/lib/server-firstbell.mjs';
 import { measure } from '../lib/generator.mjs';
-import { startNodePeer } from '../lib/peer-node.mjs';
+import { startFastify } from '../lib/peer-node.mjs';
 import { memory } from '../lib/process.mjs';
 import { median } from '../lib/report.mjs';
 import { compare, playRounds } from '../lib/rounds.mjs';
@@ -39,7 +39,7 @@ export async function play(place, report, { quick, withPeers, say }) {
     const api = await startApi(place);
     api.client.close();
     const us = { name: 'firstbell', pid: api.program.child.pid, socket: api.socketPath };
-    const { peers, missing } = withPeers ? await startPeers(place, district, say) : { peers: [], missing: 'the peers were left out' };
+    const { peers, missing } = withPeers ? await startFastify(place, district, FORMS, say) : { peers: [], missing: 'the peers were left out' };
     const edge = { contextKey: district.edgeKey, tenant: TENANT };
     const run = { database: district.postgres.program.child.pid, requests, ...edge, seconds: quick ? 1 : 3 };
     const rounds = quick ? 1 : 5;
@@ -61,21 +61,6 @@ export async function play(place, report, { quick, withPeers, say }) {
 }
 
 const requestLine = (district, student) => `GET /api/v1/courses/${district.courseId}\tCookie: ${student.cookie}`;
-
-async function startPeers(place, district, say) {
-    const peers = [];
-    let missing = null;
-    for (const { name, ...form } of FORMS) {
-        const settings = { pgSocket: place.path('sock'), publicKey: district.publicKey, edgeKey: district.edgeKey, ...form };
-        try {
-            peers.push(await startNodePeer(place, 'fastify', name, settings));
-        } catch (error) {
-            missing = `the peer ${name} is missing: ${error.message.split('\n')[0]}`;
-            say(missing);
-        }
-    }
-    return { peers, missing };
-}
 
 /** Byte for byte, for three students. */
 async function assertSameContract(us, peer, district) {

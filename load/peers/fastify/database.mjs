@@ -5,7 +5,8 @@ import pg from 'pg';
 
 const SESSION_ENTER = 'SELECT session_enter($1, $2, $3, $4)';
 
-/** Gives {transaction(tenant, user, statements)}, which gives the results of the statements. */
+/** Gives {transaction(tenant, user, statements)}, which gives the results of the statements, and (where connections are a request's own) {alone(statement)},
+ *  which gives the result of one that is a transaction by itself. */
 export function openDatabase({ pgSocket, connections, pipeline, shared }) {
     pg.types.setTypeParser(20, Number); // bigint: our ids are far below 2^53
     const options = { host: pgSocket, user: 'fb_app', database: 'firstbell', pipeline };
@@ -23,6 +24,10 @@ class Pooled {
     constructor(options) {
         this.pool = new pg.Pool(options);
         this.send = options.pipeline ? allAtOnce : oneByOne;
+    }
+
+    alone(statement) {
+        return this.pool.query(statement);
     }
 
     async transaction(tenant, user, statements) {

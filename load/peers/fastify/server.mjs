@@ -1,6 +1,6 @@
-// The peer of `load/run api`: the same contract as GET /api/v1/courses/{id}, on fastify and pg as their documentation sets them up: named prepared
+// The peer of `load/run api` and `load/run progress`: the same contract as GET /api/v1/courses/{id} and PUT /api/v1/items/{id}/progress, on fastify and pg as their documentation sets them up: named prepared
 // statements, @fastify/jwt with its cache of verified tokens, a response schema, one process or two by node:cluster. The settings come as JSON in
-// the first argument: {socket, pgSocket, publicKey, edgeKey, processes, connections} and what makes the variants, {pipeline, shared, kept}.
+// the first argument: {socket, pgSocket, publicKey, edgeKey, processes, connections} and what makes the variants, {pipeline, shared, kept, byFunction}.
 
 import cluster from 'node:cluster';
 import { readFileSync, rmSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { readKey, tenantOf } from './context.mjs';
 import { openDatabase } from './database.mjs';
 import { KeptCourses } from './kept.mjs';
 import { course } from './outline.mjs';
+import { save, saveSchema } from './save.mjs';
 import { courseSchema } from './schema.mjs';
 import { head, items } from './sql.mjs';
 
@@ -40,16 +41,19 @@ async function serve() {
         verify: { algorithms: ['ES256'], cache: 10000 },
     });
     const edgeKey = readKey(settings.edgeKey);
-    app.get('/api/v1/courses/:id', { schema: courseSchema }, async (request, reply) => {
+    /** For somebody who is signed in; undefined is what they may not know of. */
+    const answering = (find) => async (request, reply) => {
         const tenant = tenantOf(edgeKey, request.raw);
         if (!tenant) return reply.code(404).send({ title: 'Not found.' });
         await request.jwtVerify({ onlyCookie: true });
         if (request.user.aud !== tenant) return reply.code(401).send({ title: 'Please sign in.' });
-        const answer = kept ? await kept.read(tenant, request.user, request.params.id) : await read(database, tenant, request.user, request.params.id);
+        const answer = await find(tenant, request.user, request.params.id, request.body);
         if (!answer) return reply.code(404).send({ title: 'Not found.' });
         reply.header('cache-control', 'private, no-store');
         return answer;
-    });
+    };
+    app.get('/api/v1/courses/:id', { schema: courseSchema }, answering((tenant, user, id) => (kept ? kept.read(tenant, user, id) : read(database, tenant, user, id))));
+    app.put('/api/v1/items/:id/progress', { schema: saveSchema }, answering((...asked) => save(database, settings.byFunction, ...asked)));
     if (settings.processes === 1) rmSync(settings.socket, { force: true });
     await app.listen({ path: settings.socket });
     process.on('SIGTERM', () => process.exit(0));
