@@ -18,6 +18,7 @@
 
 
 static void ngx_http_bell_cache_read(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_bell_cache_has_left(ngx_http_request_t *r);
 static void ngx_http_bell_cache_write(ngx_http_request_t *r);
 static void ngx_http_bell_cache_progress(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_begin(ngx_http_bell_cache_ctx_t *ctx,
@@ -59,6 +60,7 @@ ngx_http_bell_cache_waits_for(ngx_http_bell_cache_ctx_t *ctx)
     ngx_add_timer(rev, ctx->blcf->wait);
 
     if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_http_bell_cache_leaves(ctx);
         return NGX_ERROR;
     }
 
@@ -120,6 +122,13 @@ ngx_http_bell_cache_read(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_bell_cache_module);
 
     if (!rev->timedout) {
+
+        /* what is done behind him ("post_action") is done by this request */
+
+        if (ngx_http_bell_cache_has_left(r)) {
+            ngx_http_bell_cache_leaves(ctx);
+        }
+
         ngx_http_test_reading(r);
         return;
     }
@@ -145,6 +154,44 @@ ngx_http_bell_cache_read(ngx_http_request_t *r)
     }
 
     ngx_http_bell_cache_fails(ctx, NGX_HTTP_GATEWAY_TIME_OUT);
+}
+
+
+/*
+ * As ngx_http_test_reading() sees it, which ends the request then, or leads it
+ * elsewhere: by what was waited for it would be answered there once more.
+ */
+
+static ngx_uint_t
+ngx_http_bell_cache_has_left(ngx_http_request_t *r)
+{
+    char               buf[1];
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return c->error;
+    }
+#endif
+
+#if (NGX_HTTP_V3)
+    if (c->quic) {
+        return c->read->error;
+    }
+#endif
+
+#if (NGX_HAVE_EPOLLRDHUP)
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
+        return c->read->pending_eof;
+    }
+#endif
+
+    n = recv(c->fd, buf, 1, MSG_PEEK);
+
+    return n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN);
 }
 
 

@@ -7,8 +7,8 @@ import { freePort, newPlace } from '../lib/place.mjs';
 import { testNginx } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { CLOSE, startCacheOrigin } from './cache-origin.mjs';
-import { over, visitors } from './cache-visitors.mjs';
-import { cacheHttp, fresh, loadCache, outcome, startCacheEdge } from './cache.mjs';
+import { leaveAll, over, visitors } from './cache-visitors.mjs';
+import { atWork, cacheHttp, figures, fresh, isHit, loadCache, outcome, startCacheEdge } from './cache.mjs';
 import { lines, nginxConf } from './support.mjs';
 
 const place = newPlace();
@@ -91,6 +91,31 @@ test('post_action is done once for each visit, whatever comes from the store', a
     }
     assert.deepEqual(outcomes, ['uri-miss 200', 'hit', 'hit']);
     assert.equal(origin.count('/told'), 3);
+});
+
+test('who leaves while he waits is told of by post_action, once, and what he has waited for is not his there', async () => {
+    const path = '/acts/left';
+    const held = { headers: fresh, body: 'told', held: true };
+    origin.script(path, { headers: fresh, body: 'the answer', held: true });
+    origin.script('/told', held, held, { headers: fresh, body: 'told' });
+    const some = await visitors(edge.port, 2);
+    some.forEach((visitor) => visitor.ask(path));
+    const asked = await origin.arrived(path);
+    await atWork(edge, 2);
+    leaveAll(some);
+    await origin.arrived('/told', 2);
+    asked.rest();
+    let visits = some.length;
+    const reply = await waitFor('the answer to be stored', async () => {
+        visits++;
+        const answered = await get(path);
+        return isHit(answered) && answered;
+    });
+    assert.equal(reply.text, 'the answer');
+    await waitFor('those visits to be told', () => origin.count('/told') >= visits);
+    origin.asked('/told').slice(0, 2).forEach((told) => told.rest());
+    await waitFor('the edge to be done', async () => (await figures(edge)).writing === 0);
+    assert.deepEqual([origin.count('/told'), origin.count(path)], [visits, 1]);
 });
 
 test('who is led elsewhere by error_page is there by the rules of that place: his leaving ends nothing where proxy_ignore_client_abort is on', async () => {
