@@ -23,8 +23,10 @@ static ngx_int_t ngx_http_bell_cache_next_none(ngx_http_bell_cache_ctx_t *ctx,
 static ngx_int_t ngx_http_bell_cache_next_own(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_next_fed(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_uint_t ngx_http_bell_cache_is_busy(ngx_http_bell_cache_ctx_t *ctx);
-static void ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx);
-static void ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx);
+static void ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_uint_t goes_on);
+static void ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_uint_t goes_on);
 
 
 void
@@ -32,10 +34,12 @@ ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight)
 {
     ngx_int_t            rc;
+    ngx_uint_t           goes_on;
     ngx_chain_t          out;
     ngx_http_request_t  *r;
 
     r = ctx->request;
+    goes_on = 0;
 
     if (flight && flight->window) {
         ngx_http_bell_cache_window_read(ctx);
@@ -43,7 +47,7 @@ ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
 
     for ( ;; ) {
         if (ngx_http_bell_cache_is_busy(ctx)) {
-            ngx_http_bell_cache_wait_to_write(ctx);
+            ngx_http_bell_cache_wait_to_write(ctx, goes_on);
             return;
         }
 
@@ -56,7 +60,7 @@ ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
         }
 
         if (rc == NGX_AGAIN) {
-            ngx_http_bell_cache_wait_to_come(ctx);
+            ngx_http_bell_cache_wait_to_come(ctx, goes_on);
             return;
         }
 
@@ -80,6 +84,8 @@ ngx_http_bell_cache_more(ngx_http_bell_cache_ctx_t *ctx,
             ngx_http_finalize_request(r, rc);
             return;
         }
+
+        goes_on = 1;
     }
 }
 
@@ -314,10 +320,14 @@ ngx_http_bell_cache_is_busy(ngx_http_bell_cache_ctx_t *ctx)
 }
 
 
-/* The client has taken all that there is. */
+/*
+ * The client has taken all that there is.  He is woken by what comes for others
+ * as well, and waits no longer for that.
+ */
 
 static void
-ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx)
+ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_uint_t goes_on)
 {
     ngx_connection_t  *c;
 
@@ -327,12 +337,17 @@ ngx_http_bell_cache_wait_to_come(ngx_http_bell_cache_ctx_t *ctx)
         ngx_del_timer(c->write);
     }
 
-    ngx_add_timer(c->read, ctx->blcf->wait);
+    if (goes_on || !c->read->timer_set) {
+        ngx_add_timer(c->read, ctx->blcf->wait);
+    }
 }
 
 
+/* Nor has he more time to take something because others are sent more. */
+
 static void
-ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx)
+ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_uint_t goes_on)
 {
     ngx_event_t               *wev;
     ngx_connection_t          *c;
@@ -347,7 +362,7 @@ ngx_http_bell_cache_wait_to_write(ngx_http_bell_cache_ctx_t *ctx)
 
     clcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_core_module);
 
-    if (!wev->delayed) {
+    if (!wev->delayed && (goes_on || !wev->timer_set)) {
         ngx_add_timer(wev, clcf->send_timeout);
     }
 

@@ -135,6 +135,13 @@ ngx_http_bell_cache_read(ngx_http_request_t *r)
 
     rev->timedout = 0;
 
+    /* a fetch of his own has its own bounds, such as proxy_read_timeout */
+
+    if (ctx->headed && ctx->load) {
+        ngx_add_timer(rev, ctx->blcf->wait);
+        return;
+    }
+
     flight = ngx_http_bell_cache_flight(ctx->zone, &ctx->flight);
 
     if (flight
@@ -218,6 +225,12 @@ ngx_http_bell_cache_write(ngx_http_request_t *r)
 
     if (!ctx->begun || wev->delayed) {
         return;
+    }
+
+    /* he takes more */
+
+    if (wev->timer_set) {
+        ngx_del_timer(wev);
     }
 
     if (ngx_http_output_filter(r, NULL) == NGX_ERROR) {

@@ -79,6 +79,23 @@ test('who has waited for another’s fetch for bell_cache_wait gets 504; the fet
     assert.deepEqual([reply.text, origin.count(path)], ['late', 1]);
 });
 
+test('what is for one client alone may stand still for longer than bell_cache_wait', async () => {
+    origin.script('/waits/events', { headers: { 'cache-control': 'no-store' }, pieces: ['first ', 'second'], length: 'chunked', held: true });
+    origin.script('/waits/clock', { headers: fresh, body: 'late', held: true });
+    const [visitor] = await visitors(edge.port, 1);
+    const reply = visitor.ask('/waits/events');
+    const asked = await origin.arrived('/waits/events');
+    asked.next();
+    asked.next();
+    await all([reply], 'the first', ({ body }) => body === 'first ');
+    for (let i = 0; i < 2; i++) assert.equal((await get('/waits/clock')).status, 504);
+    asked.rest();
+    await over([reply]);
+    assert.deepEqual([reply.isWhole, reply.body], [true, 'first second']);
+    visitor.leave();
+    origin.asked('/waits/clock')[0].rest();
+});
+
 test('an origin that hangs behind the head: those who had a part are cut off, and nothing of it is stored', async () => {
     const path = '/impatient/hangs-in-body';
     origin.script(path, { headers: fresh, pieces: ['first ', 'second'], held: true }, { headers: fresh, body: 'another' });

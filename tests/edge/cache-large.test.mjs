@@ -11,7 +11,7 @@ import { http2Words } from '../lib/server-nginx.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startCacheOrigin } from './cache-origin.mjs';
 import { all, askAll, leaveAll, over, tally, visitors, visitorsByWorker } from './cache-visitors.mjs';
-import { atWork, cacheStatus, fresh, nothingFlies, outcome, startCacheEdge, zoneFigure } from './cache.mjs';
+import { atWork, cacheStatus, figures, fresh, nothingFlies, outcome, startCacheEdge, zoneFigure } from './cache.mjs';
 
 const NORTH = 'north.example';
 const strong = { ...fresh, etag: '"1"' };
@@ -168,6 +168,37 @@ largeTest('all who read it leave: it is fetched no further', async ({ edge, orig
     leaveAll(some);
     await waitFor('the fetch to end', () => asked.isGone);
 });
+
+/** Others ask for something of their own, again and again, in both workers, until that is so. */
+function amongOthers(get, what, is) {
+    let asked = 0;
+    return waitFor(what, async () => {
+        await Promise.all(Array.from({ length: 8 }, () => get(`/other/${asked++}`)));
+        return is();
+    });
+}
+
+largeTest('who takes nothing is given up after send_timeout, whoever else comes', async ({ edge, origin, herd, get, slow }) => {
+    origin.script('/taken', { headers: fresh, body: text(1_000_000, 't') });
+    const lazy = await herd(1, slow);
+    stopReading(lazy);
+    askAll(lazy, '/taken');
+    await origin.arrived('/taken');
+    await amongOthers(get, 'the edge to give him up', async () => (await figures(edge)).writing === 0);
+}, { server: 'send_timeout 3s;', zone: 'zone=main:16m' });
+
+largeTest('what does not go on is waited for as long as bell_cache_wait says, whoever else comes', async ({ origin, herd, get }) => {
+    const pieces = large(4);
+    origin.script('/stands', { headers: fresh, pieces, held: true });
+    const replies = askAll(await herd(4), '/stands');
+    const asked = await origin.arrived('/stands');
+    asked.next();
+    asked.next();
+    await all(replies, 'the beginning', (reply) => reply.body === pieces[0]);
+    await amongOthers(get, 'the ends', () => replies.every((reply) => reply.isOver));
+    assert.deepEqual(tally(replies), { cut: 4 });
+    asked.rest();
+}, { server: 'bell_cache_wait 5s;', zone: 'zone=main:16m' });
 
 largeTest('it breaks off: all who read it are cut off, and see it', async ({ edge, origin, herd }) => {
     const pieces = large(40);
