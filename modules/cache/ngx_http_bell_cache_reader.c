@@ -29,6 +29,7 @@ static void ngx_http_bell_cache_forget(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_hash *hash, bell_str key);
+static void ngx_http_bell_cache_purges_of(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_judge(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_serve(ngx_http_bell_cache_ctx_t *ctx);
 static void ngx_http_bell_cache_refresh(ngx_http_bell_cache_ctx_t *ctx);
@@ -315,13 +316,22 @@ ngx_http_bell_cache_look(ngx_http_bell_cache_ctx_t *ctx)
     }
 
     if (ctx->found.entry.kind == NGX_HTTP_BELL_CACHE_OBJECT) {
-        ngx_http_bell_cache_purged(ctx->zone, &ctx->asked,
-                                   ngx_max(ctx->blcf->policy.default_swr_s,
-                                           NGX_HTTP_BELL_CACHE_SOFT_S),
-                                   &ctx->found);
+        ngx_http_bell_cache_purges_of(ctx);
     }
 
     return ngx_http_bell_cache_judge(ctx);
+}
+
+
+/* What was found is as old as purges have made it until now. */
+
+static void
+ngx_http_bell_cache_purges_of(ngx_http_bell_cache_ctx_t *ctx)
+{
+    ngx_http_bell_cache_purged(ctx->zone, &ctx->asked,
+                               ngx_max(ctx->blcf->policy.default_swr_s,
+                                       NGX_HTTP_BELL_CACHE_SOFT_S),
+                               &ctx->found);
 }
 
 
@@ -556,9 +566,16 @@ ngx_int_t
 ngx_http_bell_cache_serve_stale(ngx_http_bell_cache_ctx_t *ctx,
     ngx_uint_t status)
 {
-    if (ctx->found.entry.kind != NGX_HTTP_BELL_CACHE_OBJECT
-        || !bell_freshness_on_error(&ctx->found.entry.times, &ctx->control,
-                                    (unsigned) status, ngx_time(), ctx->exam))
+    if (ctx->found.entry.kind != NGX_HTTP_BELL_CACHE_OBJECT) {
+        return NGX_DECLINED;
+    }
+
+    /* also by those that came while he waited */
+
+    ngx_http_bell_cache_purges_of(ctx);
+
+    if (!bell_freshness_on_error(&ctx->found.entry.times, &ctx->control,
+                                 (unsigned) status, ngx_time(), ctx->exam))
     {
         return NGX_DECLINED;
     }

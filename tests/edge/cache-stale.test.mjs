@@ -246,6 +246,20 @@ test('an answer is no error: 404 takes the place of what was stored', async () =
     assert.equal(origin.count('/gone'), 2);
 });
 
+test('stale-if-error: not what was made untrue while somebody waited for its refresh', async () => {
+    const path = '/untrue';
+    origin.script(path, ({ method }, count) => {
+        if (method === 'POST') return { status: 204 };
+        return count === 1 ? { headers: stale('stale-if-error=600'), body: 'old' } : { status: 500, headers: control('no-store'), body: 'failed', held: true };
+    });
+    await get(path);
+    const reply = get(path);
+    const asked = await origin.arrived(path, 2);
+    assert.equal((await get(path, {}, { method: 'POST' })).status, 204);
+    asked.rest();
+    assert.equal((await reply).status, 500);
+});
+
 // ---- what clients ask of the cache
 
 test('Cache-Control of requests counts only where the operator says so', async () => {
