@@ -114,6 +114,7 @@ const char *bell_storable_name(bell_store_verdict verdict) {
         [BELL_STORE_NOT_EXPLICIT] = "not-explicit",
         [BELL_STORE_NOT_SIZE] = "size",
         [BELL_STORE_NOT_PART] = "part",
+        [BELL_STORE_NOT_DIRECT] = "indirect",
         [BELL_STORE_NOT_USABLE] = "not-usable",
     };
 

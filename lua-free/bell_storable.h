@@ -23,8 +23,9 @@ typedef enum {
     BELL_STORE_NOT_AUTHORIZATION, /* the request had Authorization, and nothing allows it (section 3.5) */
     BELL_STORE_NOT_EXPLICIT,      /* neither a lifetime nor public, and not a status that is cacheable without (section 3) */
     BELL_STORE_NOT_USABLE,        /* stale on arrival, nothing to validate it with, and no window in which it might be served */
-    BELL_STORE_NOT_SIZE,          /* these two are for the caller to find: longer than what can be kept */
+    BELL_STORE_NOT_SIZE,          /* these three are for the caller to find: longer than what can be kept */
     BELL_STORE_NOT_PART,          /* not the part that was asked for (bell_range.h) */
+    BELL_STORE_NOT_DIRECT,        /* another answer has led to it, and that one said for whom it is */
     BELL_STORE_VERDICTS,
 } bell_store_verdict;
 

@@ -113,6 +113,40 @@ ngx_http_bell_cache_range_of(ngx_http_bell_cache_load_t *load,
 }
 
 
+/*
+ * An answer to who asked for a part: just that, of something whose length is
+ * told, and with a body of the length that both say.
+ */
+
+ngx_uint_t
+ngx_http_bell_cache_is_part(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r)
+{
+    bell_str              value;
+    uint64_t              complete;
+    bell_range            range, part;
+    bell_cache_question  *asked;
+
+    asked = &load->ctx.asked;
+    part = bell_range_part(asked->part_first, asked->part_bytes);
+
+    if (load->meta.status != NGX_HTTP_PARTIAL_CONTENT
+        || !ngx_http_bell_cache_list_field(&r->upstream->headers_in.headers,
+                                           BELL_STR("content-range"), 0,
+                                           &value)
+        || !bell_content_range_read(value, &range, &complete)
+        || !bell_range_is_part(&range, complete,
+                               r->headers_out.content_length_n, &part))
+    {
+        return 0;
+    }
+
+    load->complete = complete;
+
+    return 1;
+}
+
+
 static void
 ngx_http_bell_cache_condition(ngx_table_elt_t *h, ngx_str_t *name,
     u_char *lowcase, u_char *p, size_t len)

@@ -97,6 +97,7 @@ ngx_http_bell_cache_fetch(ngx_http_request_t *client,
 
     hc->fetch = fetch;
     fetch->request = r;
+    fetch->upstream = NULL;
     fetch->held = NULL;
     fetch->last = 0;
     fetch->failed = 0;
@@ -380,6 +381,10 @@ ngx_http_bell_cache_listen(ngx_http_request_t *r)
         return;
     }
 
+    if (fetch->upstream == NULL) {
+        fetch->upstream = u;
+    }
+
     fetch->process_header = u->process_header;
     fetch->reinit_request = u->reinit_request;
 
@@ -538,6 +543,17 @@ ngx_http_bell_cache_fetch_of(ngx_http_request_t *r)
     hc = (ngx_http_bell_cache_connection_t *) r->http_connection;
 
     return hc->fetch;
+}
+
+
+ngx_uint_t
+ngx_http_bell_cache_fetch_is_direct(ngx_http_request_t *r)
+{
+    ngx_http_bell_cache_fetch_t  *fetch;
+
+    fetch = ngx_http_bell_cache_fetch_of(r);
+
+    return fetch->upstream == NULL || fetch->upstream == r->upstream;
 }
 
 

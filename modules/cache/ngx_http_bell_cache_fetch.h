@@ -44,6 +44,7 @@ struct ngx_http_bell_cache_fetch_s {
     void                              *data;    /* the sink's */
 
     ngx_http_request_t                *request;
+    ngx_http_upstream_t               *upstream;    /* who was asked first */
     ngx_chain_t                       *held;    /* what was not taken yet */
     ngx_int_t                        (*process_header)(ngx_http_request_t *r);
     ngx_int_t                        (*reinit_request)(ngx_http_request_t *r);
@@ -83,6 +84,13 @@ void ngx_http_bell_cache_fetch_abort(ngx_http_bell_cache_fetch_t *fetch);
 
 ngx_http_bell_cache_fetch_t *ngx_http_bell_cache_fetch_of(
     ngx_http_request_t *r);
+
+/*
+ * Of one that has a head: who was asked has answered, and has not led it to
+ * another upstream (X-Accel-Redirect), whose words are not his.
+ */
+
+ngx_uint_t ngx_http_bell_cache_fetch_is_direct(ngx_http_request_t *r);
 
 /* For the filters. */
 

@@ -159,6 +159,9 @@ ngx_uint_t ngx_http_bell_cache_adds(ngx_http_bell_cache_load_t *load,
     ngx_table_elt_t *adds);
 /* Of clients' fields those that are not for the origin. */
 ngx_uint_t ngx_http_bell_cache_drops(ngx_str_t *name);
+/* What came is the part that was asked for. */
+ngx_uint_t ngx_http_bell_cache_is_part(ngx_http_bell_cache_load_t *load,
+    ngx_http_request_t *r);
 
 
 /* ---- ngx_http_bell_cache_load.c */

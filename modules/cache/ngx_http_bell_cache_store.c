@@ -11,7 +11,6 @@
 
 #include "bell_conditional.h"
 #include "bell_http_date.h"
-#include "bell_range.h"
 
 #include "ngx_http_bell_cache.h"
 #include "ngx_http_bell_cache_load.h"
@@ -22,8 +21,6 @@
 static ngx_uint_t ngx_http_bell_cache_is_origins(ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_bell_cache_is_of_parts(
     ngx_http_bell_cache_load_t *load, ngx_table_elt_t *h);
-static ngx_uint_t ngx_http_bell_cache_is_part(
-    ngx_http_bell_cache_load_t *load, ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_add_line(
     ngx_http_bell_cache_load_t *load, ngx_str_t *name, ngx_str_t *value);
 static bool ngx_http_bell_cache_line_of(void *data, bell_str name,
@@ -265,40 +262,6 @@ ngx_http_bell_cache_policy(ngx_http_bell_cache_load_t *load)
 }
 
 
-/*
- * An answer to who asked for a part: just that, of something whose length is
- * told, and with a body of the length that both say.
- */
-
-static ngx_uint_t
-ngx_http_bell_cache_is_part(ngx_http_bell_cache_load_t *load,
-    ngx_http_request_t *r)
-{
-    bell_str              value;
-    uint64_t              complete;
-    bell_range            range, part;
-    bell_cache_question  *asked;
-
-    asked = &load->ctx.asked;
-    part = bell_range_part(asked->part_first, asked->part_bytes);
-
-    if (load->meta.status != NGX_HTTP_PARTIAL_CONTENT
-        || !ngx_http_bell_cache_list_field(&r->upstream->headers_in.headers,
-                                           BELL_STR("content-range"), 0,
-                                           &value)
-        || !bell_content_range_read(value, &range, &complete)
-        || !bell_range_is_part(&range, complete,
-                               r->headers_out.content_length_n, &part))
-    {
-        return 0;
-    }
-
-    load->complete = complete;
-
-    return 1;
-}
-
-
 ngx_int_t
 ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     ngx_http_request_t *r, bell_store_verdict *verdict)
@@ -315,6 +278,10 @@ ngx_http_bell_cache_store(ngx_http_bell_cache_load_t *load,
     policy = ngx_http_bell_cache_policy(load);
 
     *verdict = bell_storable(&load->meta, &policy);
+
+    if (*verdict == BELL_STORE && !ngx_http_bell_cache_fetch_is_direct(r)) {
+        *verdict = BELL_STORE_NOT_DIRECT;
+    }
 
     if (*verdict == BELL_STORE && load->ctx.asked.part_bytes
         && !ngx_http_bell_cache_is_part(load, r))

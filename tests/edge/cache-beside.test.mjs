@@ -27,6 +27,9 @@ const server = () => `
     location = /told { proxy_pass http://origin; }
     location /instead/ { error_page 502 = /patient; proxy_pass http://origin; }
     location = /patient { bell_cache off; access_log ${place.path('log/patient.log')} how; proxy_ignore_client_abort on; proxy_pass http://origin; }
+    location /files/ { internal; bell_cache off; alias ${place.path('files')}/; }
+    location /socket/ { proxy_set_header Upgrade $http_upgrade; proxy_pass http://origin; }
+    location /inner/ { internal; proxy_pass http://origin; }
     location /closed/ { error_page 404 /gone; proxy_pass http://origin; }
     location = /gone { bell_cache off; return 200 "the edge's own page"; }`;
 
@@ -130,6 +133,25 @@ test('who is led elsewhere by error_page is there by the rules of that place: hi
     await waitFor('the visit to be over', () => lines(place.read('log/patient.log'), /patient/).length > 0);
     assert.deepEqual(lines(place.read('log/patient.log'), /patient/), ['/patient 200']);
     assert.equal(asked.isGone, false);
+});
+
+test('what X-Accel-Redirect leads to: a file is stored by what the origin said of it, an answer of another upstream is nobody’s to keep', async () => {
+    place.write('files/a.txt', 'from the disk');
+    origin.script('/inner/a', { headers: fresh, body: 'from within' });
+    const cases = [
+        ['/led/file', '/files/a.txt', 'max-age=60', 'from the disk', 1],
+        ['/led/own-file', '/files/a.txt', 'private', 'from the disk', 3],
+        ['/led/inner', '/inner/a', 'max-age=60', 'from within', 3],
+        ['/led/own-inner', '/inner/a', 'private', 'from within', 3],
+    ];
+    for (const [path, to, said, body, count] of cases) {
+        origin.script(path, { headers: { 'cache-control': said, 'x-accel-redirect': to } });
+        for (let i = 0; i < 3; i++) {
+            const reply = await get(path);
+            assert.deepEqual([path, reply.status, reply.text], [path, 200, body]);
+        }
+        assert.deepEqual([path, origin.count(path)], [path, count]);
+    }
 });
 
 test('what a balancer says of the client is known to the fetch', async () => {
