@@ -18,6 +18,8 @@
 
 static ngx_int_t ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight);
+static size_t ngx_http_bell_cache_next_bytes(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len);
 static ngx_int_t ngx_http_bell_cache_next_none(ngx_http_bell_cache_ctx_t *ctx,
     ngx_http_bell_cache_flight_t *flight, ngx_uint_t state);
 static ngx_int_t ngx_http_bell_cache_next_own(ngx_http_bell_cache_ctx_t *ctx);
@@ -126,19 +128,7 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     b = ctx->piece;
 
     n = ngx_min((uint64_t) (b->end - b->start), published - ctx->sent);
-
-    if (__atomic_load_n(&flight->window, __ATOMIC_SEQ_CST)) {
-        n = ngx_http_bell_cache_window_copy(ctx, flight, b->start, n);
-
-    } else if (__atomic_load_n(&flight->filed, __ATOMIC_SEQ_CST)) {
-        n = ngx_http_bell_cache_file_read(ctx, flight, b->start, n);
-
-    } else {
-        n = bell_chunks_read(ctx->zone->sh->chunks, flight->entry.body,
-                             ctx->sent, b->start, n);
-    }
-
-    ngx_memory_barrier();
+    n = ngx_http_bell_cache_next_bytes(ctx, flight, b->start, n);
 
     if (ngx_http_bell_cache_flight(ctx->zone, &ctx->flight) != flight) {
         return NGX_ERROR;
@@ -167,6 +157,40 @@ ngx_http_bell_cache_next(ngx_http_bell_cache_ctx_t *ctx,
     b->last_in_chain = 1;
 
     return NGX_OK;
+}
+
+
+/*
+ * From where they are.  What was in chunks may have gone to a file, and its
+ * chunks to a window, while they were copied.
+ */
+
+static size_t
+ngx_http_bell_cache_next_bytes(ngx_http_bell_cache_ctx_t *ctx,
+    ngx_http_bell_cache_flight_t *flight, u_char *p, size_t len)
+{
+    size_t    n;
+    uint32_t  window;
+
+    do {
+        window = __atomic_load_n(&flight->window, __ATOMIC_SEQ_CST);
+
+        if (window) {
+            n = ngx_http_bell_cache_window_copy(ctx, flight, p, len);
+
+        } else if (__atomic_load_n(&flight->filed, __ATOMIC_SEQ_CST)) {
+            n = ngx_http_bell_cache_file_read(ctx, flight, p, len);
+
+        } else {
+            n = bell_chunks_read(ctx->zone->sh->chunks, flight->entry.body,
+                                 ctx->sent, p, len);
+        }
+
+        ngx_memory_barrier();
+
+    } while (window != __atomic_load_n(&flight->window, __ATOMIC_SEQ_CST));
+
+    return n;
 }
 
 

@@ -597,7 +597,7 @@ ngx_http_bell_cache_window_tell(ngx_event_t *ev)
     ngx_http_bell_cache_zone_t *zone = ev->data;
 
     uint64_t                       low[NGX_HTTP_BELL_CACHE_WINDOWS];
-    uint32_t                       self;
+    uint32_t                       self, number;
     ngx_uint_t                     i;
     ngx_queue_t                   *q;
     ngx_http_bell_cache_ctx_t     *ctx;
@@ -614,11 +614,16 @@ ngx_http_bell_cache_window_tell(ngx_event_t *ev)
         ctx = ngx_queue_data(q, ngx_http_bell_cache_ctx_t, queue);
         flight = ngx_http_bell_cache_flight(zone, &ctx->flight);
 
-        if (flight == NULL || flight->window == 0) {
+        /* once: a zone that begins anew has none */
+
+        number = flight ? __atomic_load_n(&flight->window, __ATOMIC_SEQ_CST)
+                        : 0;
+
+        if (number == 0) {
             continue;
         }
 
-        i = flight->window - 1;
+        i = number - 1;
 
         if (of[i] == NULL) {
             of[i] = flight;
