@@ -13,6 +13,7 @@
 #include "bell_http_date.h"
 
 #include "ngx_http_bell_cache.h"
+#include "ngx_http_bell_cache_parts.h"
 
 
 #define NGX_HTTP_BELL_CACHE_STATUS_BYTES  1024
@@ -448,6 +449,17 @@ ngx_http_bell_cache_answer_as(ngx_http_bell_cache_ctx_t *ctx,
 
         ngx_http_bell_cache_content_type(r,
                                       (bell_str) { (char *) p, h->value.len });
+    }
+
+    /* a fetch is of all of it: his part is cut out */
+
+    if (r->headers_out.status == NGX_HTTP_OK
+        && r->headers_out.content_length_n >= 0
+        && (r->headers_in.range == NULL
+            || ngx_http_bell_cache_parts_wants(ctx)))
+    {
+        r->allow_ranges = 1;
+        r->single_range = 1;
     }
 
     ctx->status.fwd_status = (unsigned) from->upstream->headers_in.status_n;

@@ -27,6 +27,7 @@ static ngx_http_bell_cache_ctx_t *ngx_http_bell_cache_reader(
 static void ngx_http_bell_cache_reader_cleanup(void *data);
 static void ngx_http_bell_cache_forget(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx);
+static ngx_uint_t ngx_http_bell_cache_is_websocket(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_hash *hash, bell_str key);
 static void ngx_http_bell_cache_purges_of(ngx_http_bell_cache_ctx_t *ctx);
@@ -215,11 +216,12 @@ ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx)
         return rc == NGX_ERROR ? NGX_ERROR : NGX_DECLINED;
     }
 
-    /* a body, or a condition that only the origin knows */
+    /* a body, a condition that only the origin knows, or another protocol */
 
     if (ngx_http_bell_cache_is_set(r, ctx->blcf->bypass)
         || r->headers_in.content_length_n > 0 || r->headers_in.chunked
-        || r->headers_in.if_match || r->headers_in.if_unmodified_since)
+        || r->headers_in.if_match || r->headers_in.if_unmodified_since
+        || ngx_http_bell_cache_is_websocket(r))
     {
         ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_BYPASS,
                                  BELL_OUTCOME_BYPASS);
@@ -243,6 +245,20 @@ ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx)
     }
 
     return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_bell_cache_is_websocket(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *upgrade;
+
+    upgrade = r->headers_in.upgrade;
+
+    return upgrade && upgrade->value.len == sizeof("websocket") - 1
+           && ngx_strncasecmp(upgrade->value.data, (u_char *) "websocket",
+                              sizeof("websocket") - 1)
+              == 0;
 }
 
 
@@ -360,6 +376,13 @@ ngx_http_bell_cache_look_past(ngx_http_bell_cache_ctx_t *ctx)
     ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_UNCACHEABLE,
                              BELL_OUTCOME_MISS);
     ctx->status.detail = bell_str_of(bell_storable_name(reason));
+
+    /* a fetch is of all of it, of which he wants a part */
+
+    if (ngx_http_bell_cache_parts_wants(ctx)) {
+        ctx->passed = 1;
+        return NGX_DECLINED;
+    }
 
     return ngx_http_bell_cache_look_first(ctx);
 }

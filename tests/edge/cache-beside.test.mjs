@@ -154,6 +154,14 @@ test('what X-Accel-Redirect leads to: a file is stored by what the origin said o
     }
 });
 
+test('who asks for a WebSocket is answered by the origin', async () => {
+    origin.script('/socket/a', ({ headers: { upgrade = 'none' } }) => ({ headers: fresh, body: upgrade }));
+    assert.equal((await get('/socket/a')).text, 'none');
+    const reply = await get('/socket/a', { headers: { upgrade: 'WebSocket', connection: 'Upgrade' } });
+    assert.deepEqual([reply.text, outcome(reply)], ['WebSocket', 'bypass 200']);
+    assert.equal(outcome(await get('/socket/a', { headers: { upgrade: 'h2c', connection: 'Upgrade' } })), 'hit');
+});
+
 test('what a balancer says of the client is known to the fetch', async () => {
     const path = '/balanced';
     origin.script(path, { headers: fresh, body: 'the answer' });

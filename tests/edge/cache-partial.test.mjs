@@ -254,6 +254,13 @@ test('what may not be stored is not: it goes by', async () => {
     assert.deepEqual(ranges(path), ['all', part(0), 'bytes=5-9', 'bytes=5-9', 'bytes=5-9']);
 });
 
+test('a range of what is for one alone is cut out of the whole; while that is known, the origin is asked for it', async () => {
+    const path = '/own';
+    origin.script(path, (asked) => answerOf(asked, BODY, control('private', { etag: '"v1"' })));
+    for (let i = 0; i < 3; i++) isPart(await ranged(path, '5-9'), 5, 9);
+    assert.deepEqual(ranges(path), ['all', 'bytes=5-9', 'bytes=5-9']);
+});
+
 // ---- an origin that answers with something else
 
 test('another version in the middle: who is in it is cut off, and what there is of it is asked about', async () => {
