@@ -3,8 +3,9 @@
  *   http_load --to unix:PATH|PORT --connections N --seconds S --requests FILE [--rate R | --total N] [--from N] [--seed N] [--context-key FILE
  * --tenant ID]
  *
- * With --total it ends when so many were answered: as many as there are connections are a herd that asks in the same moment. With --from it begins
- * with the request that has that number, from 0 and around again, not with the first.
+ * With --total it ends when so many were answered: as many as there are connections are a herd that asks in the same moment. One program cannot send
+ * for all of them at once: a latency counts from that moment, and what is answered while others are still being sent for is read as it comes. With
+ * --from it begins with the request that has that number, from 0 and around again, not with the first.
  *
  * With --context-key it speaks to an origin in an edge's place: every request has a Bell-Context of that key and tenant.
  *
@@ -37,6 +38,7 @@
 #define RATE_MAX        1000000
 #define IN_BYTES        16384
 #define EVENTS          256
+#define HERD_LOOK       16       /* requests of a herd between two looks at what was answered */
 #define GRACE_US        15000000 /* for what is under way when the time is up */
 
 /* ---- what is asked for, what was seen ---- */
@@ -143,6 +145,15 @@ static bool open_client(run *r, client *c) {
     return true;
 }
 
+static void leave_idle(run *r, const client *c) {
+    for (size_t i = 0; i < r->nidle; i++) {
+        if (r->idle[i] == c) {
+            r->idle[i] = r->idle[--r->nidle];
+            break;
+        }
+    }
+}
+
 /* A connection that ended is opened again; its request has failed. */
 static void reopen(run *r, client *c, bool failed) {
     close(c->fd);
@@ -153,12 +164,7 @@ static void reopen(run *r, client *c, bool failed) {
     if (failed) {
         r->out.errors++;
     }
-    for (size_t i = 0; i < r->nidle; i++) {
-        if (r->idle[i] == c) {
-            r->idle[i] = r->idle[--r->nidle];
-            break;
-        }
-    }
+    leave_idle(r, c);
     for (int tries = 0; now_us() < r->end_us && !open_client(r, c); tries++) {
         struct timespec pause = {0, 10000000};
         nanosleep(&pause, NULL);
@@ -346,25 +352,41 @@ static bool is_over(const run *r, uint64_t now) {
     return now >= r->end_us + GRACE_US || (now >= r->end_us && r->under_way == 0 && r->nwaiting == 0);
 }
 
-static void loop(run *r) {
+static void take_events(run *r, int for_ms) {
     struct epoll_event events[EVENTS];
+    int n = epoll_wait(r->epoll, events, EVENTS, for_ms);
 
+    for (int i = 0; i < n; i++) {
+        client *c = events[i].data.ptr;
+        if ((events[i].events & EPOLLOUT) && c->request != NULL) {
+            send_more(r, c);
+        }
+        if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+            on_readable(r, c);
+        }
+    }
+}
+
+/* Every connection once; one that was answered, or opened again, is idle meanwhile. */
+static void send_herd(run *r, uint64_t due_us) {
+    r->nidle = 0;
+    for (uint64_t i = 0; i < r->opt->connections && r->begun < r->opt->total; i++) {
+        if (i % HERD_LOOK == HERD_LOOK - 1) {
+            take_events(r, 0);
+        }
+        leave_idle(r, &r->clients[i]);
+        begin_request(r, &r->clients[i], due_us);
+    }
+}
+
+static void loop(run *r) {
     for (;;) {
         uint64_t now = now_us();
         send_due(r, now);
         if (is_over(r, now)) {
             return;
         }
-        int n = epoll_wait(r->epoll, events, EVENTS, wait_ms(r, now));
-        for (int i = 0; i < n; i++) {
-            client *c = events[i].data.ptr;
-            if ((events[i].events & EPOLLOUT) && c->request != NULL) {
-                send_more(r, c);
-            }
-            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-                on_readable(r, c);
-            }
-        }
+        take_events(r, wait_ms(r, now));
     }
 }
 
@@ -470,6 +492,9 @@ int main(int argc, char **argv) {
     uint64_t start = now_us();
     r.next_due_us = start;
     r.end_us = start + opt.seconds * 1000000;
+    if (opt.total > 0) {
+        send_herd(&r, start);
+    }
     loop(&r);
     uint64_t end = now_us();
     r.out.unanswered = r.under_way + r.nwaiting;
