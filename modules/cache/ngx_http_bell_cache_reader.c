@@ -589,16 +589,25 @@ ngx_int_t
 ngx_http_bell_cache_serve_stale(ngx_http_bell_cache_ctx_t *ctx,
     ngx_uint_t status)
 {
+    bell_freshness_times  times;
+
     if (ctx->found.entry.kind != NGX_HTTP_BELL_CACHE_OBJECT) {
         return NGX_DECLINED;
     }
 
-    /* also by those that came while he waited */
+    /*
+     * What a purge has struck while he waited is not served.  One that makes
+     * stale lets something be stale for a while, to those who come behind it:
+     * it is no reason to serve what would not have been served without it.
+     */
+
+    times = ctx->found.entry.times;
 
     ngx_http_bell_cache_purges_of(ctx);
 
-    if (!bell_freshness_on_error(&ctx->found.entry.times, &ctx->control,
-                                 (unsigned) status, ngx_time(), ctx->exam))
+    if ((ctx->found.entry.times.flags & BELL_TIMES_INVALID)
+        || !bell_freshness_on_error(&times, &ctx->control, (unsigned) status,
+                                    ngx_time(), ctx->exam))
     {
         return NGX_DECLINED;
     }
