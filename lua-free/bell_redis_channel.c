@@ -1,5 +1,4 @@
-/* Channels. hiredis' own dispatch knows SUBSCRIBE and not SSUBSCRIBE, whose messages would end the process (0.14 asserts that it is subscribed); so a
- * connection of channels is read here, what hiredis' reader makes of it, and answers are told apart by what they say. */
+/* Channels. A connection of channels says something at any time; answers are told apart from messages by what they say. */
 #include "bell_redis_parts.h"
 
 #include <hiredis/async.h>
@@ -268,7 +267,7 @@ static bell_str word(const redisReply *list, size_t i) {
     return r != NULL && r->type == REDIS_REPLY_STRING ? (bell_str){r->str, (size_t)r->len} : BELL_STR_NULL;
 }
 
-static void handle(bell_redis_link *l, const redisReply *reply) {
+void bell_redis_channel_heard(bell_redis_link *l, const redisReply *reply) {
     bell_str kind = reply->type == REDIS_REPLY_ARRAY ? word(reply, 0) : BELL_STR_NULL, name = BELL_STR_NULL;
 
     bell_redis_link_heard(l);
@@ -287,43 +286,6 @@ static void handle(bell_redis_link *l, const redisReply *reply) {
         came_in(l, name);
     } else if (bell_str_ieq(kind, BELL_STR("sunsubscribe")) || bell_str_ieq(kind, BELL_STR("unsubscribe"))) {
         went_out(l, name);
-    }
-}
-
-/* One message; false: there is none, or the connection is given up. */
-static bool read_one(bell_redis_link *l, const bool *over) {
-    void *reply = NULL;
-
-    if (redisReaderGetReply(l->ac->c.reader, &reply) != REDIS_OK) {
-        bell_redis_link_close(l, "it speaks another protocol");
-        return false;
-    }
-    if (reply == NULL) {
-        return false;
-    }
-    handle(l, reply);
-    freeReplyObject(reply);
-    return !*over && l->ac != NULL;
-}
-
-void bell_redis_channel_read(bell_redis_link *l) {
-    bell_redis *r = l->r;
-    bool over = false, *outer = r->over;
-
-    if (redisBufferRead(&l->ac->c) != REDIS_OK) {
-        bell_redis_link_close(l, l->ac->c.errstr);
-        return;
-    }
-    r->over = &over;
-    while (read_one(l, &over)) {
-    }
-    if (over) {
-        *outer = true;
-        return;
-    }
-    r->over = outer;
-    if (r->o.tls != NULL && l->ac != NULL) {
-        redisAsyncHandleWrite(l->ac); /* what had to wait for something to read */
     }
 }
 

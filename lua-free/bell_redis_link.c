@@ -1,12 +1,14 @@
-/* A connection to one node. What hiredis has of ours (an io, and a record for each command) outlives the link's use of it: a link that gives its
- * connection up lets go of these first, and they are freed when hiredis says so, at once or when it is out of its own callback. hiredis 0.14 tells
- * the commands before it cleans up, 1.x behind that: whichever comes first lets go. */
+/* A connection to one node. What hiredis has of ours, an io, outlives the link's use of it: a link that gives its connection up lets go of that
+ * first, and it is freed when nobody reads or writes any more. hiredis connects, writes, and cleans up; of commands and their answers it knows
+ * nothing. */
 #include "bell_redis_parts.h"
 
 #include <arpa/inet.h>
 #include <hiredis/async.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define SETTLED_MS 5000
 
 /* ---- what hiredis asks of a loop */
 
@@ -38,11 +40,12 @@ static void del_write(void *data) {
     want(io, io->read, false);
 }
 
-static const char *reason_of(const redisAsyncContext *ac) {
-    if (ac->c.err == REDIS_ERR_IO && strcmp(ac->c.errstr, "Success") == 0) {
-        return "TLS fails: its certificate or ours is not taken"; /* of which hiredis keeps no errno */
-    }
-    return ac->c.err ? ac->c.errstr : "the connection ended";
+const char *bell_redis_link_reason(const bell_redis_io *io, char *out, size_t room) {
+    const redisContext *c = &io->ac->c;
+    bool may_be_tls = io->ssl != NULL && (c->err == REDIS_ERR_IO || c->err == REDIS_ERR_EOF);
+    const char *said = may_be_tls ? bell_redis_tls_reason(io->ssl, out, room) : NULL;
+
+    return said != NULL ? said : c->err ? c->errstr : "the connection ended";
 }
 
 static void let_go(bell_redis_link *l, const char *said);
@@ -50,9 +53,10 @@ static void let_go(bell_redis_link *l, const char *said);
 /* hiredis closes the socket and frees its context behind this. */
 static void cleanup(void *data) {
     bell_redis_io *io = data;
+    char out[BELL_REDIS_REASON_MAX];
 
     if (io->link != NULL) {
-        let_go(io->link, reason_of(io->ac));
+        let_go(io->link, bell_redis_link_reason(io, out, sizeof out));
     }
     io->unwatch(io->watched);
     if (io->gone != NULL) {
@@ -60,40 +64,6 @@ static void cleanup(void *data) {
     }
     io->ac->ev.addRead = io->ac->ev.delRead = io->ac->ev.addWrite = io->ac->ev.delWrite = io->ac->ev.cleanup = NULL;
     free(io);
-}
-
-static void read_from(bell_redis_io *io) {
-    if (io->link->is_of_channels && io->link->state == BELL_REDIS_LINK_READY) {
-        bell_redis_channel_read(io->link);
-    } else {
-        redisAsyncHandleRead(io->ac);
-    }
-}
-
-void bell_redis_io_ready(bell_redis_io *io, bool readable, bool writable) {
-    bell_redis *r = io->link->r;
-    bool gone = false, over = false;
-
-    r->over = &over; // cppcheck-suppress autoVariables ; taken back in settle()
-    r->is_inside = true;
-    io->gone = &gone; // cppcheck-suppress autoVariables ; taken back below
-    io->is_inside = true;
-    if (writable) {
-        redisAsyncHandleWrite(io->ac);
-    }
-    if (readable && !gone && !io->is_doomed) {
-        read_from(io);
-    }
-    if (!gone) {
-        io->gone = NULL;
-        io->is_inside = false;
-        if (io->is_doomed) {
-            redisAsyncFree(io->ac);
-        }
-    }
-    if (!over) {
-        bell_redis_settle(r);
-    }
 }
 
 /* ---- an end */
@@ -153,21 +123,22 @@ static void lose_all(bell_list *list, const char *reason) {
 }
 
 static void lose_sent(bell_redis_link *l, const char *reason) {
-    bell_redis_sent *s;
+    bell_list now;
 
-    while ((s = BELL_LIST_FIRST(&l->sent, bell_redis_sent, queue)) != NULL) {
-        bell_list_remove(&s->queue);
+    l->nsent = 0;
+    bell_list_take(&now, &l->sent);
+    for (bell_list *link = now.next, *next; link != &now; link = next) {
+        bell_redis_sent *s = BELL_LIST_OF(link, bell_redis_sent, queue);
+        bell_redis_task *t = s->task;
+        next = link->next;
         l->r->bytes -= s->len;
-        s->link = NULL;
-        if (s->task != NULL) {
-            bell_redis_task *t = s->task;
-            s->task = NULL;
+        free(s);
+        if (t != NULL) {
             t->sent = NULL;
             l->r->figures.broken++;
             bell_redis_task_lost(t, reason);
         }
     }
-    l->nsent = 0;
 }
 
 /* The connection is no longer ours. */
@@ -214,27 +185,37 @@ bool bell_redis_link_can_take(const bell_redis_link *l) {
     return l->state == BELL_REDIS_LINK_READY && l->nsent < l->r->o.in_flight_max;
 }
 
-void bell_redis_link_heard(bell_redis_link *l) {
-    l->heard_ms = bell_redis_now(l->r);
+/* It can be used: the next pause is a short one, and who was told that it cannot is told so. */
+static void trust(bell_redis_link *l) {
     l->failures = 0;
-    l->is_pinged = false;
     if (l->is_told) {
         l->is_told = false;
         bell_redis_say(l->r, BELL_REDIS_NOTICE_LINE, "Redis at %s:%u is reached again", l->at.host, l->at.port);
     }
 }
 
-/* hiredis' callback. Touches nothing behind the handler. */
-static void on_reply(redisAsyncContext *ac, void *data, void *privdata) {
-    bell_redis_sent *s = privdata;
-    redisReply *reply = data;
-    bell_redis_link *l = s->link;
+void bell_redis_link_heard(bell_redis_link *l) {
+    l->heard_ms = bell_redis_now(l->r);
+    l->is_pinged = false;
+    trust(l);
+}
 
-    if (l != NULL && reply == NULL) {
-        let_go(l, reason_of(ac));
-    }
-    if (l == NULL || reply == NULL) {
-        free(s);
+/* Nobody knows any more which answer is whose. */
+static void answered_unasked(bell_redis_link *l, const redisReply *reply) {
+    char reason[BELL_REDIS_REASON_MAX];
+
+    snprintf(reason, sizeof reason, "it answers what nobody has asked%s%.200s", reply->type == REDIS_REPLY_ERROR ? ": " : "",
+             reply->type == REDIS_REPLY_ERROR ? reply->str : "");
+    l->failures++; /* no end that is nobody's fault */
+    bell_redis_link_close(l, reason);
+}
+
+/* Answers come in the order of commands. Touches nothing behind the handler. */
+void bell_redis_link_answered(bell_redis_link *l, const redisReply *reply) {
+    bell_redis_sent *s = BELL_LIST_FIRST(&l->sent, bell_redis_sent, queue);
+
+    if (s == NULL) {
+        answered_unasked(l, reply);
         return;
     }
     bell_redis_sent was = *s;
@@ -245,8 +226,10 @@ static void on_reply(redisAsyncContext *ac, void *data, void *privdata) {
     if (was.task != NULL) {
         was.task->sent = NULL;
     }
-    bell_redis_link_heard(l);
-    bell_redis_task_flush(l);
+    if (l->state == BELL_REDIS_LINK_READY) {
+        bell_redis_link_heard(l);
+        bell_redis_task_flush(l);
+    }
     if (was.own != NULL) {
         was.own(l, reply);
     } else if (was.task != NULL) {
@@ -259,12 +242,11 @@ bool bell_redis_link_send(bell_redis_link *l, bell_redis_task *t, void (*own)(be
     bell_redis *r = l->r;
     bell_redis_sent *s = calloc(1, sizeof *s);
 
-    if (s == NULL || redisAsyncFormattedCommand(l->ac, on_reply, s, bytes, len) != REDIS_OK) {
+    if (s == NULL || redisAppendFormattedCommand(&l->ac->c, bytes, len) != REDIS_OK) {
         free(s);
         bell_redis_link_close(l, "a command could not be sent: there is no memory left");
         return false;
     }
-    s->link = l;
     s->task = t;
     s->own = own;
     s->at_ms = bell_redis_now(r);
@@ -276,34 +258,49 @@ bool bell_redis_link_send(bell_redis_link *l, bell_redis_task *t, void (*own)(be
         t->sent = s;
         r->figures.sent++;
     }
-    if (l->timer.place == 0) {
+    if (l->timer.place == 0 || (l->state == BELL_REDIS_LINK_READY && l->timer.at_ms > s->at_ms + r->o.timeout_ms)) {
         bell_redis_timer_set(&r->timers, &l->timer, s->at_ms + r->o.timeout_ms);
         bell_redis_rearm(r);
     }
+    l->ac->ev.addWrite(l->ac->ev.data);
     return true;
 }
 
 /* ---- a beginning */
 
+/* That it answers PING says little: it has to stand for a while, or answer something else, before it counts as reached. */
 static void become_ready(bell_redis_link *l) {
     bell_redis *r = l->r;
 
     l->state = BELL_REDIS_LINK_READY;
-    bell_redis_timer_clear(&r->timers, &l->timer);
+    l->ready_ms = l->heard_ms = bell_redis_now(r);
     r->figures.connects++;
     if (l->is_of_channels) {
-        bell_redis_timer_set(&r->timers, &l->timer, bell_redis_now(r) + r->o.timeout_ms);
+        bell_redis_timer_set(&r->timers, &l->timer, l->heard_ms + r->o.timeout_ms);
         bell_redis_channel_ready(l);
     } else {
+        bell_redis_timer_set(&r->timers, &l->timer, l->ready_ms + SETTLED_MS);
         bell_redis_task_flush(l);
     }
 }
 
-/* Any answer to PING but NOAUTH will do, also that it may not be asked. */
+static bool sends_away(bell_redis_link *l, const redisReply *reply) {
+    char reason[BELL_REDIS_REASON_MAX];
+    bool is_away =
+        reply->type == REDIS_REPLY_ERROR && (strncmp(reply->str, "DENIED", 6) == 0 || strncmp(reply->str, "ERR max number of clients", 25) == 0);
+
+    if (is_away) {
+        snprintf(reason, sizeof reason, "it takes no more connections, or none from here: %.200s", reply->str);
+        bell_redis_link_close(l, reason);
+    }
+    return is_away;
+}
+
+/* Any other answer to PING will do, also that it may not be asked. */
 static void ponged(bell_redis_link *l, const redisReply *reply) {
     if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOAUTH", 6) == 0) {
         bell_redis_link_close(l, "it asks for a password, and none is given");
-    } else {
+    } else if (!sends_away(l, reply)) {
         become_ready(l);
     }
 }
@@ -311,7 +308,7 @@ static void ponged(bell_redis_link *l, const redisReply *reply) {
 static void signed_in(bell_redis_link *l, const redisReply *reply) {
     char reason[BELL_REDIS_REASON_MAX];
 
-    if (reply->type == REDIS_REPLY_ERROR) {
+    if (!sends_away(l, reply) && reply->type == REDIS_REPLY_ERROR) {
         snprintf(reason, sizeof reason, "it refuses the user or the password: %.200s", reply->str);
         bell_redis_link_close(l, reason);
     }
@@ -353,7 +350,7 @@ static void on_connect(const redisAsyncContext *ac, int status) {
     }
 }
 
-static bool attach(bell_redis_link *l, redisAsyncContext *ac) {
+static bool attach(bell_redis_link *l, redisAsyncContext *ac, void *ssl) {
     const bell_redis_loop *loop = &l->r->loop;
     bell_redis_io *io = calloc(1, sizeof *io);
 
@@ -363,10 +360,12 @@ static bool attach(bell_redis_link *l, redisAsyncContext *ac) {
     }
     io->link = l;
     io->ac = ac;
+    io->ssl = ssl;
     io->want = loop->want;
     io->unwatch = loop->unwatch;
     l->io = io;
     l->ac = ac;
+    bell_redis_read_begin(ac->c.reader);
     ac->ev.data = io;
     ac->ev.addRead = add_read;
     ac->ev.delRead = del_read;
@@ -412,11 +411,13 @@ static void connect_link(bell_redis_link *l) {
     }
     l->state = BELL_REDIS_LINK_CONNECTING;
     redisAsyncContext *ac = dial(l);
+    char out[BELL_REDIS_REASON_MAX];
+    void *ssl = NULL;
     const char *reason = ac == NULL ? "there is no memory left" : ac->err ? ac->errstr : NULL;
-    if (reason == NULL && r->o.tls != NULL && !bell_redis_tls_begin(r->o.tls, ac)) {
-        reason = ac->c.err ? ac->c.errstr : "TLS cannot begin";
+    if (reason == NULL && r->o.tls != NULL && (ssl = bell_redis_tls_begin(r->o.tls, ac, out, sizeof out)) == NULL) {
+        reason = out;
     }
-    if (reason == NULL && !attach(l, ac)) {
+    if (reason == NULL && !attach(l, ac, ssl)) {
         reason = "there is no connection or no memory left for it";
     }
     if (reason != NULL) {
@@ -439,18 +440,27 @@ void bell_redis_link_open(bell_redis_link *l) {
 /* ---- time */
 
 /* It is given up when it has said nothing for a while and the oldest command is as old. */
-static void lose_patience(bell_redis_link *l) {
+static void lose_patience(bell_redis_link *l, const bell_redis_sent *oldest) {
     bell_redis *r = l->r;
-    bell_redis_sent *oldest = BELL_LIST_FIRST(&l->sent, bell_redis_sent, queue);
-
-    if (oldest == NULL) {
-        return;
-    }
     int64_t since = oldest->at_ms > l->heard_ms ? oldest->at_ms : l->heard_ms;
+
     if (bell_redis_now(r) - since >= r->o.timeout_ms) {
         bell_redis_link_close(l, "it does not answer in time");
     } else {
         bell_redis_timer_set(&r->timers, &l->timer, since + r->o.timeout_ms);
+    }
+}
+
+/* Who has stood for a while and owes nobody an answer counts as reached. */
+static void watch_over(bell_redis_link *l) {
+    const bell_redis_sent *oldest = BELL_LIST_FIRST(&l->sent, bell_redis_sent, queue);
+
+    if (oldest != NULL) {
+        lose_patience(l, oldest);
+    } else if (bell_redis_now(l->r) < l->ready_ms + SETTLED_MS) {
+        bell_redis_timer_set(&l->r->timers, &l->timer, l->ready_ms + SETTLED_MS);
+    } else {
+        trust(l);
     }
 }
 
@@ -468,13 +478,13 @@ static void on_timer(bell_redis_timer *t) {
         bell_redis_link_close(l, "it takes no connection in time");
         break;
     case BELL_REDIS_LINK_GREETING:
-        bell_redis_link_close(l, "it takes a connection and says nothing");
+        bell_redis_link_close(l, l->r->o.tls == NULL ? "it takes a connection and says nothing" : "it takes a connection and says nothing in TLS");
         break;
     case BELL_REDIS_LINK_READY:
         if (l->is_of_channels) {
             bell_redis_channel_watch(l);
         } else {
-            lose_patience(l);
+            watch_over(l);
         }
         break;
     case BELL_REDIS_LINK_IDLE:

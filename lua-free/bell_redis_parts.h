@@ -1,6 +1,6 @@
 /* What the files of bell_redis.h share: a store, its connections, and the commands on their way. Nobody else includes it.
  *
- * Handlers of others are called from two places only: with a reply at the very end of hiredis' callback, and without one in bell_redis_settle(),
+ * Handlers of others are called from two places only: with a reply as the last thing that is done with it, and without one in bell_redis_settle(),
  * behind everything else. So nothing of ours is in the middle of something when a handler frees the store. */
 #ifndef BELL_REDIS_PARTS_H
 #define BELL_REDIS_PARTS_H
@@ -10,6 +10,7 @@
 #include "bell_redis_timer.h"
 
 struct redisAsyncContext;
+struct redisReader;
 
 #pragma GCC visibility push(hidden)
 
@@ -56,10 +57,9 @@ struct bell_redis_task {
     char bytes[];
 };
 
-/* One command on its way through a connection. It stays with hiredis until that has a reply for it, or none. */
+/* One command on its way through a connection, until there is a reply or the connection is given up. */
 struct bell_redis_sent {
     bell_list queue;
-    bell_redis_link *link;                                           /* NULL: it gave the connection up */
     bell_redis_task *task;                                           /* NULL: it has ended */
     void (*own)(bell_redis_link *l, const struct redisReply *reply); /* of what is nobody's task */
     int64_t at_ms;
@@ -87,8 +87,8 @@ struct bell_redis_link {
     bell_list sent;
     size_t nsent;
     bell_list waiting;
-    int64_t heard_ms;
-    unsigned failures;  /* since it answered */
+    int64_t heard_ms, ready_ms;
+    unsigned failures;  /* since it could be used */
     uint64_t round;     /* of those in which the map was asked for */
     bool is_told;       /* that it cannot be used */
     bool is_pinged;     /* of channels: and has not said anything since */
@@ -99,11 +99,13 @@ struct bell_redis_link {
 struct bell_redis_io {
     bell_redis_link *link; /* NULL: it gave the connection up */
     struct redisAsyncContext *ac;
+    void *ssl;   /* of TLS; hiredis frees it */
+    size_t come; /* bytes of an answer that is not whole yet */
     void *watched;
     void (*want)(void *watched, bool read, bool write);
     void (*unwatch)(void *watched);
     bool read, write;
-    bool is_inside; /* hiredis is at it: it is freed behind that */
+    bool is_inside; /* it is read from, or written to: it is freed behind that */
     bool is_doomed;
     bool *gone;
 };
@@ -169,7 +171,7 @@ void bell_redis_task_route_all(bell_list *list);
 void bell_redis_task_flush(bell_redis_link *l);
 /* The link that it was sent to or waits for is gone; what it said. */
 void bell_redis_task_lost(bell_redis_task *t, const char *reason);
-/* Runs at the end of hiredis' callback: the store may be gone then. */
+/* The store may be gone then. */
 void bell_redis_task_answered(bell_redis_task *t, bell_redis_link *l, const struct redisReply *reply);
 /* All, for the end of the store. */
 void bell_redis_task_end_all(bell_redis *r, const char *reason);
@@ -188,11 +190,20 @@ bool bell_redis_link_can_take(const bell_redis_link *l);
 /* One command's bytes, for a task or for `own`; false: no memory, and the link was closed. */
 bool bell_redis_link_send(bell_redis_link *l, bell_redis_task *t, void (*own)(bell_redis_link *l, const struct redisReply *reply), const char *bytes,
                           size_t len);
-/* It has said something. */
+/* It can be used, and has said something. */
 void bell_redis_link_heard(bell_redis_link *l);
+/* To the oldest command. The store may be gone then. */
+void bell_redis_link_answered(bell_redis_link *l, const struct redisReply *reply);
+/* What is wrong with a connection: hiredis' words, or put together in out. */
+const char *bell_redis_link_reason(const bell_redis_io *io, char *out, size_t room);
 /* Not in the middle of anything: those that nobody needs. */
 void bell_redis_link_prune(bell_redis *r);
 void bell_redis_link_free(bell_redis_link *l);
+
+/* ---- bell_redis_read.c */
+
+/* Of a new connection. */
+void bell_redis_read_begin(struct redisReader *reader);
 
 /* ---- bell_redis_map.c */
 
@@ -227,8 +238,8 @@ struct bell_redis_channel {
 
 void bell_redis_channel_ready(bell_redis_link *l);
 void bell_redis_channel_lost(bell_redis_link *l, const char *reason);
-/* Reads what has come. The store may be gone then. */
-void bell_redis_channel_read(bell_redis_link *l);
+/* What a connection of channels has said. The store may be gone then. */
+void bell_redis_channel_heard(bell_redis_link *l, const struct redisReply *reply);
 /* Patience is over. */
 void bell_redis_channel_watch(bell_redis_link *l);
 /* Tells one listener that it is deaf; false: there is none. The store may be gone then. */
@@ -240,8 +251,12 @@ void bell_redis_channel_free_all(bell_redis *r);
 
 /* ---- bell_redis_tls.c */
 
-/* false: the context says why, or there is no memory left. */
-bool bell_redis_tls_begin(bell_redis_tls *tls, struct redisAsyncContext *ac);
+/* The connection's, which hiredis frees; NULL: why not is put together in out. */
+void *bell_redis_tls_begin(bell_redis_tls *tls, struct redisAsyncContext *ac, char *out, size_t room);
+/* What OpenSSL has kept of others is not taken for a fault of the next connection. */
+void bell_redis_tls_forget(void);
+/* Why it has failed, put together in out; NULL: OpenSSL has nothing to say. It forgets what it had. */
+const char *bell_redis_tls_reason(void *ssl, char *out, size_t room);
 
 #pragma GCC visibility pop
 

@@ -3,11 +3,13 @@
 #include "bell_redis_parts.h"
 
 #include <hiredis/async.h>
+#include <stdio.h>
 
 #ifdef BELL_REDIS_TLS
 
 #include <hiredis/hiredis_ssl.h>
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -26,30 +28,40 @@ static const char *path_of(bell_str file, char path[PATH_MAX]) {
     return path;
 }
 
-static const char *fill(SSL_CTX *ctx, const bell_redis_tls_files *o) {
+static const char *load_cas(SSL_CTX *ctx, const bell_redis_tls_files *o) {
     char path[PATH_MAX];
 
+    if (o->ca_file.len == 0) {
+        return SSL_CTX_set_default_verify_paths(ctx) == 1 ? NULL : "the system has no CAs";
+    }
+    return SSL_CTX_load_verify_locations(ctx, path_of(o->ca_file, path), NULL) == 1 ? NULL : "the CA's file cannot be read, or holds no certificate";
+}
+
+static const char *load_own(SSL_CTX *ctx, const bell_redis_tls_files *o) {
+    char path[PATH_MAX];
+
+    if (o->cert_file.len == 0) {
+        return NULL;
+    }
+    const char *file = path_of(o->cert_file, path);
+    if (file == NULL || SSL_CTX_use_certificate_chain_file(ctx, file) != 1) {
+        return "the certificate's file cannot be read, or holds none";
+    }
+    file = path_of(o->key_file, path);
+    if (file == NULL || SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1) {
+        return "the key's file cannot be read, or its key is not the certificate's";
+    }
+    return NULL;
+}
+
+static const char *fill(SSL_CTX *ctx, const bell_redis_tls_files *o) {
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER); /* hiredis' grows while it is written */
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
         return "OpenSSL has no TLS 1.2";
     }
-    if (o->ca_file.len == 0) {
-        return SSL_CTX_set_default_verify_paths(ctx) == 1 ? NULL : "the system has no CAs";
-    }
-    if (SSL_CTX_load_verify_locations(ctx, path_of(o->ca_file, path), NULL) != 1) {
-        return "the CA's file cannot be read, or holds no certificate";
-    }
-    if (o->cert_file.len == 0) {
-        return NULL;
-    }
-    if (SSL_CTX_use_certificate_chain_file(ctx, path_of(o->cert_file, path)) != 1) {
-        return "the certificate's file cannot be read, or holds none";
-    }
-    if (SSL_CTX_use_PrivateKey_file(ctx, path_of(o->key_file, path), SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1) {
-        return "the key's file cannot be read, or its key is not the certificate's";
-    }
-    return NULL;
+    const char *reason = load_cas(ctx, o);
+    return reason != NULL ? reason : load_own(ctx, o);
 }
 
 static const char *check(const bell_redis_tls_files *o) {
@@ -91,19 +103,45 @@ void bell_redis_tls_free(bell_redis_tls *t) {
     }
 }
 
-bool bell_redis_tls_begin(bell_redis_tls *t, redisAsyncContext *ac) {
+void bell_redis_tls_forget(void) {
+    ERR_clear_error();
+}
+
+/* hiredis says no more than errno, which is not about TLS. What OpenSSL keeps would be taken for somebody else's fault. */
+const char *bell_redis_tls_reason(void *ssl, char *out, size_t room) {
+    long verdict = SSL_get_verify_result(ssl);
+    const char *said = ERR_reason_error_string(ERR_peek_last_error());
+
+    ERR_clear_error();
+    if (verdict != X509_V_OK) {
+        snprintf(out, room, "TLS fails: its certificate is not taken: %s", X509_verify_cert_error_string(verdict));
+        return out;
+    }
+    if (said == NULL) {
+        return NULL;
+    }
+    snprintf(out, room, "TLS fails: %s", said);
+    return out;
+}
+
+/* What is near may have answered already: then hiredis has seen all of the greeting, and refuses it here. */
+void *bell_redis_tls_begin(bell_redis_tls *t, redisAsyncContext *ac, char *out, size_t room) {
     SSL *ssl = SSL_new(t->ctx);
 
+    snprintf(out, room, "TLS cannot begin");
     if (ssl == NULL) {
-        return false;
+        return NULL;
     }
     SSL_set_connect_state(ssl);
     bool named = t->name[0] == '\0' || (SSL_set1_host(ssl, t->name) == 1 && SSL_set_tlsext_host_name(ssl, t->name) == 1);
     if (!named || redisInitiateSSL(&ac->c, ssl) != REDIS_OK) { /* which has it then, and only then */
+        if (bell_redis_tls_reason(ssl, out, room) == NULL && ac->c.err) {
+            snprintf(out, room, "%s", ac->c.errstr);
+        }
         SSL_free(ssl);
-        return false;
+        return NULL;
     }
-    return true;
+    return ssl;
 }
 
 #else
@@ -118,10 +156,21 @@ void bell_redis_tls_free(bell_redis_tls *tls) {
     (void)tls;
 }
 
-bool bell_redis_tls_begin(bell_redis_tls *tls, redisAsyncContext *ac) {
+void *bell_redis_tls_begin(bell_redis_tls *tls, redisAsyncContext *ac, char *out, size_t room) {
     (void)tls;
     (void)ac;
-    return false;
+    snprintf(out, room, "it was built without TLS");
+    return NULL;
+}
+
+void bell_redis_tls_forget(void) {
+}
+
+const char *bell_redis_tls_reason(void *ssl, char *out, size_t room) {
+    (void)ssl;
+    (void)out;
+    (void)room;
+    return NULL;
 }
 
 #endif

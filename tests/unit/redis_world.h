@@ -40,6 +40,7 @@ struct node {
     int fd; /* it listens; -1: nobody is there */
     uint16_t port;
     const char *password; /* NULL: none */
+    const char *away;     /* an error that greetings are answered with; NULL: none */
     bool is_deaf;         /* takes connections, reads nothing */
     node_answer answer;
 };
@@ -189,6 +190,10 @@ static inline void node_takes(world *w, node *n) {
 
 /* What every node does with a greeting; true: it was one. */
 static inline bool node_greets(peer *p, const char *const *words) {
+    if (p->at->away != NULL) {
+        say(p, "-%s\r\n", p->at->away);
+        return true;
+    }
     if (strcasecmp(words[0], "AUTH") == 0) {
         const char *password = words[2] != NULL ? words[2] : words[1];
         p->is_known = p->at->password != NULL && strcmp(password, p->at->password) == 0;
