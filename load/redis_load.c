@@ -43,6 +43,7 @@ typedef struct run {
     bell_redis *store;
     bell_redis_script script;
     bell_redis_options options;
+    bell_redis_tls_files tls;
     uint64_t nkeys, nworkers, deadline_ms;
     key keys[KEYS_MAX];
     worker workers[WORKERS_MAX];
@@ -243,6 +244,22 @@ static bool read_password(const char *path, char secret[SECRET_BYTES]) {
     return ok;
 }
 
+/* --tls-WHAT */
+static bool read_tls_option(run *r, const char *what, const char *value) {
+    const struct {
+        const char *what;
+        bell_str *to;
+    } all[] = {{"ca", &r->tls.ca_file}, {"cert", &r->tls.cert_file}, {"key", &r->tls.key_file}, {"name", &r->tls.name}};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (strcmp(what, all[i].what) == 0) {
+            *all[i].to = bell_str_of(value);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_option(run *r, const char *name, const char *value) {
     static char password[SECRET_BYTES];
     bell_redis_options *o = &r->options;
@@ -272,7 +289,7 @@ static bool read_option(run *r, const char *name, const char *value) {
     } else if (strcmp(name, "--channel") == 0) {
         return r->nchannels < CHANNELS_MAX && snprintf(r->channels[r->nchannels++].name, sizeof(r->channels[0].name), "%s", value) > 0;
     } else {
-        return false;
+        return strncmp(name, "--tls-", 6) == 0 && read_tls_option(r, name + 6, value);
     }
     return true;
 }
@@ -302,6 +319,13 @@ static bool set_up(run *r, int argc, char **argv) {
 static bool begin(run *r, fb_redis_loop *loop) {
     const char *reason;
 
+    if (r->tls.ca_file.len > 0 || r->tls.name.len > 0) {
+        r->options.tls = bell_redis_tls_new(&r->tls, &reason);
+        if (r->options.tls == NULL) {
+            fprintf(stderr, "redis_load: %s\n", reason);
+            return false;
+        }
+    }
     if (!fb_redis_loop_open(loop, &r->options, &reason)) {
         fprintf(stderr, "redis_load: %s\n", reason);
         return false;
@@ -322,7 +346,8 @@ int main(int argc, char **argv) {
 
     if (!set_up(&r, argc, argv)) {
         fprintf(stderr, "usage: redis_load --to ADDRESS [--to ADDRESS...] [--as cluster|single] [--user NAME] [--password-file FILE] [--keys N] "
-                        "[--workers N] [--deadline-ms N] [--timeout-ms N] [--channel NAME...]\n");
+                        "[--workers N] [--deadline-ms N] [--timeout-ms N] [--tls-ca FILE] [--tls-name NAME] [--tls-cert FILE --tls-key FILE] "
+                        "[--channel NAME...]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -335,6 +360,7 @@ int main(int argc, char **argv) {
         print_line(&r, true);
     }
     fb_redis_loop_free(loop);
+    bell_redis_tls_free(r.options.tls);
     event_free(turns);
     event_free(term);
     event_base_free(r.base);

@@ -60,9 +60,9 @@ export function tempPaths(place) {
     return kinds.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join('\n');
 }
 
-/** A certificate authority and a certificate for `names` (host names and addresses), in tls/ of the place. Gives paths and the CA as PEM. */
-export function makeCertificate(place, names = ['demo.localhost', 'localhost', '127.0.0.1']) {
-    const dir = place.folder('tls');
+/** A certificate authority and a certificate for `names` (host names and addresses), in a folder of the place. Gives paths and the CA as PEM. */
+export function makeCertificate(place, names = ['demo.localhost', 'localhost', '127.0.0.1'], folder = 'tls') {
+    const dir = place.folder(folder);
     const file = (name) => path.join(dir, name);
     const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
@@ -71,6 +71,6 @@ export function makeCertificate(place, names = ['demo.localhost', 'localhost', '
     const request = ['-subj', `/CN=${names[0]}`, '-addext', `subjectAltName=${san}`, '-addext', 'basicConstraints=critical,CA:FALSE'];
     const signed = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-days', '20'];
     openssl('req', '-x509', ...ec, ...request, ...signed, '-keyout', file('edge.key'), '-out', file('edge.crt'));
-    for (const name of ['ca.crt', 'ca.key', 'edge.crt', 'edge.key']) place.write(`tls/${name}`, readFileSync(file(name)));
+    for (const name of ['ca.crt', 'ca.key', 'edge.crt', 'edge.key']) place.write(`${folder}/${name}`, readFileSync(file(name)));
     return { certificate: file('edge.crt'), key: file('edge.key'), caFile: file('ca.crt'), ca: readFileSync(file('ca.crt'), 'utf8') };
 }
