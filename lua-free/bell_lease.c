@@ -186,11 +186,19 @@ static bool is_in_use(const bell_lease *l) {
     return load(&l->asked) != l->sent_asked || load(&l->spent) != l->known_spent || l->lent > 0 || l->sent_want > 0;
 }
 
+/* One that nobody has ended for so long is nobody's any more: whoever began it was replaced in the midst of it. */
+static bool is_under_way(const bell_lease *l, int64_t now_us) {
+    return l->is_out && now_us - load_us(&l->sent_us) < BELL_LEASE_VALID_US;
+}
+
 int64_t bell_lease_due_us(const bell_lease *l, int64_t now_us) {
     uint64_t credit = bell_lease_in_hand(l, now_us);
 
-    if (l->is_out || !is_in_use(l)) {
+    if (is_under_way(l, now_us) || (!l->is_out && !is_in_use(l))) {
         return INT64_MAX;
+    }
+    if (l->is_out) {
+        return now_us;
     }
     if (l->number == 0 || (l->sent_want == 0 && l->lent == 0)) {
         return l->number == 0 ? now_us : l->sent_us + BELL_LEASE_HURRY_US; /* it begins to be used */
@@ -212,8 +220,13 @@ static uint64_t demand_of(const bell_lease *l, uint64_t asked, int64_t now_us) {
     return more > before ? more : before;
 }
 
+/* All that a store may ever have: its burst, or the slack. */
+static uint64_t most_granted(const bell_lease_rule *rule) {
+    return (uint64_t)bell_gcra_limit(&rule->gcra) + (uint64_t)(BELL_LEASE_SLACK_US / rule->gcra.unit_us);
+}
+
 void bell_lease_begin(bell_lease *l, const bell_lease_rule *rule, uint64_t edge, int64_t now_us, bell_lease_request *request) {
-    uint64_t asked = load(&l->asked), most = (uint64_t)bell_gcra_limit(&rule->gcra) + (uint64_t)(BELL_LEASE_SLACK_US / rule->gcra.unit_us);
+    uint64_t asked = load(&l->asked), most = most_granted(rule);
 
     l->demand = demand_of(l, asked, now_us);
     l->sent_spent = load(&l->spent);
@@ -251,8 +264,9 @@ void bell_lease_answered(bell_lease *l, const bell_lease_rule *rule, uint64_t nu
     if (answer->is_late) {
         return;
     }
+    uint64_t most = most_granted(rule), granted = answer->granted < most ? answer->granted : most; /* whatever a store may say */
     l->known_spent = l->sent_spent;
-    l->lent = answer->granted;
+    l->lent = granted;
     l->left = answer->left;
     store_us(&l->store_tat_us, answer->tat_us);
     store_us(&l->store_now_us, answer->now_us);
@@ -260,7 +274,7 @@ void bell_lease_answered(bell_lease *l, const bell_lease_rule *rule, uint64_t nu
     bool is_over = l->sent_want == 0;
     int64_t units = is_over ? share_to_begin(rule, answer->left) : 0;
     store_us(&l->local_tat_us, now_us + share_span_us(rule) - units * share_unit_us(rule));
-    __atomic_store_n(&l->ceiling, l->sent_spent + answer->granted, __ATOMIC_RELAXED);
+    __atomic_store_n(&l->ceiling, l->sent_spent + granted, __ATOMIC_RELAXED);
     store_us(&l->until_us, l->sent_us + BELL_LEASE_VALID_US);
     store_us(&l->answered_us, is_over ? BELL_GCRA_NEVER : l->sent_us);
 }

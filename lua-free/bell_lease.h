@@ -112,11 +112,13 @@ bool bell_lease_is_alone(const bell_lease *l, int64_t now_us);
  * there is no room for one, or because they are not in use. */
 bell_gcra_rule bell_lease_share(const bell_lease_rule *rule, uint64_t cost);
 
-/* When the next exchange is due; INT64_MAX: one is under way, or the key is not in use and everything is told. */
+/* When the next exchange is due; INT64_MAX: one is under way, or the key is not in use and everything is told. One that nobody has ended in
+ * BELL_LEASE_VALID_US is not under way any more. */
 int64_t bell_lease_due_us(const bell_lease *l, int64_t now_us);
-/* Begins an exchange; there is none under way. */
+/* Begins an exchange; there is none under way. An answer to a former one will be ignored. */
 void bell_lease_begin(bell_lease *l, const bell_lease_rule *rule, uint64_t edge, int64_t now_us, bell_lease_request *request);
-/* The answer to the exchange with that number; one to another exchange is ignored. */
+/* The answer to the exchange with that number; one to another exchange is ignored. Whatever it says, no more is taken than the rule's burst or
+ * slack. */
 void bell_lease_answered(bell_lease *l, const bell_lease_rule *rule, uint64_t number, int64_t now_us, const bell_lease_answer *answer);
 /* It failed or took too long: another one is due. */
 void bell_lease_failed(bell_lease *l, uint64_t number);

@@ -229,6 +229,47 @@ static void a_lost_answer(void **state) {
     assert_int_equal(a.granted + a.left, 85); /* 25 were spent, 10 have come */
 }
 
+/* Its process was stopped in the midst of it, and replaced: the exchange is nobody's. */
+static void an_exchange_that_nobody_ends(void **state) {
+    bell_lease_request lost;
+
+    (void)state;
+    assert_true(take(NOW, 1));
+    bell_lease_begin(&lease, &rule, 1, NOW, &lost);
+    bell_lease_answer late = bell_lease_exchange(&store, &rule, STORE, &lost);
+    assert_int_equal(bell_lease_due_us(&lease, NOW + BELL_LEASE_VALID_US - 1), INT64_MAX);
+    assert_int_equal(bell_lease_due_us(&lease, NOW + BELL_LEASE_VALID_US), NOW + BELL_LEASE_VALID_US);
+    bell_lease_answer a = exchange(NOW + BELL_LEASE_VALID_US, STORE + BELL_LEASE_VALID_US);
+    assert_int_equal(bell_lease_in_hand(&lease, NOW + BELL_LEASE_VALID_US), a.granted);
+    late.granted = 1;
+    bell_lease_answered(&lease, &rule, lost.number, NOW + BELL_LEASE_VALID_US, &late);
+    assert_int_equal(bell_lease_in_hand(&lease, NOW + BELL_LEASE_VALID_US), a.granted);
+}
+
+/* Whatever it says, an edge has no more than there can ever be, and waits no longer than the rule has it. */
+static void a_store_that_lies(void **state) {
+    static const bell_lease_answer rows[] = {
+        {.granted = BELL_LEASE_UNITS_MAX - 1, .left = BELL_LEASE_UNITS_MAX - 1, .tat_us = STORE, .now_us = STORE},
+        {.granted = 131, .left = 0, .tat_us = (int64_t)BELL_LEASE_UNITS_MAX - 1, .now_us = 0},
+        {.granted = 131, .left = 0, .tat_us = 0, .now_us = (int64_t)BELL_LEASE_UNITS_MAX - 1},
+    };
+    bell_lease_request q;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        set_up(state);
+        assert_true(take(NOW, 1));
+        bell_lease_begin(&lease, &rule, 1, NOW, &q);
+        bell_lease_answered(&lease, &rule, q.number, NOW, &rows[i]);
+        assert_int_equal(drain(NOW), 100 + BELL_LEASE_SLACK_US / 10000);
+        bell_gcra_answer a = bell_lease_take(&lease, &rule, NOW, 1);
+        assert_true(!a.allowed && a.retry_after_us > 0 && a.retry_after_us <= 990000 + 4 * 10000 + BELL_LEASE_OWED_US);
+        assert_in_range(bell_lease_left(&lease, &rule, NOW), 0, 100);
+        bell_lease_begin(&lease, &rule, 1, NOW + 100000, &q);
+        bell_lease_answer next = bell_lease_exchange(&store, &rule, STORE, &q); /* an honest one, in its stead */
+        assert_true(next.tat_us <= STORE + 1000000 + BELL_LEASE_OWED_US);
+    }
+}
+
 static void hammer(bell_lease *shared, uint64_t *allowed, unsigned *met) {
     __atomic_add_fetch(met, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(met, __ATOMIC_SEQ_CST) < 4) {
@@ -478,6 +519,8 @@ int main(void) {
         cmocka_unit_test_setup(spent_meanwhile, set_up),
         cmocka_unit_test_setup(given_back, set_up),
         cmocka_unit_test_setup(a_lost_answer, set_up),
+        cmocka_unit_test_setup(an_exchange_that_nobody_ends, set_up),
+        cmocka_unit_test_setup(a_store_that_lies, set_up),
         cmocka_unit_test_setup(of_several_processes, set_up),
         cmocka_unit_test_setup(fair_shares, set_up),
         cmocka_unit_test_setup(plenty, set_up),
