@@ -16,6 +16,7 @@
 #include <hiredis/async.h>
 
 #include "ngx_http_bell_redis.h"
+#include "ngx_http_bell_redis_guard.h"
 
 
 #define NGX_HTTP_BELL_REDIS_PAUSE_MS     50
@@ -28,6 +29,7 @@ struct ngx_http_bell_redis_link_s {
     redisAsyncContext             *ac;
     ngx_connection_t              *connection;
     ngx_http_bell_redis_t         *redis;   /* NULL: it was closed */
+    ngx_http_bell_redis_guard_t    guard;
 };
 
 
@@ -185,6 +187,8 @@ ngx_http_bell_redis_attach(ngx_http_bell_redis_t *redis, redisAsyncContext *ac)
     link->redis = redis;
 
     redis->link = link;
+
+    ngx_http_bell_redis_guard(ac, &link->guard);
 
     ac->data = link;
     ac->ev.data = link;
@@ -378,6 +382,7 @@ ngx_http_bell_redis_send(ngx_http_bell_redis_t *redis,
     }
 
     ngx_queue_insert_tail(&redis->commands, &command->queue);
+    redis->link->guard.asked++;
 
     ngx_http_bell_redis_set_timer(redis);
 
@@ -647,7 +652,9 @@ ngx_http_bell_redis_cleanup(void *data)
     if (redis) {
         if (redis->reason[0] == '\0') {
             snprintf(redis->reason, sizeof(redis->reason), "%s",
-                     link->ac->err ? link->ac->errstr : "the connection ended");
+                     link->guard.said ? link->guard.said
+                     : link->ac->err ? link->ac->errstr
+                                     : "the connection ended");
         }
 
         redis->link = NULL;
