@@ -20,6 +20,7 @@
 #include "bell_fair.h"
 #include "bell_json.h"
 #include "bell_siphash.h"
+#include "ngx_http_bell_limit_common.h"
 
 
 #pragma GCC visibility push(hidden)

@@ -83,35 +83,20 @@ ngx_http_bell_fair_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_bell_fair_main_conf_t  *fmcf = conf;
 
-    u_char     *colon;
-    ssize_t     size;
-    ngx_str_t  *value, name, s;
+    size_t      size;
+    ngx_str_t  *value, name;
 
     if (fmcf->shm_zone) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-    colon = (u_char *) ngx_strchr(value[1].data, ':');
 
-    size = NGX_ERROR;
-    ngx_str_null(&name);
-
-    if (ngx_strncmp(value[1].data, "zone=", 5) == 0 && colon) {
-        name.data = value[1].data + 5;
-        name.len = colon - name.data;
-
-        s.data = colon + 1;
-        s.len = value[1].data + value[1].len - s.data;
-
-        size = ngx_parse_size(&s);
-    }
-
-    if (name.len == 0 || size < NGX_HTTP_BELL_FAIR_ZONE_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\": a name and a size of %dk or more "
-                           "are expected, as in zone=places:1m", &value[1],
-                           NGX_HTTP_BELL_FAIR_ZONE_MIN / 1024);
+    if (ngx_http_bell_limit_parse_zone(cf, &value[1],
+                                       NGX_HTTP_BELL_FAIR_ZONE_MIN,
+                                       "places:1m", &name, &size)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -392,9 +377,8 @@ static char *
 ngx_http_bell_fair_text(ngx_conf_t *cf, ngx_str_t *word, size_t len,
     ngx_http_complex_value_t **to)
 {
-    ngx_int_t                         n;
-    ngx_str_t                         text;
-    ngx_http_compile_complex_value_t  ccv;
+    ngx_int_t  n;
+    ngx_str_t  text;
 
     if (*to) {
         return "says one parameter twice";
@@ -417,19 +401,9 @@ ngx_http_bell_fair_text(ngx_conf_t *cf, ngx_str_t *word, size_t len,
         }
     }
 
-    *to = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (*to == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    *to = ngx_http_bell_limit_compile(cf, &text);
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &text;
-    ccv.complex_value = *to;
-
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
+    return *to ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

@@ -181,11 +181,7 @@ ngx_http_bell_fair_status_variable(ngx_http_request_t *r,
 
     name = ngx_http_bell_fair_results[ctx->result];
 
-    v->len = ngx_strlen(name);
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->data = (u_char *) name;
+    ngx_http_bell_limit_set_variable(v, (u_char *) name, ngx_strlen(name));
 
     return NGX_OK;
 }
@@ -194,7 +190,6 @@ ngx_http_bell_fair_status_variable(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_bell_fair_preconfiguration(ngx_conf_t *cf)
 {
-    ngx_http_variable_t             *var, *v;
     ngx_http_bell_fair_main_conf_t  *fmcf;
 
     fmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_fair_module);
@@ -207,17 +202,9 @@ ngx_http_bell_fair_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    for (v = ngx_http_bell_fair_vars; v->name.len; v++) {
-        var = ngx_http_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = v->get_handler;
-        var->data = v->data;
-    }
-
-    if (ngx_http_bell_fair_add_metrics(cf, fmcf) != NGX_OK
+    if (ngx_http_bell_limit_add_variables(cf, ngx_http_bell_fair_vars)
+        != NGX_OK
+        || ngx_http_bell_fair_add_metrics(cf, fmcf) != NGX_OK
         || fmcf->core->on_wake(cf, ngx_http_bell_fair_woken, NULL) != NGX_OK)
     {
         return NGX_ERROR;

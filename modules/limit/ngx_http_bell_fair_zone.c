@@ -27,7 +27,6 @@ static ngx_int_t ngx_http_bell_fair_create_zone(ngx_shm_zone_t *shm_zone,
 static uint32_t ngx_http_bell_fair_items(size_t size);
 static bool ngx_http_bell_fair_lives(void *data, uint32_t slot,
     uint32_t epoch);
-static int64_t ngx_http_bell_fair_now_us(void);
 
 
 ngx_int_t
@@ -138,7 +137,7 @@ ngx_http_bell_fair_lock(ngx_http_bell_fair_main_conf_t *fmcf)
 
     ngx_shmtx_lock(&fmcf->shpool->mutex);
 
-    now_us = ngx_http_bell_fair_now_us();
+    now_us = ngx_http_bell_limit_now_us();
 
     if (bell_fair_enter(fmcf->fair, now_us)) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -167,21 +166,6 @@ ngx_http_bell_fair_unlock(ngx_http_bell_fair_main_conf_t *fmcf)
             fmcf->core->wake(slot);
         }
     }
-}
-
-
-/*
- * The machine's own, the same for all workers, which knows no steps.
- */
-
-static int64_t
-ngx_http_bell_fair_now_us(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 

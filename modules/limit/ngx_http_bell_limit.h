@@ -20,6 +20,7 @@
 #include "bell_leases.h"
 #include "bell_limits.h"
 #include "bell_ratelimit.h"
+#include "ngx_http_bell_limit_common.h"
 
 
 extern ngx_module_t  ngx_http_bell_limit_module;
@@ -275,8 +276,6 @@ void ngx_http_bell_limit_count(ngx_http_bell_limit_main_conf_t *lmcf,
     ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_result_e result);
 uint64_t ngx_http_bell_limit_counted(ngx_http_bell_limit_main_conf_t *lmcf,
     ngx_http_bell_limit_policy_t *policy, ngx_http_bell_limit_result_e result);
-/* one clock for all workers, microseconds */
-int64_t ngx_http_bell_limit_now_us(void);
 /* puts a key on the board that is near its limit, or over it */
 void ngx_http_bell_limit_note(ngx_http_request_t *r,
     ngx_http_bell_limit_ask_t *ask, int64_t now_us);

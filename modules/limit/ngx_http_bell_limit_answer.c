@@ -106,11 +106,7 @@ ngx_http_bell_limit_problem_variable(ngx_http_request_t *r,
     if (p) {
         ngx_memcpy(p, out.p, out.len);
 
-        v->len = out.len;
-        v->valid = 1;
-        v->no_cacheable = 0;
-        v->not_found = 0;
-        v->data = (u_char *) p;
+        ngx_http_bell_limit_set_variable(v, (u_char *) p, out.len);
     }
 
     bell_buf_fini(&out);

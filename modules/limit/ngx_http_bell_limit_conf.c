@@ -33,39 +33,20 @@ ngx_http_bell_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_bell_limit_main_conf_t  *lmcf = conf;
 
-    u_char     *colon;
-    ssize_t     size;
-    ngx_str_t  *value, name, s;
+    size_t      size;
+    ngx_str_t  *value, name;
 
     if (lmcf->shm_zone) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-    colon = (u_char *) ngx_strchr(value[1].data, ':');
 
-    if (ngx_strncmp(value[1].data, "zone=", 5) != 0 || colon == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\": zone=NAME:SIZE is expected, as in "
-                           "zone=limits:16m", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    name.data = value[1].data + 5;
-    name.len = colon - name.data;
-
-    s.data = colon + 1;
-    s.len = value[1].data + value[1].len - s.data;
-
-    size = ngx_parse_size(&s);
-
-    if (name.len == 0 || size == NGX_ERROR
-        || size < NGX_HTTP_BELL_LIMIT_ZONE_MIN)
+    if (ngx_http_bell_limit_parse_zone(cf, &value[1],
+                                       NGX_HTTP_BELL_LIMIT_ZONE_MIN,
+                                       "limits:16m", &name, &size)
+        != NGX_OK)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\": a name and a size of %dk or more "
-                           "are expected, as in zone=limits:16m", &value[1],
-                           NGX_HTTP_BELL_LIMIT_ZONE_MIN / 1024);
         return NGX_CONF_ERROR;
     }
 
@@ -217,8 +198,7 @@ static ngx_int_t
 ngx_http_bell_limit_allow_text(ngx_conf_t *cf,
     ngx_http_bell_limit_loc_conf_t *llcf, ngx_str_t *text)
 {
-    ngx_http_complex_value_t          *cv;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_http_complex_value_t  *cv, *compiled;
 
     if (llcf->allow == NULL) {
         llcf->allow = ngx_array_create(cf->pool, 2,
@@ -229,17 +209,15 @@ ngx_http_bell_limit_allow_text(ngx_conf_t *cf,
     }
 
     cv = ngx_array_push(llcf->allow);
-    if (cv == NULL) {
+    compiled = ngx_http_bell_limit_compile(cf, text);
+
+    if (cv == NULL || compiled == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+    *cv = *compiled;
 
-    ccv.cf = cf;
-    ccv.value = text;
-    ccv.complex_value = cv;
-
-    return ngx_http_compile_complex_value(&ccv);
+    return NGX_OK;
 }
 
 

@@ -19,8 +19,6 @@
 #define NGX_HTTP_BELL_LIMIT_LEASES_DEFAULT  (1024 * 1024)
 
 
-static char *ngx_http_bell_limit_leases_zone(ngx_conf_t *cf,
-    ngx_http_bell_limit_leases_t *leases, ngx_str_t *value);
 static uint64_t ngx_http_bell_limit_id(ngx_str_t *name);
 static ngx_int_t ngx_http_bell_limit_add_leases(ngx_conf_t *cf,
     ngx_http_bell_limit_leases_t *leases);
@@ -60,7 +58,6 @@ ngx_http_bell_limit_leases(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_bell_limit_main_conf_t  *lmcf = conf;
 
-    char                          *rv;
     ngx_int_t                      n;
     ngx_str_t                     *value;
     ngx_uint_t                     i;
@@ -77,10 +74,14 @@ ngx_http_bell_limit_leases(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
-            rv = ngx_http_bell_limit_leases_zone(cf, leases, &value[i]);
 
-            if (rv != NGX_CONF_OK) {
-                return rv;
+            if (ngx_http_bell_limit_parse_zone(cf, &value[i],
+                                               NGX_HTTP_BELL_LIMIT_LEASES_MIN,
+                                               "leases:1m", &leases->name,
+                                               &leases->size)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
             }
 
             continue;
@@ -101,43 +102,6 @@ ngx_http_bell_limit_leases(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                            &value[i], BELL_LEASE_EDGES_MAX);
         return NGX_CONF_ERROR;
     }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_bell_limit_leases_zone(ngx_conf_t *cf,
-    ngx_http_bell_limit_leases_t *leases, ngx_str_t *value)
-{
-    u_char     *colon;
-    ssize_t     size;
-    ngx_str_t   s;
-
-    colon = (u_char *) ngx_strchr(value->data, ':');
-    size = NGX_ERROR;
-
-    if (colon) {
-        s.data = colon + 1;
-        s.len = value->data + value->len - s.data;
-
-        size = ngx_parse_size(&s);
-
-        leases->name.data = value->data + 5;
-        leases->name.len = colon - leases->name.data;
-    }
-
-    if (leases->name.len == 0 || size == NGX_ERROR
-        || size < NGX_HTTP_BELL_LIMIT_LEASES_MIN)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\": a name and a size of %dk or more "
-                           "are expected, as in zone=leases:1m", value,
-                           NGX_HTTP_BELL_LIMIT_LEASES_MIN / 1024);
-        return NGX_CONF_ERROR;
-    }
-
-    leases->size = size;
 
     return NGX_CONF_OK;
 }

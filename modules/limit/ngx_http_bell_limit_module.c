@@ -237,11 +237,7 @@ ngx_http_bell_limit_status_variable(ngx_http_request_t *r,
 
     name = ngx_http_bell_limit_results[ctx->result];
 
-    v->len = ngx_strlen(name);
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->data = (u_char *) name;
+    ngx_http_bell_limit_set_variable(v, (u_char *) name, ngx_strlen(name));
 
     return NGX_OK;
 }
@@ -263,11 +259,7 @@ ngx_http_bell_limit_policy_variable(ngx_http_request_t *r,
 
     name = &ctx->verdict.policy->name;
 
-    v->len = name->len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->data = name->data;
+    ngx_http_bell_limit_set_variable(v, name->data, name->len);
 
     return NGX_OK;
 }
@@ -277,7 +269,6 @@ static ngx_int_t
 ngx_http_bell_limit_preconfiguration(ngx_conf_t *cf)
 {
     ngx_str_t                         request_id = ngx_string("request_id");
-    ngx_http_variable_t              *var, *v;
     ngx_http_bell_limit_main_conf_t  *lmcf;
 
     lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_bell_limit_module);
@@ -290,14 +281,10 @@ ngx_http_bell_limit_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    for (v = ngx_http_bell_limit_vars; v->name.len; v++) {
-        var = ngx_http_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = v->get_handler;
-        var->data = v->data;
+    if (ngx_http_bell_limit_add_variables(cf, ngx_http_bell_limit_vars)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     lmcf->request_id = ngx_http_get_variable_index(cf, &request_id);

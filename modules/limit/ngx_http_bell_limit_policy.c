@@ -59,8 +59,6 @@ static ngx_int_t ngx_http_bell_limit_parse_scale(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words, ngx_str_t *value);
 static ngx_int_t ngx_http_bell_limit_parse_over(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words, ngx_str_t *value);
-static ngx_int_t ngx_http_bell_limit_compile(ngx_conf_t *cf, ngx_str_t *text,
-    ngx_http_complex_value_t **to);
 static ngx_int_t ngx_http_bell_limit_make(ngx_conf_t *cf,
     ngx_http_bell_limit_words_t *words);
 static ngx_int_t ngx_http_bell_limit_make_rule(ngx_conf_t *cf,
@@ -381,7 +379,9 @@ ngx_http_bell_limit_parse_key(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    return ngx_http_bell_limit_compile(cf, value, &words->policy->key);
+    words->policy->key = ngx_http_bell_limit_compile(cf, value);
+
+    return words->policy->key ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -395,7 +395,9 @@ ngx_http_bell_limit_parse_cost(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    return ngx_http_bell_limit_compile(cf, value, &words->policy->cost);
+    words->policy->cost = ngx_http_bell_limit_compile(cf, value);
+
+    return words->policy->cost ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -488,27 +490,6 @@ ngx_http_bell_limit_parse_over(ngx_conf_t *cf,
     words->policy->over_edges = 1;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_bell_limit_compile(ngx_conf_t *cf, ngx_str_t *text,
-    ngx_http_complex_value_t **to)
-{
-    ngx_http_compile_complex_value_t  ccv;
-
-    *to = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (*to == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = text;
-    ccv.complex_value = *to;
-
-    return ngx_http_compile_complex_value(&ccv);
 }
 
 

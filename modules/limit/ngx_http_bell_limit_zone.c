@@ -258,28 +258,6 @@ ngx_http_bell_limit_counted(ngx_http_bell_limit_main_conf_t *lmcf,
 }
 
 
-/* ---- the clock */
-
-/*
- * Not nginx's, which each worker reads once a turn of its loop: times of all
- * workers are compared with each other.  It is the machine's, so that it is
- * the same for all, and knows no steps: who sets the wall clock gives nobody
- * anything, and locks nobody out.  CLOCK_BOOTTIME would go on while a machine
- * sleeps, and so would what it has to give; servers do not, and not every
- * system has it.
- */
-
-int64_t
-ngx_http_bell_limit_now_us(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-
 /* ---- the board */
 
 /*

@@ -24,7 +24,7 @@ const zone = 'bell_fair_zone zone=places:1m;';
 const pool = (...words) => `${zone} bell_fair_pool api ${words.join(' ')};`;
 
 const refusals = [
-    ['a zone without a size', 'bell_fair_zone zone=places;', '', /invalid "zone=places": a name and a size of 128k or more/],
+    ['a zone without a size', 'bell_fair_zone zone=places;', '', /invalid "zone=places": zone=NAME:SIZE is expected, a name and a size of 128k or more/],
     ['a zone without a name', 'bell_fair_zone zone=:1m;', '', /invalid "zone=:1m"/],
     ['a zone that is too small', 'bell_fair_zone zone=places:64k;', '', /invalid "zone=places:64k"/],
     ['two zones', `${zone} bell_fair_zone zone=more:1m;`, '', /"bell_fair_zone" directive is duplicate/],

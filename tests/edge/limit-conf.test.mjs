@@ -28,7 +28,7 @@ const good = policy('rate=1/s', 'by=address');
 
 const refusals = [
     ['a zone without a size', 'bell_limit_zone zone=limits;', /invalid "zone=limits": zone=NAME:SIZE is expected/],
-    ['a zone without a name', 'bell_limit_zone zone=:1m;', /invalid "zone=:1m": a name and a size of 256k or more/],
+    ['a zone without a name', 'bell_limit_zone zone=:1m;', /invalid "zone=:1m": zone=NAME:SIZE is expected, a name and a size of 256k or more/],
     ['a zone that is too small', 'bell_limit_zone zone=limits:64k;', /invalid "zone=limits:64k"/],
     ['something else than a zone', 'bell_limit_zone limits:1m;', /invalid "limits:1m"/],
     ['two zones', `${zone} bell_limit_zone zone=more:1m;`, /"bell_limit_zone" directive is duplicate/],
@@ -63,7 +63,7 @@ const refusals = [
     ['leases of something', 'bell_limit_leases many;', /invalid "many": zone=NAME:SIZE is expected, or edges=N/],
     ['leases of too many edges', 'bell_limit_leases edges=65;', /invalid "edges=65": .* from 1 to 64/],
     ['leases of no edges', 'bell_limit_leases edges=0;', /invalid "edges=0"/],
-    ['leases without a size', 'bell_limit_leases zone=leases;', /invalid "zone=leases": a name and a size of 32k or more/],
+    ['leases without a size', 'bell_limit_leases zone=leases;', /invalid "zone=leases": zone=NAME:SIZE is expected, a name and a size of 32k or more/],
     ['leases with too little', 'bell_limit_leases zone=leases:8k;', /invalid "zone=leases:8k"/],
     ['leases twice', 'bell_limit_leases edges=2; bell_limit_leases zone=leases:1m;', /"bell_limit_leases" directive is duplicate/],
     ['leases in the zone of keys', `${redis} ${policy('rate=1/s', 'by=role', 'over=edges')} bell_limit_leases zone=limits:1m;`, /zone "limits" is that of "bell_limit_zone", and leases need one of their own/],
