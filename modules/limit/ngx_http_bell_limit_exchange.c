@@ -26,6 +26,10 @@ static void ngx_http_bell_limit_beat(ngx_http_bell_limit_exchange_t *x,
     int64_t now_us);
 static void ngx_http_bell_limit_beaten(void *data,
     const bell_redis_result *result);
+static void ngx_http_bell_limit_uncounted(ngx_http_bell_limit_exchange_t *x,
+    const bell_redis_result *result);
+static void ngx_http_bell_limit_crowd(ngx_http_bell_limit_exchange_t *x,
+    int64_t n);
 
 static ngx_uint_t ngx_http_bell_limit_see_to(
     ngx_http_bell_limit_exchange_t *x, bell_leases_key *key, int64_t now_us);
@@ -93,11 +97,21 @@ ngx_http_bell_limit_beaten(void *data, const bell_redis_result *result)
 
     x->is_beating = 0;
 
-    if (result->outcome != BELL_REDIS_DONE
-        || result->reply->type != REDIS_REPLY_INTEGER
-        || !ngx_http_bell_limit_owns(x))
-    {
+    if (!ngx_http_bell_limit_owns(x)) {
         return;
+    }
+
+    if (result->outcome != BELL_REDIS_DONE
+        || result->reply->type != REDIS_REPLY_INTEGER)
+    {
+        ngx_http_bell_limit_uncounted(x, result);
+        return;
+    }
+
+    if (x->uncounted) {
+        x->uncounted = 0;
+        ngx_log_error(NGX_LOG_NOTICE, x->log, 0,
+                      "bell_limit: Redis counts edges again");
     }
 
     now_us = ngx_http_bell_limit_now_us();
@@ -112,13 +126,53 @@ ngx_http_bell_limit_beaten(void *data, const bell_redis_result *result)
                       ngx_http_bell_limit_edges(x->lmcf));
     }
 
-    if (result->reply->integer > BELL_EDGES_MAX) {
-        ngx_log_error(NGX_LOG_WARN, x->log, 0,
-                      "bell_limit: %L edges share budgets, and no more than "
-                      "%d can: more than a budget may pass while Redis is "
-                      "away", (int64_t) result->reply->integer,
-                      BELL_EDGES_MAX);
+    ngx_http_bell_limit_crowd(x, result->reply->integer);
+}
+
+
+/* That Redis cannot be reached is said by the store. */
+
+static void
+ngx_http_bell_limit_uncounted(ngx_http_bell_limit_exchange_t *x,
+    const bell_redis_result *result)
+{
+    if (x->uncounted || result->reply == NULL) {
+        return;
     }
+
+    x->uncounted = 1;
+
+    ngx_log_error(NGX_LOG_ERR, x->log, 0,
+                  "bell_limit: Redis does not count edges: %s; until it does, "
+                  "this edge takes itself for one of %ui",
+                  result->reason ? result->reason
+                                 : "it answers in an unknown way",
+                  ngx_http_bell_limit_edges(x->lmcf));
+}
+
+
+/*
+ * Said once, until there have been fewer edges than are counted for a while:
+ * a number that goes up and down by one is no news.
+ */
+
+static void
+ngx_http_bell_limit_crowd(ngx_http_bell_limit_exchange_t *x, int64_t n)
+{
+    if (bell_edges_number(&x->lmcf->leases.sh->edges) < BELL_EDGES_MAX) {
+        x->crowded = 0;
+    }
+
+    if (n <= BELL_EDGES_MAX || x->crowded) {
+        return;
+    }
+
+    x->crowded = 1;
+
+    ngx_log_error(NGX_LOG_WARN, x->log, 0,
+                  "bell_limit: %L edges share budgets, and no more than %d "
+                  "can: more than a budget may pass while Redis is away", n,
+                  BELL_EDGES_MAX);
 }
 
 

@@ -47,6 +47,8 @@ typedef struct {
     ngx_uint_t                        told;     /* unsigned  told:1 */
 
     ngx_uint_t                        is_beating;   /* unsigned :1 */
+    ngx_uint_t                        crowded;  /* unsigned  crowded:1 */
+    ngx_uint_t                        uncounted;    /* unsigned :1 */
     int64_t                           beat_us;  /* when it is due */
 
     ngx_http_bell_limit_flight_t      flights[NGX_HTTP_BELL_LIMIT_FLIGHTS];

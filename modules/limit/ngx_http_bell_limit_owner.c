@@ -239,6 +239,8 @@ ngx_http_bell_limit_take_over(ngx_http_bell_limit_exchange_t *x)
     x->is_owner = 1;
     x->failing = 0;
     x->told = 0;
+    x->crowded = 0;
+    x->uncounted = 0;
     x->beat_us = 0;
 
     /* whoever had one under way is not there for its answer */

@@ -1,13 +1,14 @@
 // What the tests of limits over all edges share: edges that have one Redis, and who asks them for more than they may give.
 
+import assert from 'node:assert/strict';
 import http from 'node:http';
 
 import { freePort } from '../lib/place.mjs';
 import { children } from '../lib/run.mjs';
-import { startNginx } from '../lib/server-nginx.mjs';
+import { modulePath, startNginx } from '../lib/server-nginx.mjs';
 import { startRedis } from '../lib/server-redis.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { loadLines, said } from './limit.mjs';
+import { said, sequence } from './limit.mjs';
 import { ask, nginxConf, publish, snapshot, tenant } from './support.mjs';
 
 export const HOST = 'north.example';
@@ -17,21 +18,28 @@ const pages = `
     location = /who { bell_limit off; bell_limit_status 256; }`;
 
 /** Starts `n` edges with two workers each. `policies` are lines of the http block, `locations` of the server; `redis` is where they find it (startRedis),
- *  false: nowhere, or words for bell_limit_redis; `leases` a line. Gives {redis, edges}. */
-export async function openEdges(place, n, { policies, locations, redis, leases = '', password } = {}) {
+ *  false: nowhere, or words for bell_limit_redis; `leases` a line; `clock` what all edges run under (newClock). Gives {redis, edges}. */
+export async function openEdges(place, n, { policies, locations, redis, leases = '', password, clock } = {}) {
     const own = redis ?? (await startRedis(place, { password }));
     const words = typeof own === 'string' ? own : `unix:${own ? own.socket : place.path('sock/nobody.sock')}`;
-    publish(place, snapshot(1, [tenant(1, 'north', [HOST]), tenant(2, 'south', ['south.example'])]));
+    publishLimits(place, 1, {});
     const secret = password ? `password_file=${place.write('redis.password', password, 0o640)}` : '';
     const lines = `bell_limit_zone zone=limits:1m; bell_limit_redis ${words} connect_timeout=1s ${secret}; ${leases}\n${policies}`;
     const edges = [];
-    for (let i = 1; i <= n; i++) edges.push(await startOne(place, `edge${i}`, { http: lines, server: `${said} ${locations} ${pages}` }));
+    for (let i = 1; i <= n; i++) edges.push(await startOne(place, `edge${i}`, { http: lines, server: `${said} ${locations} ${pages}`, clock }));
     return { redis: own, edges };
 }
 
-async function startOne(place, name, { http, server }) {
+/** The directory, with limits of the district that is asked for: {scale: 200}. */
+export function publishLimits(place, version, limits) {
+    publish(place, snapshot(version, [tenant(1, 'north', [HOST], { limits }), tenant(2, 'south', ['south.example'])]));
+}
+
+async function startOne(place, name, { http, server, clock }) {
     const port = await freePort();
-    const nginx = await startNginx(place, { conf: nginxConf(place, port, { load: loadLines('core', 'limit', 'status'), http, server }), port, name });
+    const modules = clock && 'build';
+    const load = ['core', 'limit', 'status'].map((module) => `load_module ${modulePath(`ngx_http_bell_${module}_module`, modules)};`).join('\n');
+    const nginx = await startNginx(place, { conf: nginxConf(place, port, { load, http, server }), port, name, modules, under: clock?.under });
     const edge = { ...nginx, port, ask: (path, key, more) => ask(port, HOST, path, { headers: key === undefined ? {} : { 'x-key': key }, ...more }) };
     edge.workers = () => children(nginx.program.child.pid);
     edge.status = async () => (await ask(port, HOST, '/who')).json;
@@ -70,6 +78,33 @@ export const lent = (edge) => waitFor('the keys to be lent', async () => {
     const { keys, keys_lent: n } = (await edge.status()).edges;
     return keys > 0 && n === keys;
 });
+
+/** What may pass at most in so many seconds; `owed`: seconds of the rate that a store did not hear of in time. */
+export function most(seconds, { rate = 10, burst = 9, edges = 2, owed = 1 } = {}) {
+    return rate * (seconds + owed) + Math.max(burst + 1, 0.3 * rate + 1) + edges;
+}
+
+/** What has passed while edges were asked (Pressure) is no more than a rule gives. */
+export function assertWithin({ passed, asked, seconds }, options) {
+    assert.ok(passed <= most(seconds, options), `${passed} of ${asked} passed in ${seconds.toFixed(2)} s, ${most(seconds, options).toFixed(0)} may`);
+}
+
+/** Asks until so many have passed of a budget that does not come back, and sees that there are no more. Each edge begins by itself: what is new to an
+ *  edge has a share there, which the others hear of with the first exchange. */
+export async function passesExactly(count, edges, path, key) {
+    let passed = 0;
+    const one = async (edge) => (passed += (await edge.ask(path, key)).status === 200);
+    for (const edge of edges) {
+        await one(edge);
+        await lent(edge);
+    }
+    await waitFor(`${count} to pass`, async () => {
+        for (const edge of edges) await one(edge);
+        return passed >= count;
+    });
+    for (const edge of edges) await sequence(5, () => one(edge));
+    assert.equal(passed, count);
+}
 
 /** Asks edges over `connections` of each, one request behind the other, until stop(). Other answers than 200 and 429 are errors, which stop() gives. */
 export class Pressure {

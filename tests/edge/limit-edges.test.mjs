@@ -8,9 +8,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
+import { startRedis } from '../lib/server-redis.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { newKey, rateLimit, sequence, tally } from './limit.mjs';
-import { Pressure, lent, openEdges, shared } from './limit-edges.mjs';
+import { Pressure, assertWithin, most, openEdges, passesExactly, shared } from './limit-edges.mjs';
 import { lines, reloadEdge } from './support.mjs';
 
 const RATE = 10;
@@ -37,32 +38,6 @@ beforeEach(() => {
 afterEach(() => place.stop());
 
 const open = (n, more) => openEdges(place, n, { policies, locations: locations(), ...more });
-
-/** What may pass at most in so many seconds; `owed`: seconds of the rate that a store did not hear of in time. */
-function most(seconds, { rate = RATE, burst = 9, edges = 2, owed = 1 } = {}) {
-    return rate * (seconds + owed) + Math.max(burst + 1, 0.3 * rate + 1) + edges;
-}
-
-function assertWithin({ passed, asked, seconds }, options) {
-    assert.ok(passed <= most(seconds, options), `${passed} of ${asked} passed in ${seconds.toFixed(2)} s, ${most(seconds, options).toFixed(0)} may`);
-}
-
-/** Asks until so many have passed of a budget that does not come back, and sees that there are no more. Each edge begins by itself: what is new to an
- *  edge has a share there, which the others hear of with the first exchange. */
-async function passesExactly(count, edges, path, key) {
-    let passed = 0;
-    const one = async (edge) => (passed += (await edge.ask(path, key)).status === 200);
-    for (const edge of edges) {
-        await one(edge);
-        await lent(edge);
-    }
-    await waitFor(`${count} to pass`, async () => {
-        for (const edge of edges) await one(edge);
-        return passed >= count;
-    });
-    for (const edge of edges) await sequence(5, () => one(edge));
-    assert.equal(passed, count);
-}
 
 // ---- how much
 
@@ -103,6 +78,21 @@ test('what does not come back is spent once, at whichever edge; keys and distric
     assert.equal((await edges[1].ask('/tenant', key, { headers: { host: 'south.example' } })).status, 200);
     const names = (await redis.ask(['keys', 'rl:{*'])).split('\n');
     assert.deepEqual([...new Set(names.map((name) => name.replace(/[0-9a-f]{32}$/, '')))].sort(), ['rl:{t1}:hour:', 'rl:{t1}:tenant:', 'rl:{t2}:tenant:']);
+});
+
+test('no key leads to another district, however it is written', async () => {
+    const { redis, edges } = await open(1);
+    await shared(edges);
+    const keys = ['{t2}', '}:{t2}:hour:', 'rl:{t2}:hour:', '{}', 'x'.repeat(7000)];
+    for (const key of keys) {
+        await passesExactly(20, edges, '/hour', key);
+        assert.equal((await edges[0].ask('/hour', key, { headers: { host: 'south.example', 'x-key': key } })).status, 200);
+    }
+    const names = await waitFor('Redis to know them', async () => {
+        const found = (await redis.ask(['keys', 'rl:{*'])).split('\n');
+        return found.length === 2 * keys.length && found;
+    });
+    assert.deepEqual(names.map((name) => name.replace(/[0-9a-f]{32}$/, '')).sort(), [...keys.map(() => 'rl:{t1}:hour:'), ...keys.map(() => 'rl:{t2}:hour:')]);
 });
 
 test('a request that a later limit refuses gives back what it took of a budget over all edges', async () => {
@@ -301,4 +291,30 @@ test('an edge that is new is counted, and who has gone for a while', async () =>
     assert.match(edges[0].log(), /\[notice\].*bell_limit: budgets are shared by 2 edges now/);
     await redis.ask(['zrem', 'rl:edges', '12345']);
     assert.equal((await edges[0].status()).edges.count, 2, 'not at once: it may be Redis that has forgotten');
+});
+
+test('more edges than can share a budget are told of once, and not each time they are counted', async () => {
+    const { edges, redis } = await open(1);
+    await shared(edges);
+    const mark = () => redis.ask(['zadd', 'rl:edges', ...Array.from({ length: 70 }, (_, i) => [String(Math.floor(Date.now() / 1000)), `9${i}`]).flat()]);
+    const counts = async () => Number(/cmdstat_zcard:calls=(\d+)/.exec(await redis.ask(['info', 'commandstats']))[1]);
+    const told = () => lines(edges[0].log(), /\[warn\].*bell_limit: 71 edges share budgets, and no more than 64 can: more than a budget may pass while Redis is away/);
+    await waitFor('it to be told', async () => (await mark(), told().length > 0));
+    const then = await counts();
+    await waitFor('two counts more', async () => (await mark(), (await counts()) >= then + 2));
+    assert.equal(told().length, 1);
+    assert.equal((await edges[0].status()).edges.count, 64);
+});
+
+test('edges that may not be counted are told of, and counted when they may', async () => {
+    const redis = await startRedis(place);
+    await redis.ask(['acl', 'setuser', 'default', '-zadd']);
+    const { edges } = await open(1, { redis });
+    const [edge] = edges;
+    await waitFor('Redis to lend', async () => (await edge.ask('/hour', newKey())).status === 200 && (await edge.status()).edges.keys_lent > 0);
+    await waitFor('the line', () => lines(edge.log(), /\[error\].*bell_limit: Redis does not count edges: .+; until it does, this edge takes itself for one of 1/).length > 0);
+    await redis.ask(['acl', 'setuser', 'default', '+zadd']);
+    await waitFor('the count', () => lines(edge.log(), /\[notice\].*bell_limit: Redis counts edges again/).length > 0);
+    assert.equal(lines(edge.log(), /Redis does not count edges/).length, 1);
+    assert.equal((await edge.status()).edges.redis_lends, true);
 });

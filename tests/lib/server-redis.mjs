@@ -6,16 +6,16 @@ import { freePort } from './place.mjs';
 import { mustRun, run } from './run.mjs';
 import { waitFor } from './wait.mjs';
 
-/** Starts it. Options: name; settings, lines for redis.conf; password, which it asks everybody for. Gives a Redis. */
-export async function startRedis(place, { name = 'redis', settings = '', password } = {}) {
-    const redis = new Redis(place, { name, settings, password, port: await freePort() });
+/** Starts it. Options: name; settings, lines for redis.conf; password, which it asks everybody for; under, a command before it. Gives a Redis. */
+export async function startRedis(place, { name = 'redis', settings = '', password, under = [] } = {}) {
+    const redis = new Redis(place, { name, settings, password, under, port: await freePort() });
     await redis.start();
     return redis;
 }
 
 class Redis {
-    constructor(place, { name, settings, password, port }) {
-        Object.assign(this, { place, name, password, port, socket: place.path('sock', `${name}.sock`), starts: 0 });
+    constructor(place, { name, settings, password, under, port }) {
+        Object.assign(this, { place, name, password, under, port, socket: place.path('sock', `${name}.sock`), starts: 0 });
         const auth = password ? `requirepass ${password}` : '';
         this.conf = place.write(`conf/${name}.conf`, `bind 127.0.0.1
 port ${port}
@@ -32,7 +32,7 @@ ${settings}
 
     /** Starts it, empty; also again after stop() and kill(). */
     async start() {
-        this.program = this.place.start(`${this.name}-${++this.starts}`, ['redis-server', this.conf]);
+        this.program = this.place.start(`${this.name}-${++this.starts}`, [...this.under, 'redis-server', this.conf]);
         await waitFor('redis to answer', async () => {
             this.place.assertRunning(this.program);
             return existsSync(this.socket) && (await this.run(['ping'])).stdout === 'PONG\n';
