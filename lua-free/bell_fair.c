@@ -8,7 +8,6 @@
 #define HOLD_US     10000 /* what is taken for the time of a place while none was given back */
 #define HOLD_US_MAX 1000000
 #define HOLD_SHIFT  3 /* each one counts for an eighth */
-#define LEVELS      3
 
 /* ---- where things are */
 
@@ -32,7 +31,7 @@ static uint64_t lay_out(fair_head *h, uint32_t items) {
     uint32_t buckets = 1;
 
     h->items = items;
-    h->nodes = BELL_FAIR_POOLS + LEVELS * items;
+    h->nodes = BELL_FAIR_POOLS + FAIR_LEVELS * items;
     while (buckets < h->nodes) {
         buckets *= 2;
     }
@@ -340,6 +339,9 @@ uint32_t bell_fair_sweep(void *fair, bool (*lives)(void *data, uint32_t slot, ui
             swept++;
         }
     }
+    for (uint32_t slot = 0; slot < BELL_FAIR_OWNERS; slot++) { /* who was killed before it woke others has told nobody */
+        h->to_wake |= h->ready[slot] != 0 ? (uint64_t)1 << slot : 0;
+    }
     return swept;
 }
 
@@ -378,8 +380,12 @@ static void keep_most(bell_fair_tenant *out, uint32_t *n, uint32_t most, bell_fa
 
 uint32_t bell_fair_tenants(const void *fair, uint32_t pool, bell_fair_tenant *out, uint32_t most) {
     const fair_head *h = fair;
+    const fair_node *root = bell_fair_node(h, pool + 1);
     uint32_t n = 0;
 
+    if (root->taken == 0 && root->waits == 0) {
+        return 0;
+    }
     for (uint32_t i = BELL_FAIR_POOLS + 1; i <= h->nodes; i++) {
         const fair_node *node = bell_fair_node(h, i);
 
@@ -393,4 +399,8 @@ uint32_t bell_fair_tenants(const void *fair, uint32_t pool, bell_fair_tenant *ou
 
 uint32_t bell_fair_items(const void *fair) {
     return head_of(fair)->in_use;
+}
+
+uint32_t bell_fair_room(const void *fair) {
+    return head_of(fair)->items;
 }

@@ -7,7 +7,9 @@
  * has had least. Who does not use his share leaves it to the others, and saves nothing. Of one student's requests the highest rank goes first.
  *
  * Who has to go when the queue is full: the lowest rank that waits, and of that rank one of the tenant that has most for its weight, of the class and
- * of the student that have most, the one that came last. So who fills the queue pushes out his own.
+ * of the student that have most, the one that came last. So who fills the queue pushes out his own. A quarter of the queue is no rank's: while what a
+ * tenant has in it is no more than its share of that quarter, by weight, it goes for no other tenant's, and so with the classes of a tenant and the
+ * students of a class.
  *
  * A request that has asked is an item, a number from 1. Each names the process that it is of: what a dead one leaves can be taken away. Whoever is
  * killed inside leaves a torn block; the next one who enters makes it anew from the items.
@@ -73,7 +75,7 @@ uint32_t bell_fair_ready(void *fair, uint32_t slot, uint32_t epoch, uint64_t *to
 /* Whether there may be such an item; may be asked without the lock. */
 bool bell_fair_is_ready(const void *fair, uint32_t slot);
 
-/* Gives back what processes have that do not live. How many items that were. */
+/* Gives back what processes have that do not live, and has all woken that have not been told of something. How many items that were. */
 uint32_t bell_fair_sweep(void *fair, bool (*lives)(void *data, uint32_t slot, uint32_t epoch), void *data, int64_t now_us);
 
 typedef struct {
@@ -93,6 +95,7 @@ typedef struct {
 uint32_t bell_fair_tenants(const void *fair, uint32_t pool, bell_fair_tenant *out, uint32_t most);
 
 uint32_t bell_fair_items(const void *fair); /* in use */
+uint32_t bell_fair_room(const void *fair);  /* for so many there is memory; who asks when all are in use is refused, whoever's they are */
 
 #pragma GCC visibility pop
 

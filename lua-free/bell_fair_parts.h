@@ -6,6 +6,8 @@
 
 #pragma GCC visibility push(hidden)
 
+#define FAIR_LEVELS 3 /* of nodes below a pool's: tenants, classes, students */
+
 /* What an item is lies in itself alone, so that all else can be made from it again. Its state is written last. */
 typedef struct {
     uint64_t tenant, class, student;
@@ -41,7 +43,7 @@ typedef struct {
     uint64_t key;
     uint64_t asked; /* a number that goes up */
     uint32_t places;
-    uint32_t round; /* goes up when somebody waits where nobody did; time counts from there */
+    uint32_t round; /* goes up when somebody waits where nobody did, and when shares are too large; time counts from there */
     int64_t since_us;
     int64_t hold_us;
 } fair_pool;

@@ -6,6 +6,14 @@
 #define DEBT_HOLDS 16
 #define DEBT_US    4000000
 
+/* a share that is larger begins anew: with any weight it stays within 64 bits */
+#define SHARE_MAX_US ((int64_t)1 << 48)
+
+/* one part in so many of what waits is kept for those who have least of it, by weight, whatever its rank is */
+#define SPARED_PART 4
+
+#define STUDENT (FAIR_LEVELS - 1)
+
 /* ---- nodes */
 
 static uint32_t *bucket_of(fair_head *h, uint32_t parent, uint64_t key) {
@@ -38,6 +46,11 @@ static void count_time(const fair_pool *p, fair_node *n, int64_t now_us) {
         n->used_us += (now_us - n->at_us) * n->taken;
         n->at_us = now_us;
     }
+}
+
+static void begin_round(fair_pool *p, int64_t now_us) {
+    p->round++;
+    p->since_us = now_us;
 }
 
 static uint32_t child_of(fair_head *h, const fair_pool *p, uint32_t parent, uint64_t key, uint32_t weight, int64_t now_us) {
@@ -167,13 +180,23 @@ void bell_fair_untake(fair_head *h, uint32_t number, int64_t now_us) {
     }
 }
 
+/* Who has had less than the others while he wanted no more has saved nothing: he begins with what they have had. */
+static void catch_up(const fair_head *h, const fair_pool *p, fair_node *node, int64_t now_us) {
+    fair_node *above = bell_fair_node(h, node->parent);
+
+    count_time(p, above, now_us);
+    count_time(p, node, now_us);
+    if (node->used_us < above->share_us * node->weight) {
+        node->used_us = above->share_us * node->weight;
+    }
+}
+
 void bell_fair_wait(fair_head *h, uint32_t number, int64_t now_us) {
     const fair_item *i = bell_fair_item(h, number);
     fair_pool *p = &h->pools[i->pool];
 
     if (bell_fair_node(h, i->pool + 1u)->waits == 0) {
-        p->round++;
-        p->since_us = now_us;
+        begin_round(p, now_us);
     }
     enter_line(h, number);
     for (uint32_t n = i->node; n != 0; n = bell_fair_node(h, n)->parent) {
@@ -181,6 +204,7 @@ void bell_fair_wait(fair_head *h, uint32_t number, int64_t now_us) {
 
         node->waits_of[i->rank]++;
         if (node->waits++ == 0 && node->parent != 0) {
+            catch_up(h, p, node, now_us);
             enter_ring(h, n);
         }
     }
@@ -202,18 +226,20 @@ void bell_fair_unwait(fair_head *h, uint32_t number) {
 
 /* ---- who is next */
 
-/* Whether it has had less for its weight; a place that is taken counts for as long as places are taken. */
-static bool has_less(const fair_pool *p, const fair_node *one, const fair_node *other) {
-    return (one->used_us + one->taken * p->hold_us) * other->weight < (other->used_us + other->taken * p->hold_us) * one->weight;
+/* By how much it is ahead of the share of all; a place that is taken counts for as long as places are taken. */
+static int64_t ahead_us(const fair_pool *p, const fair_node *above, const fair_node *node) {
+    return node->used_us - above->share_us * node->weight + node->taken * p->hold_us;
 }
 
-static uint32_t choose_below(const fair_head *h, const fair_pool *p, uint32_t parent, int64_t now_us) {
-    fair_node *above = bell_fair_node(h, parent);
-    uint32_t best = above->first, n = best;
-    int64_t debt_us = (p->hold_us * DEBT_HOLDS < DEBT_US ? p->hold_us * DEBT_HOLDS : DEBT_US) * p->places;
-    int64_t share_us;
+/* Whether it has had less for its weight. */
+static bool has_less(const fair_pool *p, const fair_node *above, const fair_node *one, const fair_node *other) {
+    return ahead_us(p, above, one) * other->weight < ahead_us(p, above, other) * one->weight;
+}
 
-    count_time(p, above, now_us);
+static uint32_t least_below(const fair_head *h, const fair_pool *p, const fair_node *above, int64_t now_us) {
+    int64_t debt_us = (p->hold_us * DEBT_HOLDS < DEBT_US ? p->hold_us * DEBT_HOLDS : DEBT_US) * p->places;
+    uint32_t best = above->first, n = best;
+
     do {
         fair_node *node = bell_fair_node(h, n);
 
@@ -221,19 +247,32 @@ static uint32_t choose_below(const fair_head *h, const fair_pool *p, uint32_t pa
         if (node->used_us > above->share_us * node->weight + debt_us) {
             node->used_us = above->share_us * node->weight + debt_us;
         }
-        if (has_less(p, node, bell_fair_node(h, best))) {
+        if (has_less(p, above, node, bell_fair_node(h, best))) {
             best = n;
         }
         n = node->next;
     } while (n != above->first);
+    return best;
+}
+
+static uint32_t choose_below(const fair_head *h, fair_pool *p, uint32_t parent, int64_t now_us) {
+    fair_node *above = bell_fair_node(h, parent);
+    uint32_t best;
+    int64_t share_us;
+
+    count_time(p, above, now_us);
+    best = least_below(h, p, above, now_us);
     share_us = bell_fair_node(h, best)->used_us / bell_fair_node(h, best)->weight;
     above->share_us = share_us > above->share_us ? share_us : above->share_us;
     above->first = bell_fair_node(h, best)->next; /* of those that have had the same the others are next */
+    if (above->share_us > SHARE_MAX_US) {
+        begin_round(p, now_us);
+    }
     return best;
 }
 
 uint32_t bell_fair_choose(fair_head *h, uint32_t pool, int64_t now_us) {
-    const fair_pool *p = &h->pools[pool];
+    fair_pool *p = &h->pools[pool];
     uint32_t tenant = choose_below(h, p, pool + 1, now_us);
     uint32_t class = choose_below(h, p, tenant, now_us);
 
@@ -242,48 +281,94 @@ uint32_t bell_fair_choose(fair_head *h, uint32_t pool, int64_t now_us) {
 
 /* ---- who has to go */
 
-/* Of those below that wait with this rank, and of `own`, which is about to: who has most for its weight; own, when nobody has more. */
-static uint32_t most_below(const fair_head *h, uint32_t parent, uint32_t rank, uint32_t own) {
-    uint32_t first = bell_fair_node(h, parent)->first, n = first, best = own;
-    uint64_t most = 0;
+/* An item that is about to wait, and its nodes from the tenant down. */
+typedef struct {
+    const fair_item *item;
+    uint32_t own[FAIR_LEVELS];
+} newcomer;
 
-    if (own != 0) {
-        most = bell_fair_node(h, own)->taken + bell_fair_node(h, own)->waits + 1;
+/* Of all that wait below the same parent, and of `own`. */
+static uint64_t weights_below(const fair_head *h, const fair_node *above, uint32_t own) {
+    uint64_t sum = own != 0 && bell_fair_node(h, own)->waits == 0 ? bell_fair_node(h, own)->weight : 0;
+    uint32_t n = above->first;
+
+    if (n == 0) {
+        return sum;
     }
     do {
+        sum += bell_fair_node(h, n)->weight;
+        n = bell_fair_node(h, n)->next;
+    } while (n != above->first);
+    return sum;
+}
+
+/* Whether so few of its own wait that they go for nobody else's. */
+static bool is_spared(const fair_node *above, uint64_t weights, const fair_node *node, uint64_t waits) {
+    return waits * weights * SPARED_PART <= (uint64_t)above->waits * node->weight;
+}
+
+/* Whether it is the newcomer's own nodes that are looked at further: because of itself, or because of others there that go before it. */
+static bool own_may_go(const newcomer *who, uint32_t level, uint32_t rank, const fair_node *above, uint64_t weights, const fair_node *own) {
+    if (rank == who->item->rank) {
+        return !is_spared(above, weights, own, own->waits + UINT64_C(1));
+    }
+    return own->waits_of[rank] != 0 && (level < STUDENT || rank < who->item->rank);
+}
+
+/* Of those below that wait with this rank, and of `own`, where the newcomer is below `parent`: who has most for its weight; own, when nobody has
+ * more. 0: all of them are spared, or there is none. */
+static uint32_t most_below(const fair_head *h, const newcomer *who, uint32_t level, uint32_t rank, uint32_t parent, uint32_t own) {
+    const fair_node *above = bell_fair_node(h, parent);
+    uint64_t weights = weights_below(h, above, own), most = 0;
+    uint32_t first = above->first, n = first, best = 0;
+
+    if (own != 0 && own_may_go(who, level, rank, above, weights, bell_fair_node(h, own))) {
+        best = own;
+        most = (uint64_t)bell_fair_node(h, own)->taken + bell_fair_node(h, own)->waits + 1;
+    }
+    while (n != 0) {
         const fair_node *node = bell_fair_node(h, n);
         uint64_t has = (uint64_t)node->taken + node->waits;
 
-        if (n != own && node->waits_of[rank] != 0 && (best == 0 || has * bell_fair_node(h, best)->weight > most * node->weight)) {
+        if (n != own && node->waits_of[rank] != 0 && !is_spared(above, weights, node, node->waits) &&
+            (best == 0 || has * bell_fair_node(h, best)->weight > most * node->weight)) {
             best = n;
             most = has;
         }
-        n = node->next;
-    } while (n != first);
+        n = node->next != first ? node->next : 0;
+    }
     return best;
+}
+
+/* The student of whom somebody goes, if it is to be one of that rank; *is_own: the newcomer itself is meant. 0: none. */
+static uint32_t student_to_go(const fair_head *h, const newcomer *who, uint32_t rank, bool *is_own) {
+    uint32_t n = who->item->pool + 1u;
+
+    *is_own = true;
+    for (uint32_t level = 0; level < FAIR_LEVELS && n != 0; level++) {
+        n = most_below(h, who, level, rank, n, *is_own ? who->own[level] : 0);
+        *is_own = *is_own && n == who->own[level];
+    }
+    *is_own = *is_own && rank == who->item->rank;
+    return n;
 }
 
 uint32_t bell_fair_shed(const fair_head *h, uint32_t number) {
     const fair_item *i = bell_fair_item(h, number);
-    uint32_t n = i->pool + 1u, rank = 1;
-    uint32_t own[3] = {0, 0, i->node};
-    bool is_own;
+    newcomer who = {.item = i};
+    const fair_node *root = bell_fair_node(h, i->pool + 1u);
 
-    own[1] = bell_fair_node(h, own[2])->parent;
-    own[0] = bell_fair_node(h, own[1])->parent;
-    while (rank <= BELL_FAIR_RANKS && bell_fair_node(h, n)->waits_of[rank] == 0) {
-        rank++;
+    who.own[STUDENT] = i->node;
+    for (uint32_t level = STUDENT; level > 0; level--) {
+        who.own[level - 1] = bell_fair_node(h, who.own[level])->parent;
     }
-    if (rank > i->rank) {
-        return 0;
-    }
-    is_own = rank == i->rank;
-    for (int level = 0; level < 3; level++) {
-        if (is_own && bell_fair_node(h, n)->first == 0) {
-            return 0; /* of his own nobody waits */
+    for (uint32_t rank = 1; rank <= BELL_FAIR_RANKS; rank++) {
+        bool is_own;
+        uint32_t student = root->waits_of[rank] != 0 || rank == i->rank ? student_to_go(h, &who, rank, &is_own) : 0;
+
+        if (student != 0) {
+            return is_own ? 0 : bell_fair_node(h, student)->last;
         }
-        n = most_below(h, n, rank, is_own ? own[level] : 0);
-        is_own = is_own && n == own[level];
     }
-    return is_own ? 0 : bell_fair_node(h, n)->last;
+    return 0;
 }

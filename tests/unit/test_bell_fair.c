@@ -1,96 +1,4 @@
-#include "bell_fair.h"
-#include "bell_fair_parts.h"
-#include "unit.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#define ITEMS 600
-#define POOL  0
-
-static void *fair;
-static int64_t now_us;
-
-static int set_up(void **state) {
-    size_t size = bell_fair_size(ITEMS);
-
-    (void)state;
-    fair = malloc(size);
-    memset(fair, 0xa5, size);
-    bell_fair_init(fair, ITEMS);
-    now_us = 1000000;
-    assert_int_equal(bell_fair_pool(fair, 77), POOL);
-    assert_false(bell_fair_enter(fair, now_us));
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    bell_fair_leave(fair);
-    free(fair);
-    return 0;
-}
-
-static bell_fair_asked who(uint64_t tenant, uint64_t class, uint64_t student) {
-    return (bell_fair_asked){.tenant = tenant, .class = class, .student = student, .weight = 100, .rank = 3, .queue = 100, .epoch = 1};
-}
-
-static bell_fair_state ask(bell_fair_asked asked, uint32_t *item) {
-    bell_fair_state state = bell_fair_ask(fair, POOL, &asked, now_us, item);
-
-    assert_int_equal(state == BELL_FAIR_REFUSED, *item == 0);
-    assert_true(*item == 0 || bell_fair_state_of(fair, *item) == state);
-    return state;
-}
-
-static uint32_t has(bell_fair_asked asked) {
-    uint32_t item;
-
-    assert_int_equal(ask(asked, &item), BELL_FAIR_HAS);
-    return item;
-}
-
-static uint32_t waits(bell_fair_asked asked) {
-    uint32_t item;
-
-    assert_int_equal(ask(asked, &item), BELL_FAIR_WAITS);
-    return item;
-}
-
-static void is_refused(bell_fair_asked asked) {
-    uint32_t item;
-
-    assert_int_equal(ask(asked, &item), BELL_FAIR_REFUSED);
-}
-
-/* Who waits no more, of the process in slot 0. */
-static uint32_t ready(bell_fair_state expected) {
-    uint64_t token;
-    bell_fair_state state;
-    uint32_t item = bell_fair_ready(fair, 0, 1, &token, &state);
-
-    if (item != 0) {
-        assert_int_equal(state, expected);
-    }
-    return item;
-}
-
-/* Who goes on when this one is done; 0: nobody. */
-static uint32_t give(uint32_t item) {
-    uint32_t next;
-
-    bell_fair_give(fair, item, now_us);
-    next = ready(BELL_FAIR_HAS);
-    assert_int_equal(ready(BELL_FAIR_HAS), 0);
-    return next;
-}
-
-static bell_fair_figures figures(void) {
-    bell_fair_figures f;
-
-    bell_fair_read(fair, POOL, &f);
-    return f;
-}
+#include "fair.h"
 
 /* ---- step by step */
 
@@ -208,14 +116,6 @@ static void of_one_student_the_highest_rank_is_next(void **state) {
 
 /* ---- who has to go */
 
-static bell_fair_asked ranked(uint64_t tenant, uint64_t class, uint64_t student, uint32_t rank, uint32_t queue) {
-    bell_fair_asked asked = who(tenant, class, student);
-
-    asked.rank = rank;
-    asked.queue = queue;
-    return asked;
-}
-
 static void the_lowest_rank_goes_first(void **state) {
     uint32_t items[BELL_FAIR_RANKS + 1], item;
 
@@ -305,6 +205,20 @@ static void what_the_dead_have_is_given_to_others(void **state) {
     assert_int_equal(bell_fair_items(fair), 0);
 }
 
+/* Killed between what it did inside and telling others of it: who sweeps behind it has them woken. */
+static void who_was_not_woken_is_by_a_sweep(void **state) {
+    uint32_t one = has(who(1, 0, 0)), two = waits(who(1, 0, 0)), dead = 99;
+
+    (void)state;
+    bell_fair_give(fair, one, now_us);
+    assert_int_equal(bell_fair_to_wake(fair), 1); /* and the process that has taken this is no more */
+    assert_int_equal(bell_fair_sweep(fair, lives, &dead, now_us), 0);
+    assert_int_equal(bell_fair_to_wake(fair), 1);
+    assert_int_equal(ready(BELL_FAIR_HAS), two);
+    assert_int_equal(bell_fair_sweep(fair, lives, &dead, now_us), 0);
+    assert_int_equal(bell_fair_to_wake(fair), 0);
+}
+
 /* Who has got the slot of a dead process is told of nothing that was that one's. */
 static void a_slot_has_one_process_at_a_time(void **state) {
     uint64_t token;
@@ -330,6 +244,7 @@ static void memory_ends(void **state) {
             items[i] = i < ITEMS / 2 ? has(asked) : waits(asked);
         }
         assert_int_equal(bell_fair_items(fair), ITEMS);
+        assert_int_equal(bell_fair_room(fair), ITEMS);
         is_refused(ranked(1, 1, 1, 10, 2 * ITEMS));
         for (uint32_t i = 0; i < ITEMS; i++) {
             bell_fair_give(fair, items[i], now_us);
@@ -414,248 +329,6 @@ static void a_torn_block_is_made_anew(void **state) {
     bell_fair_leave(fair);
     assert_false(bell_fair_enter(fair, now_us));
     (void)has(who(1, 0, 0));
-}
-
-/* ---- an origin, simulated: so many places, and what each answer takes */
-
-#define FLOWS 8
-
-typedef struct {
-    bell_fair_asked asked;
-    uint32_t depth;      /* requests that it has under way at a time; 0: they come by the clock */
-    int64_t interval_us; /* between two of them */
-    int64_t service_us;
-    uint32_t students; /* that take turns; 0: the one of `asked` */
-
-    int64_t due_us;
-    uint64_t came, done, refused;
-    int64_t waited_us; /* the longest */
-} flow;
-
-static flow flows[FLOWS];
-static size_t nflows;
-static int64_t ends_us[ITEMS + 1], came_us[ITEMS + 1];
-static size_t flow_of[ITEMS + 1];
-
-static void begin_flows(uint32_t places) {
-    bell_fair_set_places(fair, POOL, places, now_us);
-    memset(flows, 0, sizeof(flows));
-    memset(ends_us, 0, sizeof(ends_us));
-    nflows = 0;
-}
-
-static flow *add_flow(bell_fair_asked asked, uint32_t depth, int64_t interval_us, int64_t service_us) {
-    flows[nflows] = (flow){.asked = asked, .depth = depth, .interval_us = interval_us, .service_us = service_us, .due_us = now_us};
-    return &flows[nflows++];
-}
-
-static void begins(uint32_t item) {
-    flow *f = &flows[flow_of[item]];
-
-    ends_us[item] = now_us + f->service_us;
-    f->waited_us = now_us - came_us[item] > f->waited_us ? now_us - came_us[item] : f->waited_us;
-}
-
-static void arrives(size_t n) {
-    flow *f = &flows[n];
-    bell_fair_asked asked = f->asked;
-    uint32_t item;
-
-    asked.token = n;
-    asked.student += f->students != 0 ? f->came % f->students : 0;
-    f->came++;
-    switch (ask(asked, &item)) {
-    case BELL_FAIR_HAS:
-        flow_of[item] = n;
-        came_us[item] = now_us;
-        begins(item);
-        break;
-    case BELL_FAIR_WAITS:
-        flow_of[item] = n;
-        came_us[item] = now_us;
-        ends_us[item] = 0;
-        break;
-    default:
-        f->refused++;
-    }
-}
-
-static void tell(void) {
-    uint64_t token;
-    bell_fair_state is;
-    uint32_t item;
-
-    while ((item = bell_fair_ready(fair, 0, 1, &token, &is)) != 0) {
-        assert_int_equal(flow_of[item], token);
-        if (is == BELL_FAIR_HAS) {
-            begins(item);
-        } else {
-            flows[token].refused++;
-            bell_fair_give(fair, item, now_us);
-        }
-    }
-}
-
-/* Up to the next thing that happens. */
-static void step(void) {
-    uint32_t first = 0;
-    size_t coming = FLOWS;
-
-    for (uint32_t i = 1; i <= ITEMS; i++) {
-        first = ends_us[i] != 0 && (first == 0 || ends_us[i] < ends_us[first]) ? i : first;
-    }
-    for (size_t n = 0; n < nflows; n++) {
-        coming = flows[n].depth == 0 && (coming == FLOWS || flows[n].due_us < flows[coming].due_us) ? n : coming;
-    }
-    if (coming != FLOWS && (first == 0 || flows[coming].due_us <= ends_us[first])) {
-        now_us = flows[coming].due_us;
-        flows[coming].due_us += flows[coming].interval_us;
-        arrives(coming);
-    } else {
-        size_t n = flow_of[first];
-
-        now_us = ends_us[first];
-        ends_us[first] = 0;
-        flows[n].done++;
-        bell_fair_give(fair, first, now_us);
-        tell();
-        if (flows[n].depth != 0) {
-            arrives(n);
-        }
-    }
-    tell();
-}
-
-static void run(int64_t for_us) {
-    int64_t until_us = now_us + for_us;
-
-    for (size_t n = 0; n < nflows; n++) {
-        for (uint32_t i = 0; i < flows[n].depth && flows[n].came < flows[n].depth; i++) {
-            arrives(n);
-        }
-    }
-    while (now_us < until_us) {
-        step();
-    }
-}
-
-static void forget_flows(void) {
-    for (size_t n = 0; n < nflows; n++) {
-        flows[n].done = flows[n].refused = 0;
-        flows[n].waited_us = 0;
-    }
-}
-
-static void assert_ratio(uint64_t one, uint64_t other, double ratio) {
-    if (!((double)one > 0.95 * ratio * (double)other && (double)one < 1.05 * ratio * (double)other)) {
-        fail_msg("%llu to %llu is not 1 to %.2f within 5 %%", (unsigned long long)other, (unsigned long long)one, ratio);
-    }
-}
-
-static void weights_hold(void **state) {
-    static const uint32_t places[] = {1, 2, 3, 4, 7, 10, 40};
-
-    (void)state;
-    for (size_t i = 0; i < ROWS(places); i++) {
-        bell_fair_asked light = who(1, 0, 0), heavy = who(2, 0, 0);
-
-        (void)tear_down(NULL);
-        (void)set_up(NULL);
-        begin_flows(places[i]);
-        heavy.weight = 300;
-        light.queue = heavy.queue = 500;
-        flow *a = add_flow(light, 2 * places[i], 0, 10000);
-        flow *b = add_flow(heavy, 2 * places[i], 0, 10000);
-        run(1000000);
-        forget_flows();
-        run(10000000);
-        assert_ratio(b->done, a->done, 3);
-        assert_true(a->done + b->done >= places[i] * 990);
-    }
-}
-
-/* What is shared is the time of places: who sends what takes ten times as long gets a tenth as many answers, and no more of the origin. */
-static void time_is_what_is_shared(void **state) {
-    (void)state;
-    begin_flows(5);
-    flow *slow = add_flow(who(1, 0, 0), 40, 0, 100000);
-    flow *fast = add_flow(who(2, 0, 0), 40, 0, 10000);
-    run(2000000);
-    forget_flows();
-    run(40000000);
-    assert_ratio(fast->done, slow->done, 10);
-}
-
-/* One tenant at fifty times its share; the other, below its own, is refused nothing and hardly waits. */
-static void a_flood_is_its_tenants_own(void **state) {
-    (void)state;
-    begin_flows(10); /* 1000 answers a second */
-    bell_fair_asked flood = who(1, 0, 0), calm = who(2, 0, 0);
-    flood.queue = calm.queue = 200;
-    flow *a = add_flow(flood, 0, 1000000 / 25000, 10000);
-    flow *b = add_flow(calm, 0, 1000000 / 480, 10000);
-    run(10000000);
-    assert_int_equal(b->refused, 0);
-    assert_true(b->done > 4700);
-    assert_true(b->waited_us < 30000);
-    assert_true(a->refused > 200000 && a->done > 4900);
-}
-
-static void a_hero_class_does_not_starve_a_small_one(void **state) {
-    (void)state;
-    begin_flows(10);
-    bell_fair_asked hero = who(1, 1, 1000), small = who(1, 2, 500000), elsewhere = who(2, 1, 1);
-    hero.queue = small.queue = elsewhere.queue = 300;
-    flow *a = add_flow(hero, 0, 1000000 / 10000, 10000);
-    a->students = 50000;
-    flow *b = add_flow(small, 0, 1000000 / 200, 10000);
-    b->students = 20;
-    flow *c = add_flow(elsewhere, 0, 1000000 / 400, 10000);
-    run(10000000);
-    assert_int_equal(b->refused, 0);
-    assert_int_equal(c->refused, 0);
-    assert_true(b->done > 1980 && c->done > 3980);
-    assert_true(b->waited_us < 50000 && c->waited_us < 50000);
-    assert_true(a->done > 3900);
-}
-
-static void students_of_a_class_share_it(void **state) {
-    (void)state;
-    begin_flows(4);
-    flow *greedy = add_flow(who(1, 1, 1), 60, 0, 10000);
-    flow *others = add_flow(who(1, 1, 100), 0, 1000000 / 190, 10000);
-    others->students = 10;
-    run(20000000);
-    assert_int_equal(others->refused, 0);
-    assert_true(others->done > 3700);
-    assert_true(others->waited_us < 40000);
-    assert_true(greedy->done > 4000 - 1); /* the rest is his: 400 a second less 190 */
-}
-
-/* Who was away has saved nothing; who had all places while nobody else came owes little for it. */
-static void the_past_counts_for_little(void **state) {
-    (void)state;
-    begin_flows(4);
-    flow *a = add_flow(who(1, 0, 0), 40, 0, 10000);
-    run(60000000);
-    flow *b = add_flow(who(2, 0, 0), 40, 0, 10000);
-    forget_flows();
-    run(2000000);
-    assert_ratio(b->done, a->done, 1);
-
-    /* all places hang for a minute; behind it, what their tenant owes is bounded */
-    a->service_us = 60000000;
-    b->depth = 0;
-    b->due_us = now_us + 3000000;
-    b->interval_us = 1000000;
-    run(30000000);
-    a->service_us = 10000;
-    b->depth = 40;
-    run(40000000);
-    run(20000000);
-    forget_flows();
-    run(4000000);
-    assert_ratio(b->done, a->done, 1);
 }
 
 /* ---- at random, against what must hold whatever happens */
@@ -759,8 +432,6 @@ static void at_random(void **state) {
     assert_int_equal(bell_fair_items(fair), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(so_many_at_once),
@@ -772,16 +443,11 @@ int main(void) {
         TEST(of_one_rank_who_has_most_goes),
         TEST(a_queue_of_none),
         TEST(what_the_dead_have_is_given_to_others),
+        TEST(who_was_not_woken_is_by_a_sweep),
         TEST(a_slot_has_one_process_at_a_time),
         TEST(memory_ends),
         TEST(many_pools),
         TEST(a_torn_block_is_made_anew),
-        TEST(weights_hold),
-        TEST(time_is_what_is_shared),
-        TEST(a_flood_is_its_tenants_own),
-        TEST(a_hero_class_does_not_starve_a_small_one),
-        TEST(students_of_a_class_share_it),
-        TEST(the_past_counts_for_little),
         TEST(at_random),
     };
 
