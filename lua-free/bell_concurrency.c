@@ -157,8 +157,8 @@ void bell_concurrency_answer(bell_concurrency *c, const bell_concurrency_rule *r
     }
 }
 
-void bell_concurrency_overload(bell_concurrency *c, const bell_concurrency_rule *rule, int64_t now_us) {
-    if (now_us - c->cut_us < (int64_t)larger(CUT_EVERY_US, c->base_us)) {
+void bell_concurrency_overload(bell_concurrency *c, const bell_concurrency_rule *rule, int64_t now_us, uint32_t in_flight) {
+    if (in_flight * 2.0 < c->limit || now_us - c->cut_us < (int64_t)larger(CUT_EVERY_US, c->base_us)) {
         return; /* those of one moment are one */
     }
     c->cut_us = now_us;

@@ -44,8 +44,9 @@ uint32_t bell_concurrency_limit(const bell_concurrency *c, const bell_concurrenc
  * of work: what could not be connected to, or was refused. */
 void bell_concurrency_answer(bell_concurrency *c, const bell_concurrency_rule *rule, int64_t now_us, int64_t took_us, uint32_t in_flight);
 
-/* The origin says that it has too much to do (503), or a request has had no answer in its time. */
-void bell_concurrency_overload(bell_concurrency *c, const bell_concurrency_rule *rule, int64_t now_us);
+/* The origin says that it has too much to do (503), or a request has had no answer in its time; in_flight as above. Where not half of the number is
+ * used it is not the number: an origin that cannot serve one tenant says the same. */
+void bell_concurrency_overload(bell_concurrency *c, const bell_concurrency_rule *rule, int64_t now_us, uint32_t in_flight);
 
 #pragma GCC visibility pop
 

@@ -30,6 +30,8 @@ static void ngx_http_bell_fair_turn(ngx_http_request_t *r);
 
 static void ngx_http_bell_fair_begin(ngx_http_bell_fair_ctx_t *ctx);
 static void ngx_http_bell_fair_finalize(ngx_http_request_t *r, ngx_int_t rc);
+static void ngx_http_bell_fair_learn(ngx_http_bell_fair_ctx_t *ctx,
+    ngx_uint_t status);
 static ngx_uint_t ngx_http_bell_fair_is_stream(ngx_http_request_t *r);
 static void ngx_http_bell_fair_held(ngx_event_t *ev);
 
@@ -302,6 +304,7 @@ ngx_http_bell_fair_wait(ngx_http_bell_fair_ctx_t *ctx)
     ngx_add_timer(&ctx->timer, ngx_max(patience, 1));
 
     if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        ngx_http_bell_fair_give(ctx);
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
 }
@@ -427,6 +430,7 @@ ngx_http_bell_fair_turn(ngx_http_request_t *r)
     case NGX_HTTP_BELL_FAIR_WAITS:
 
         if (ngx_handle_write_event(r->connection->write, 0) != NGX_OK) {
+            ngx_http_bell_fair_give(ctx);
             ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         }
 
@@ -500,14 +504,15 @@ ngx_http_bell_fair_begin(ngx_http_bell_fair_ctx_t *ctx)
 }
 
 
-/* Once for each upstream, however it ends. */
+/*
+ * Once for each upstream, however it ends; without a head where there was no
+ * answer, or nginx has another one in its place (proxy_intercept_errors).
+ */
 
 static void
 ngx_http_bell_fair_finalize(ngx_http_request_t *r, ngx_int_t rc)
 {
-    int64_t                       now_us;
-    ngx_http_bell_fair_ctx_t     *ctx;
-    ngx_http_bell_fair_origin_t  *origin;
+    ngx_http_bell_fair_ctx_t  *ctx;
 
     ctx = ngx_http_bell_fair_get_ctx(r);
 
@@ -515,23 +520,58 @@ ngx_http_bell_fair_finalize(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    if (rc == NGX_HTTP_GATEWAY_TIME_OUT && ctx->pool->places == 0
-        && ctx->stand == NGX_HTTP_BELL_FAIR_INSIDE)
-    {
-        now_us = ngx_http_bell_fair_lock(ctx->fmcf);
-
-        origin = &ctx->fmcf->sh->origins[ctx->origin];
-        bell_concurrency_overload(&origin->concurrency, &ctx->pool->rule,
-                                  now_us);
-
-        ngx_http_bell_fair_unlock(ctx->fmcf);
-    }
-
     if (ctx->stand == NGX_HTTP_BELL_FAIR_INSIDE) {
+
+        if (!ctx->timer.timer_set
+            && (rc == NGX_HTTP_GATEWAY_TIME_OUT
+                || rc == NGX_HTTP_SERVICE_UNAVAILABLE))
+        {
+            ngx_http_bell_fair_learn(ctx, rc);
+        }
+
         ngx_http_bell_fair_give(ctx);
     }
 
     ctx->finalize(r, rc);
+}
+
+
+/* What an answer says of how many requests its origin can have. */
+
+static void
+ngx_http_bell_fair_learn(ngx_http_bell_fair_ctx_t *ctx, ngx_uint_t status)
+{
+    int64_t                          now_us;
+    bell_concurrency                *c;
+    bell_fair_figures                figures;
+    ngx_http_bell_fair_main_conf_t  *fmcf;
+
+    if (ctx->pool->places) {
+        return;
+    }
+
+    fmcf = ctx->fmcf;
+
+    now_us = ngx_http_bell_fair_lock(fmcf);
+
+    c = &fmcf->sh->origins[ctx->origin].concurrency;
+
+    bell_fair_read(fmcf->fair, ctx->origin, &figures);
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        || status == NGX_HTTP_GATEWAY_TIME_OUT)
+    {
+        bell_concurrency_overload(c, &ctx->pool->rule, now_us, figures.taken);
+
+    } else {
+        bell_concurrency_answer(c, &ctx->pool->rule, now_us,
+                                now_us - ctx->begun_us, figures.taken);
+    }
+
+    bell_fair_set_places(fmcf->fair, ctx->origin,
+                         bell_concurrency_limit(c, &ctx->pool->rule), now_us);
+
+    ngx_http_bell_fair_unlock(fmcf);
 }
 
 
@@ -544,11 +584,7 @@ ngx_http_bell_fair_finalize(ngx_http_request_t *r, ngx_int_t rc)
 void
 ngx_http_bell_fair_head(ngx_http_request_t *r, ngx_http_bell_fair_ctx_t *ctx)
 {
-    int64_t                          now_us;
-    ngx_uint_t                       status;
-    bell_concurrency                *c;
-    bell_fair_figures                figures;
-    ngx_http_bell_fair_main_conf_t  *fmcf;
+    ngx_uint_t  status;
 
     if (ctx->stand != NGX_HTTP_BELL_FAIR_INSIDE) {
         return;
@@ -562,32 +598,12 @@ ngx_http_bell_fair_head(ngx_http_request_t *r, ngx_http_bell_fair_ctx_t *ctx)
         return;
     }
 
-    fmcf = ctx->fmcf;
     status = r->upstream->headers_in.status_n;
 
-    if (ctx->pool->places == 0
-        && (status < NGX_HTTP_INTERNAL_SERVER_ERROR
-            || status == NGX_HTTP_SERVICE_UNAVAILABLE))
+    if (status < NGX_HTTP_INTERNAL_SERVER_ERROR
+        || status == NGX_HTTP_SERVICE_UNAVAILABLE)
     {
-        now_us = ngx_http_bell_fair_lock(fmcf);
-
-        c = &fmcf->sh->origins[ctx->origin].concurrency;
-
-        bell_fair_read(fmcf->fair, ctx->origin, &figures);
-
-        if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-            bell_concurrency_overload(c, &ctx->pool->rule, now_us);
-
-        } else {
-            bell_concurrency_answer(c, &ctx->pool->rule, now_us,
-                                    now_us - ctx->begun_us, figures.taken);
-        }
-
-        bell_fair_set_places(fmcf->fair, ctx->origin,
-                             bell_concurrency_limit(c, &ctx->pool->rule),
-                             now_us);
-
-        ngx_http_bell_fair_unlock(fmcf);
+        ngx_http_bell_fair_learn(ctx, status);
     }
 
     if (ctx->pool->hold == 0 || ngx_http_bell_fair_is_stream(r)) {

@@ -25,6 +25,8 @@ typedef struct {
 static ngx_int_t ngx_http_bell_fair_create_zone(ngx_shm_zone_t *shm_zone,
     ngx_http_bell_fair_main_conf_t *fmcf);
 static uint32_t ngx_http_bell_fair_items(size_t size);
+static void ngx_http_bell_fair_check_room(ngx_shm_zone_t *shm_zone,
+    ngx_http_bell_fair_main_conf_t *fmcf);
 static bool ngx_http_bell_fair_lives(void *data, uint32_t slot,
     uint32_t epoch);
 
@@ -45,16 +47,47 @@ ngx_http_bell_fair_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
         fmcf->sh = former->sh;
         fmcf->fair = former->fair;
-        return NGX_OK;
-    }
 
-    if (shm_zone->shm.exists) {
+    } else if (shm_zone->shm.exists) {
         fmcf->sh = fmcf->shpool->data;
         fmcf->fair = fmcf->sh + 1;
-        return NGX_OK;
+
+    } else if (ngx_http_bell_fair_create_zone(shm_zone, fmcf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return ngx_http_bell_fair_create_zone(shm_zone, fmcf);
+    ngx_http_bell_fair_check_room(shm_zone, fmcf);
+
+    return NGX_OK;
+}
+
+
+/* What one pool may have should never leave nothing for another. */
+
+static void
+ngx_http_bell_fair_check_room(ngx_shm_zone_t *shm_zone,
+    ngx_http_bell_fair_main_conf_t *fmcf)
+{
+    uint64_t                     most;
+    ngx_uint_t                   i;
+    ngx_http_bell_fair_pool_t  **pools;
+
+    most = 0;
+    pools = fmcf->pools.elts;
+
+    for (i = 0; i < fmcf->pools.nelts; i++) {
+        most += pools[i]->queue + (pools[i]->places ? pools[i]->places
+                                                    : pools[i]->max);
+    }
+
+    if (most > bell_fair_room(fmcf->fair)) {
+        ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
+                      "bell_fair_zone: zone \"%V\" has room for %uD requests, "
+                      "and its pools may have %uL: when it is full the next "
+                      "one is refused, whoever's it is; make it larger, or "
+                      "places=, max= and queue= smaller",
+                      &shm_zone->shm.name, bell_fair_room(fmcf->fair), most);
+    }
 }
 
 

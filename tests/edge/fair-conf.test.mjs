@@ -69,6 +69,13 @@ test('all that can be said', async () => {
     assert.equal(code, 0, stderr);
 });
 
+test('a zone that has not room for all that its pools may have is told of', async () => {
+    const { code, stderr } = await judge('bell_fair_zone zone=places:128k; bell_fair_pool a places=100 queue=100; bell_fair_pool b places=100 queue=100;');
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /\[warn\].*zone "places" has room for \d+ requests, and its pools may have 400/);
+    assert.doesNotMatch((await judge(`${zone} bell_fair_pool a places=100 queue=100;`)).stderr, /\[warn\]/);
+});
+
 test('the example of the README is accepted', async () => {
     const readme = readFileSync(path.join(checkout, 'modules/limit/README.md'), 'utf8');
     const example = [...readme.matchAll(/(?<=```nginx\n)[^`]*(?=```)/g)].map(([text]) => text).find((text) => text.includes('bell_fair_zone'));

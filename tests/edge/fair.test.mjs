@@ -350,6 +350,22 @@ fairTest('who is led elsewhere has one place at most: redirects, pages of errors
     server: `${placed('/')} ${placed('/gone', 'proxy_intercept_errors on; error_page 404 = /there;')} ${placed('/parts', 'add_after_body /there;')}`,
 });
 
+const intercepted = 'proxy_intercept_errors on;';
+
+for (const [what, more] of [['', ''], [', also where nginx answers in its place', intercepted]]) {
+    fairTest(`an origin that says it has too much to do gets less, when it has much${what}`, 'min=1 start=4 queue=9', async ({ edge, origin, hold, ask, finish }) => {
+        origin.script('/busy', { status: 503, headers: control('no-store') });
+        for (let i = 0; i < 5; i++) assert.equal((await edge.ask(NORTH, '/busy')).status, 503);
+        assert.equal(await poolFigure(edge, 'places'), 4);
+        hold('/n1', '/n2');
+        const replies = [await ask('/n1'), await ask('/n2')];
+        await waitFor('fewer places', async () => (await edge.ask(NORTH, '/busy')).status === 503 && (await poolFigure(edge, 'places')) === 3);
+        await finish('/n1');
+        await finish('/n2');
+        await over(replies);
+    }, { server: placed('/', more) });
+}
+
 fairTest('what limits took from who is not served is given back', 'places=1 queue=0', async ({ edge, hold, ask, finish }) => {
     hold('/n1');
     const running = await ask('/n1');

@@ -211,15 +211,29 @@ static void overloads_make_it_less(void **state) {
 
     (void)state;
     bell_concurrency_init(&c, &rule, 100, 0);
-    bell_concurrency_overload(&c, &rule, 1000000);
+    bell_concurrency_overload(&c, &rule, 1000000, 100);
     for (int i = 0; i < 50; i++) {
-        bell_concurrency_overload(&c, &rule, 1000100); /* of the same moment */
+        bell_concurrency_overload(&c, &rule, 1000100, 100); /* of the same moment */
     }
     assert_int_equal(bell_concurrency_limit(&c, &rule), 80);
     for (int64_t i = 2; i < 60; i++) {
-        bell_concurrency_overload(&c, &rule, i * 1000000);
+        bell_concurrency_overload(&c, &rule, i * 1000000, bell_concurrency_limit(&c, &rule));
     }
     assert_int_equal(bell_concurrency_limit(&c, &rule), rule.min);
+}
+
+/* One tenant's database is away, and all that is asked of it fails: there are not too many requests, and the others keep their places. */
+static void a_few_overloads_are_not_for_their_number(void **state) {
+    bell_concurrency c;
+
+    (void)state;
+    bell_concurrency_init(&c, &rule, 100, 0);
+    for (int64_t i = 1; i < 100; i++) {
+        bell_concurrency_overload(&c, &rule, i * 1000000, 49);
+    }
+    assert_int_equal(bell_concurrency_limit(&c, &rule), 100);
+    bell_concurrency_overload(&c, &rule, 100000000, 50);
+    assert_int_equal(bell_concurrency_limit(&c, &rule), 80);
 }
 
 /* Clocks of processes that are a little apart, and answers of no time. */
@@ -246,7 +260,8 @@ int main(void) {
         cmocka_unit_test(finds_what_an_origin_can_do),    cmocka_unit_test(follows_a_capacity_that_is_halved),
         cmocka_unit_test(a_slow_origin_is_asked_as_much), cmocka_unit_test(idle_times_change_nothing),
         cmocka_unit_test(what_is_not_used_does_not_grow), cmocka_unit_test(has_bounds),
-        cmocka_unit_test(overloads_make_it_less),         cmocka_unit_test(strange_times_are_passed_over),
+        cmocka_unit_test(overloads_make_it_less),         cmocka_unit_test(a_few_overloads_are_not_for_their_number),
+        cmocka_unit_test(strange_times_are_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
