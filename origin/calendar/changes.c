@@ -13,11 +13,12 @@ typedef struct {
     fb_calendar_change change;
     long notes;
     int64_t from_s, to_s;
+    unsigned steps;
     bool failed; /* PostgreSQL: the sentence has been written */
-} import;
+} taking;
 
 static void note(void *arg, unsigned line, bool is_mistake, const char *sentence) {
-    import *im = arg;
+    taking *im = arg;
 
     im->change.errors += is_mistake;
     if (im->notes++ >= NOTES_SHOWN_MAX) {
@@ -32,13 +33,13 @@ static void note(void *arg, unsigned line, bool is_mistake, const char *sentence
 
 /* ---- one event */
 
-static bool drop_cancelled(import *im, const fb_calendar_event *e) {
+static bool drop_cancelled(taking *im, const fb_calendar_event *e) {
     long n = fb_calendar_drop_events(im->t, im->from->source, e->uid);
     im->change.removed += n > 0 ? n : 0;
     return n >= 0;
 }
 
-static bool put(import *im, const fb_calendar *c, const fb_calendar_event *e, const fb_calendar_spans *spans) {
+static bool put(taking *im, const fb_calendar *c, const fb_calendar_event *e, const fb_calendar_spans *spans) {
     char id[24];
     bell_buf ics;
 
@@ -58,12 +59,12 @@ static bool put(import *im, const fb_calendar *c, const fb_calendar_event *e, co
 }
 
 /* Behind a mistake nothing is written any more, and all are looked for. */
-static bool take(import *im, const fb_calendar *c, const fb_calendar_event *e) {
+static bool take(taking *im, const fb_calendar *c, const fb_calendar_event *e) {
     char why[FB_CALENDAR_WHY_BYTES];
     fb_calendar_spans spans;
     bool ok = true;
 
-    if (!fb_calendar_expand(c->root, e, im->t->zone, im->from_s, im->to_s, &spans, why)) {
+    if (!fb_calendar_expand(c->root, e, im->t->zone, im->from_s, im->to_s, &im->steps, &spans, why)) {
         char sentence[FB_CALENDAR_WHY_BYTES + 40];
         snprintf(sentence, sizeof sentence, "the event is wrong: %s", why);
         note(im, e->line, true, sentence);
@@ -74,13 +75,13 @@ static bool take(import *im, const fb_calendar *c, const fb_calendar_event *e) {
     return ok;
 }
 
-static bool drop_others(import *im, const fb_calendar *c) {
+static bool drop_others(taking *im, const fb_calendar *c) {
     long n = im->from->whole ? fb_calendar_drop_others(im->t, im->from->source, c) : 0;
     im->change.removed += n > 0 ? n : 0;
     return n >= 0;
 }
 
-static void take_all(import *im, fb_calendar *c) {
+static void take_all(taking *im, fb_calendar *c) {
     bool ok = true;
 
     for (size_t i = 0; ok && i < c->nevents; i++) {
@@ -99,7 +100,7 @@ static void take_all(import *im, fb_calendar *c) {
 /* ---- the end of it */
 
 /* Nothing of the import stays; that it was tried does. */
-static void record_refusal(import *im) {
+static void record_refusal(taking *im) {
     im->change = (fb_calendar_change){
         .deed = im->change.deed, .refused = true, .subject = im->change.subject, .skipped = im->change.skipped, .errors = im->change.errors};
     bool ok = fb_pg_do(im->t->c, "ROLLBACK", 0, NULL) && fb_pg_begin_tenant(im->t->c, im->t->tenant_id) && fb_calendar_record(im->t, &im->change) &&
@@ -111,7 +112,7 @@ static void record_refusal(import *im) {
             im->change.errors == 1 ? "" : "s", ok ? "" : ", and the refusal could not be recorded");
 }
 
-static bool conclude(import *im) {
+static bool conclude(taking *im) {
     const fb_calendar_change *ch = &im->change;
 
     if (im->failed) {
@@ -132,7 +133,12 @@ static bool conclude(import *im) {
 
 bool fb_calendar_take_in(fb_calendar_tenant *t, const fb_calendar_from_where *from, bell_str text) {
     int64_t now_s = (int64_t)time(NULL);
-import im = {.t = t, .from = from, .change = {.deed = from->source == FB_CALENDAR_FROM_ROSTER ? FB_CALENDAR_DID_ROSTER:FB_CALENDAR_DID_IMPORT, .subject = from->file }, .from_s = fb_calendar_from(now_s), .to_s = fb_calendar_to(now_s), };
+    taking im = {.t = t,
+                 .from = from,
+                 .change = {.deed = from->source == FB_CALENDAR_FROM_ROSTER ? FB_CALENDAR_DID_ROSTER : FB_CALENDAR_DID_IMPORT, .subject = from->file},
+                 .from_s = fb_calendar_from(now_s),
+                 .to_s = fb_calendar_to(now_s),
+                 .steps = FB_CALENDAR_STEPS_MAX};
     fb_calendar c;
 
     if (fb_calendar_read(&c, text, t->zone, note, &im)) {

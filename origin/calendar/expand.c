@@ -19,6 +19,7 @@ typedef struct {
     icalcomponent *root;
     icaltimezone *own;
     int64_t from_s, to_s;
+    unsigned *steps; /* that may still be made */
     fb_calendar_when when;
     excluded *out_of; /* EXDATE, RECURRENCE-ID */
     size_t nout_of;
@@ -154,11 +155,15 @@ static bool walk(expansion *x, icalrecur_iterator *it, int64_t last_s) {
     struct icaltimetype t;
     bool ok = true;
 
-    for (int steps = 0; ok && !icaltime_is_null_time(t = icalrecur_iterator_next(it)); steps++) {
+    for (unsigned steps = 0; ok && !icaltime_is_null_time(t = icalrecur_iterator_next(it)); steps++) {
         t.is_date = x->when.start.local.is_date;
         if (fb_calendar_seconds(t, x->when.start.zone) > last_s) {
             break;
         }
+        if (*x->steps == 0) {
+            return refuse(x, "this calendar has more recurrences, with those that are over, than can be looked at");
+        }
+        --*x->steps;
         ok = steps < STEPS_MAX ? add_recurrence(x, t) : refuse(x, "its RRULE has too many recurrences");
     }
     return ok;
@@ -208,7 +213,7 @@ static bool add_date(expansion *x, icalproperty *p) {
         }
         end_s = end.at_s;
     } else if (is_period) {
-        end_s = start.at_s + icaldurationtype_as_int(v.period.duration);
+        end_s = start.at_s + fb_calendar_duration_s(v.period.duration);
     }
     if (end_s < start.at_s || end_s - start.at_s > 31 * 86400) {
         return refuse(x, "a period of its RDATE ends before it begins, or lasts longer than 31 days");
@@ -242,9 +247,9 @@ static bool expand_others(expansion *x, const fb_calendar_event *e) {
     return ok;
 }
 
-bool fb_calendar_expand(icalcomponent *root, const fb_calendar_event *e, icaltimezone *own, int64_t from_s, int64_t to_s, fb_calendar_spans *out,
-                        char why[FB_CALENDAR_WHY_BYTES]) {
-    expansion x = {.root = root, .own = own, .from_s = from_s, .to_s = to_s, .spans = out, .why = why};
+bool fb_calendar_expand(icalcomponent *root, const fb_calendar_event *e, icaltimezone *own, int64_t from_s, int64_t to_s, unsigned *steps,
+                        fb_calendar_spans *out, char why[FB_CALENDAR_WHY_BYTES]) {
+    expansion x = {.root = root, .own = own, .from_s = from_s, .to_s = to_s, .steps = steps, .spans = out, .why = why};
 
     memset(out, 0, sizeof *out);
     if (e->is_cancelled) {

@@ -14,6 +14,7 @@
 typedef struct {
     const fb_calendar_tenant *t;
     int64_t from_s, to_s;
+    unsigned steps;
     const char *uid; /* for sentences */
 } extension;
 
@@ -32,7 +33,7 @@ static bool extend_event(extension *x, const char *id, const char *ics) {
     bool ok = true;
 
     if (fb_calendar_read(&c, bell_str_of(ics), x->t->zone, note, x) && c.nevents == 1) {
-        if (fb_calendar_expand(c.root, &c.events[0], x->t->zone, x->from_s, x->to_s, &spans, why)) {
+        if (fb_calendar_expand(c.root, &c.events[0], x->t->zone, x->from_s, x->to_s, &x->steps, &spans, why)) {
             ok = fb_calendar_put_spans(x->t, id, x->from_s, x->to_s, &spans);
         } else {
             note(x, 0, true, why);
@@ -45,7 +46,7 @@ static bool extend_event(extension *x, const char *id, const char *ics) {
 
 static bool extend_tenant(const fb_settings *s, const char *name, int64_t now_s) {
     fb_calendar_tenant t = {0};
-    extension x = {&t, fb_calendar_from(now_s), fb_calendar_to(now_s), ""};
+    extension x = {&t, fb_calendar_from(now_s), fb_calendar_to(now_s), FB_CALENDAR_STEPS_MAX, ""};
     int64_t further_s = now_s + FURTHER_S;
     char further[24];
 
@@ -57,7 +58,7 @@ static bool extend_tenant(const fb_settings *s, const char *name, int64_t now_s)
                                   2, (const char *const[]){t.tenant, further})
                      : NULL;
     ok = r != NULL;
-    for (int row = 0; ok && row < PQntuples(r); row++) {
+    for (int row = 0; ok && x.steps > 0 && row < PQntuples(r); row++) { /* the rest the next time */
         x.uid = PQgetvalue(r, row, 1);
         ok = extend_event(&x, PQgetvalue(r, row, 0), PQgetvalue(r, row, 2));
     }

@@ -12,6 +12,10 @@
 #define TAIL              "END:VCALENDAR\r\n"
 #define WRITTEN_MAX_BYTES 262144
 
+/* of a time zone: rules, and how often the hours of one of them begin in two years */
+#define ZONE_RULES_MAX   32
+#define ZONE_CHANGES_MAX 4
+
 static const char *const kind_names[] = {NULL, "bell", "exam", "deadline"};
 
 typedef struct {
@@ -77,22 +81,51 @@ static icalcomponent *parse(reader *r, const fb_calendar_part *part, icalcompone
     return c;
 }
 
-/* A zone whose hours change more than a few times a year is none, and would be followed for long. */
+/* Hours that begin more than a few times a year are none of a zone, and would be followed for long: libical lays out a zone's rules for all years. */
+static bool is_seldom(struct icaltimetype start, struct icalrecurrencetype rule) {
+    struct icaltimetype t;
+    int n = 0;
+
+    start.zone = NULL;
+    rule.until = start;
+    rule.until.year += 2;
+    icalrecur_iterator *it = rule.freq == ICAL_YEARLY_RECURRENCE ? icalrecur_iterator_new(rule, start) : NULL;
+    while (it && n <= ZONE_CHANGES_MAX && !icaltime_is_null_time(t = icalrecur_iterator_next(it)) && t.year < start.year + 2) {
+        n++;
+    }
+    if (it) {
+        icalrecur_iterator_free(it);
+    }
+    return it && n <= ZONE_CHANGES_MAX;
+}
+
+static bool are_hours_right(icalcomponent *c, int *rules) {
+    bool ok = (icalcomponent_isa(c) == ICAL_XSTANDARD_COMPONENT || icalcomponent_isa(c) == ICAL_XDAYLIGHT_COMPONENT) &&
+              icalcomponent_get_first_property(c, ICAL_DTSTART_PROPERTY) && icalcomponent_get_first_property(c, ICAL_TZOFFSETTO_PROPERTY) &&
+              icalcomponent_get_first_property(c, ICAL_TZOFFSETFROM_PROPERTY);
+    struct icaltimetype start = icalcomponent_get_dtstart(c); /* not in the loop: a component has one place where it is looked through */
+
+    for (icalproperty *p = icalcomponent_get_first_property(c, ICAL_RRULE_PROPERTY); ok && p;
+         p = icalcomponent_get_next_property(c, ICAL_RRULE_PROPERTY)) {
+        ok = ++*rules <= ZONE_RULES_MAX && is_seldom(start, icalproperty_get_rrule(p));
+    }
+    return ok;
+}
+
 static bool is_zone_right(reader *r, const fb_calendar_part *part, icalcomponent *zone) {
     icalproperty *id = icalcomponent_get_first_property(zone, ICAL_TZID_PROPERTY);
     bool ok = id && icalproperty_get_tzid(id) && *icalproperty_get_tzid(id), has_hours = false;
+    int rules = 0;
 
-    for (icalcomponent *c = icalcomponent_get_first_component(zone, ICAL_ANY_COMPONENT); c;
+    for (icalcomponent *c = icalcomponent_get_first_component(zone, ICAL_ANY_COMPONENT); ok && c;
          c = icalcomponent_get_next_component(zone, ICAL_ANY_COMPONENT)) {
-        icalproperty *p = icalcomponent_get_first_property(c, ICAL_RRULE_PROPERTY);
-        ok = ok && (icalcomponent_isa(c) == ICAL_XSTANDARD_COMPONENT || icalcomponent_isa(c) == ICAL_XDAYLIGHT_COMPONENT) &&
-             icalcomponent_get_first_property(c, ICAL_DTSTART_PROPERTY) && icalcomponent_get_first_property(c, ICAL_TZOFFSETTO_PROPERTY) &&
-             icalcomponent_get_first_property(c, ICAL_TZOFFSETFROM_PROPERTY) && (!p || icalproperty_get_rrule(p).freq == ICAL_YEARLY_RECURRENCE);
+        ok = are_hours_right(c, &rules);
         has_hours = true;
     }
     if (!ok || !has_hours) {
         say(r, part->line, true,
-            "the time zone is wrong: expected a TZID, and STANDARD or DAYLIGHT with DTSTART, TZOFFSETFROM, TZOFFSETTO and at most a yearly RRULE");
+            "the time zone is wrong: expected a TZID, and STANDARD or DAYLIGHT with DTSTART, TZOFFSETFROM, TZOFFSETTO and at most an RRULE that is "
+            "yearly");
     }
     return ok && has_hours;
 }
@@ -117,6 +150,16 @@ static const char *uid_of(icalcomponent *c) {
     return uid ? uid : "";
 }
 
+static bool is_uid_right(const char *uid) {
+    size_t len = strlen(uid);
+    for (size_t i = 0; i < len; i++) { /* an escaped line feed is one by now */
+        if ((unsigned char)uid[i] < ' ' || uid[i] == 0x7F) {
+            return false;
+        }
+    }
+    return len > 0 && len <= FB_CALENDAR_UID_MAX;
+}
+
 static void add_events(reader *r) {
     fb_calendar *c = r->c;
 
@@ -124,8 +167,8 @@ static void add_events(reader *r) {
         const fb_calendar_part *part = &c->text.events[i];
         icalcomponent *event = parse(r, part, ICAL_VEVENT_COMPONENT);
         const char *uid = event ? uid_of(event) : "";
-        if (event && (!*uid || strlen(uid) > FB_CALENDAR_UID_MAX)) {
-            say(r, part->line, true, "the event has no UID of 1 to %d bytes", FB_CALENDAR_UID_MAX);
+        if (event && !is_uid_right(uid)) {
+            say(r, part->line, true, "the event has no UID of 1 to %d bytes, in one line", FB_CALENDAR_UID_MAX);
             icalcomponent_free(event);
             event = NULL;
         }

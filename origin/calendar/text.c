@@ -87,14 +87,25 @@ static bool is_used(bell_str name) {
     return false;
 }
 
+/* Of control characters only tabs: what is kept is printed, and written to logs. */
+static void add_line(bell_buf *out, bell_str line) {
+    size_t at = out->len;
+
+    bell_buf_add_str(out, line);
+    bell_buf_add(out, "\r\n", 2);
+    for (size_t i = at; !out->failed && i < at + line.len; i++) {
+        unsigned char byte = (unsigned char)out->p[i];
+        out->p[i] = (byte < ' ' && byte != '\t') || byte == 0x7F ? '?' : out->p[i];
+    }
+}
+
 static bool is_name(bell_str name, const char *what) {
     return bell_str_ieq(name, bell_str_of(what));
 }
 
 /* Of an event its own lines, of a time zone those of its STANDARD and DAYLIGHT, too. */
 static bool keep(reader *r) {
-    bell_buf_add_str(&r->out->text, bell_buf_str(&r->text));
-    bell_buf_add(&r->out->text, "\r\n", 2);
+    add_line(&r->out->text, bell_buf_str(&r->text));
     r->part->len = r->out->text.len - r->part->at;
     if (r->out->text.failed) {
         return refuse(r, "there is no memory for it");

@@ -1,5 +1,5 @@
 /* The lines of an iCalendar file (RFC 5545, section 3.1), before any library reads them: unfolded, bounded, and no more of them than is used. So a
- * mistake can be told with its line, and what nobody needs (descriptions, alarms, attachments) is not parsed at all. */
+ * mistake can be told with its line, and what nobody needs (descriptions, alarms, attachments) is not parsed at all. A control character is a '?'. */
 #ifndef FB_CALENDAR_TEXT_H
 #define FB_CALENDAR_TEXT_H
 

@@ -115,6 +115,11 @@ static int64_t days_between(struct icaltimetype a, struct icaltimetype b) {
     return (fb_calendar_seconds(b, utc) - fb_calendar_seconds(a, utc)) / DAY_S;
 }
 
+int64_t fb_calendar_duration_s(struct icaldurationtype d) {
+    int64_t seconds = ((int64_t)d.weeks * 7 + d.days) * DAY_S + (int64_t)d.hours * 3600 + (int64_t)d.minutes * 60 + d.seconds;
+    return d.is_neg ? -seconds : seconds;
+}
+
 static bool find_end(icalcomponent *root, icalcomponent *event, icaltimezone *own, fb_calendar_when *w, char why[FB_CALENDAR_WHY_BYTES]) {
     icalproperty *p = icalcomponent_get_first_property(event, ICAL_DTEND_PROPERTY);
     fb_calendar_time end = {.at_s = 0};
@@ -131,9 +136,7 @@ static bool find_end(icalcomponent *root, icalcomponent *event, icaltimezone *ow
     }
     p = icalcomponent_get_first_property(event, ICAL_DURATION_PROPERTY);
     if (p) {
-        struct icaldurationtype d = icalproperty_get_duration(p);
-        int64_t seconds = ((int64_t)d.weeks * 7 + d.days) * DAY_S + (int64_t)d.hours * 3600 + (int64_t)d.minutes * 60 + d.seconds;
-        seconds = d.is_neg ? -seconds : seconds;
+        int64_t seconds = fb_calendar_duration_s(icalproperty_get_duration(p));
         return w->start.local.is_date ? has_lasting_days(w, seconds / DAY_S, why) : has_lasting(w, seconds, why);
     }
     return w->start.local.is_date ? has_lasting_days(w, 1, why) : has_lasting(w, 0, why);

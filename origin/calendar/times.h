@@ -32,6 +32,9 @@ bool fb_calendar_when_of(icalcomponent *root, icalcomponent *event, icaltimezone
 /* The same length from another beginning, a local time in that zone. */
 int64_t fb_calendar_end_of(const fb_calendar_when *w, struct icaltimetype local, int64_t start_s);
 
+/* Less than 0 when it is negative. */
+int64_t fb_calendar_duration_s(struct icaldurationtype d);
+
 /* Unix seconds of a local time in a zone. */
 int64_t fb_calendar_seconds(struct icaltimetype local, icaltimezone *zone);
 

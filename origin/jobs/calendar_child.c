@@ -48,7 +48,7 @@ static int spawn(fb_child *child, char *const *argv, int out) {
     return why;
 }
 
-bool fb_child_start(fb_child *child, const fb_settings *s, const char *const *words) {
+bool fb_child_start(fb_child *child, const fb_settings *s, const char *const *words, int64_t until_ms) {
     char *argv[FB_CHILD_WORDS_MAX + 4] = {(char *)(uintptr_t) "firstbell", (char *)(uintptr_t) "-c", (char *)(uintptr_t)s->file};
     int ends[2];
 
@@ -70,6 +70,7 @@ bool fb_child_start(fb_child *child, const fb_settings *s, const char *const *wo
         return false;
     }
     child->fd = ends[0];
+    child->until_ms = until_ms;
     return true;
 }
 
@@ -114,9 +115,18 @@ bool fb_child_read(fb_child *child, int *code) {
     return true;
 }
 
+void fb_child_look(fb_child *child, int64_t now_ms) {
+    if (fb_child_runs(child) && now_ms >= child->until_ms) {
+        fb_log(FB_LOG_ERROR, "%s did not end in its time, and is killed", child->name);
+        child->until_ms = INT64_MAX;
+        kill(child->pid, SIGKILL);
+    }
+}
+
+/* One that has stopped, or heeds no signal, would be waited for in vain. */
 void fb_child_stop(fb_child *child) {
     if (fb_child_runs(child)) {
-        kill(child->pid, SIGTERM);
+        kill(child->pid, SIGKILL);
         reap(child);
     }
 }

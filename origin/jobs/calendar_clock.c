@@ -21,6 +21,8 @@
 #define PAUSE_MAX_MS   10000
 #define AWAY_TOLD_MS   60000
 #define FURTHER_DAYS   "370" /* as origin/calendar/extend.c has it */
+#define EXTEND_MOST_MS 3600000
+#define WARM_LATE_MS   60000 /* `firstbell warm` ends by itself when the event begins; so long after it, it does not any more */
 #define NEVER_MS       INT64_MAX
 #define TENANT_BYTES   64
 #define EDGE_BYTES     300
@@ -168,7 +170,7 @@ static bool tidy(fb_calendar_clock *k, int64_t clock_ms, bool *stale) {
 
 static bool start_extending(fb_calendar_clock *k) {
     snprintf(k->extend.name, sizeof k->extend.name, "calendar extend");
-    return fb_child_start(&k->extend, k->settings, (const char *const[]){"calendar", "extend", NULL});
+    return fb_child_start(&k->extend, k->settings, (const char *const[]){"calendar", "extend", NULL}, now_ms(CLOCK_MONOTONIC) + EXTEND_MOST_MS);
 }
 
 /* Once an hour, and when a calendar was changed: a district may have another time zone. */
@@ -214,7 +216,7 @@ static void warm_next_edge(fb_calendar_clock *k) {
         const char *const words[] = {"warm",          "--tenant", w->tenant,       "--courses", w->courses, "--edge", url,
                                      "--rate",        rate,       "--connections", connections, "--for",    seconds,  system_ca ? NULL : "--ca-file",
                                      s->warm_ca_file, NULL};
-        if (!fb_child_start(&w->child, s, words)) {
+        if (!fb_child_start(&w->child, s, words, w->until_ms + WARM_LATE_MS)) {
             return;
         }
     }
@@ -242,6 +244,8 @@ static bool claim_warming(fb_calendar_clock *k, int64_t clock_ms) {
 
 static void read_children(fb_calendar_clock *k, const struct pollfd *fds) {
     int code;
+    fb_child_look(&k->warm.child, now_ms(CLOCK_MONOTONIC));
+    fb_child_look(&k->extend, now_ms(CLOCK_MONOTONIC));
     if (fds[WAIT_WARM].revents && fb_child_read(&k->warm.child, &code)) {
         warm_next_edge(k);
         k->due = k->due || !fb_child_runs(&k->warm.child); /* perhaps another district's turn */

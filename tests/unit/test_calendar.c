@@ -41,7 +41,9 @@ static void lay_out(const char *file, const char *zone, char out[NOTES_BYTES], b
         fail_msg("%s", notes);
     }
     assert_true(c.nevents > 0);
-    bool ok = fb_calendar_expand(c.root, &c.events[0], fb_calendar_zone(zone), utc("2026-08-01T00:00Z"), utc("2027-09-01T00:00Z"), &spans, why);
+    unsigned steps = FB_CALENDAR_STEPS_MAX;
+    bool ok =
+        fb_calendar_expand(c.root, &c.events[0], fb_calendar_zone(zone), utc("2026-08-01T00:00Z"), utc("2027-09-01T00:00Z"), &steps, &spans, why);
     for (size_t i = 0; ok && i < spans.n; i++) {
         time_t at = (time_t)spans.all[i].start_s;
         size_t len = strlen(out);
@@ -113,6 +115,13 @@ static const struct {
     {"it is too far ahead", "UTC", BELL "DTSTART:20280901T080000Z\n" END, "", true},
     {"too often", "UTC", BELL "DTSTART:20260901T000000Z\nRRULE:FREQ=DAILY;BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23\n" END,
      "it takes place more than 4400 times within 400 days", true},
+    {"a period that lasts for ages", "UTC", EXAM "DTSTART:20260901T080000Z\nRDATE;VALUE=PERIOD:20260903T080000Z/P99999999W\n" END,
+     "a period of its RDATE ends before it begins, or lasts longer than 31 days", false},
+    {"a zone that began in 1601, as Outlook has it", "UTC",
+     "BEGIN:VTIMEZONE\nTZID:Eastern Standard Time\nBEGIN:STANDARD\nDTSTART:16011104T020000\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=11\n"
+     "TZOFFSETFROM:-0400\nTZOFFSETTO:-0500\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:16010311T020000\nRRULE:FREQ=YEARLY;BYDAY=2SU;BYMONTH=3\n"
+     "TZOFFSETFROM:-0500\nTZOFFSETTO:-0400\nEND:DAYLIGHT\nEND:VTIMEZONE\n" BELL "DTSTART;TZID=Eastern Standard Time:20260831T080000\n" END,
+     "2026-08-31T12:00Z+0", false},
     {"a zone that the file has, of an own name", "UTC",
      "BEGIN:VTIMEZONE\nTZID:School hours\nBEGIN:STANDARD\nDTSTART:19701101T020000\nRRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=1SU\nTZOFFSETFROM:-0300\n"
      "TZOFFSETTO:-0400\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:19700308T020000\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=2SU\nTZOFFSETFROM:-0400\n"
@@ -156,11 +165,33 @@ static void written_and_read(void **state) {
     }
 }
 
+/* What may be looked at is counted over all events of a file, also what is over long since. */
+static void steps_are_bounded(void **state) {
+    char *file = calendar_of(BELL "DTSTART:20000101T080000Z\nRRULE:FREQ=DAILY\n" END), notes[NOTES_BYTES] = "", why[FB_CALENDAR_WHY_BYTES] = "";
+    unsigned steps = 30000; /* days since then: 9,709 before the span, and 396 of it */
+    fb_calendar c;
+
+    (void)state;
+    assert_true(fb_calendar_read(&c, bell_str_of(file), fb_calendar_zone("UTC"), note, notes));
+    for (int again = 0; again < 3; again++) {
+        fb_calendar_spans spans;
+        bool ok = fb_calendar_expand(c.root, &c.events[0], fb_calendar_zone("UTC"), utc("2026-08-01T00:00Z"), utc("2027-09-01T00:00Z"), &steps,
+                                     &spans, why);
+        assert_int_equal(ok, again < 2);
+        assert_true(!ok || spans.n == 396);
+        free(spans.all);
+    }
+    assert_string_equal(why, "this calendar has more recurrences, with those that are over, than can be looked at");
+    assert_int_equal(steps, 0);
+    fb_calendar_fini(&c);
+    free(file);
+}
+
 static const struct {
     const char *what, *body, *notes;
 } refused[] = {
     {"no event", "", "0: there is no event in it"},
-    {"no UID", "BEGIN:VEVENT\nCATEGORIES:bell\nDTSTART:20260831T140000Z\n" END, "3: the event has no UID of 1 to 255 bytes"},
+    {"no UID", "BEGIN:VEVENT\nCATEGORIES:bell\nDTSTART:20260831T140000Z\n" END, "3: the event has no UID of 1 to 255 bytes, in one line"},
     {"no DTSTART", BELL END, "3: the event is wrong: it has no DTSTART"},
     {"no time", BELL "DTSTART:tomorrow\n" END, "3: the event is wrong: *"},
     {"no such day", BELL "DTSTART:20260231T140000Z\n" END, "3: the event is wrong: DTSTART is no time from 1970 to 2100"},
@@ -189,6 +220,22 @@ static const struct {
      "BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART:19700101T000000\nRRULE:FREQ=SECONDLY\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\nEND:STANDARD\n"
      "END:VTIMEZONE\n" BELL "DTSTART;TZID=X:20260831T140000\n" END,
      "3: the time zone is wrong: *"},
+    {"a zone whose rule is yearly and many times a year",
+     "BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART:19700101T000000\nRRULE:FREQ=YEARLY;BYDAY=SU\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\n"
+     "END:STANDARD\nEND:VTIMEZONE\n" BELL "DTSTART;TZID=X:20260831T140000\n" END,
+     "3: the time zone is wrong: *"},
+    {"each second of a year",
+     "BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART:19700101T000000\n"
+     "RRULE:FREQ=YEARLY;BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10;BYHOUR=1,2,3,4,5,6,7,8;BYMINUTE=0,15,30,45;BYSECOND=0,1,2,"
+     "3\n"
+     "TZOFFSETFROM:+0000\nTZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE\n" BELL "DTSTART;TZID=X:20260831T140000\n" END,
+     "3: the time zone is wrong: *"},
+    {"a second rule of a zone",
+     "BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART:19700101T000000\nRRULE:FREQ=YEARLY\nRRULE:FREQ=HOURLY\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\n"
+     "END:STANDARD\nEND:VTIMEZONE\n" BELL "DTSTART;TZID=X:20260831T140000\n" END,
+     "3: the time zone is wrong: *"},
+    {"a UID of two lines", "BEGIN:VEVENT\nUID:a\\nfirstbell: all is well\nCATEGORIES:bell\nDTSTART:20260831T140000Z\n" END,
+     "3: the event has no UID of 1 to 255 bytes, in one line"},
     {"two mistakes", BELL END "BEGIN:VEVENT\nUID:c\nCATEGORIES:exam\n" END,
      "3: the event is wrong: it has no DTSTART\n7: the event is wrong: it has no DTSTART"},
 };
@@ -260,7 +307,7 @@ static void zones_of_the_system(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recurrences),     cmocka_unit_test(written_and_read),    cmocka_unit_test(refusals),
-        cmocka_unit_test(kinds_of_events), cmocka_unit_test(zones_of_the_system),
+        cmocka_unit_test(kinds_of_events), cmocka_unit_test(zones_of_the_system), cmocka_unit_test(steps_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

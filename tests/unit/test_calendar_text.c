@@ -29,6 +29,8 @@ static const struct {
     {"an event within something else is none", HEAD "BEGIN:X\r\nBEGIN:VEVENT\r\nUID:2\r\nEND:VEVENT\r\nEND:X\r\n" TAIL, "", "", 0},
     {"of a zone all lines", HEAD "BEGIN:VTIMEZONE\r\nTZID:A\r\nBEGIN:STANDARD\r\nX-B:1\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n" TAIL, "",
      "BEGIN:VTIMEZONE\r\nTZID:A\r\nBEGIN:STANDARD\r\nX-B:1\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n", 0},
+    {"control characters", HEAD "BEGIN:VEVENT\r\nUID:\x01\x1b[31m\r1\x7f\r\nSUMMARY:a\tb\r\nEND:VEVENT\r\n" TAIL,
+     "BEGIN:VEVENT\r\nUID:??[31m?1?\r\nSUMMARY:a\tb\r\nEND:VEVENT\r\n", "", 2},
     {"two calendars, and a mark of the byte order", "\xEF\xBB\xBF" HEAD TAIL HEAD "BEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\n" TAIL,
      "BEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\n", "", 4},
 };
