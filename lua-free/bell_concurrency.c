@@ -7,6 +7,7 @@
 #define DIP            0.5
 #define STILL_AS_MANY  0.8 /* of the number before it sank */
 #define STILL_AS_SLOW  0.7 /* of what it took before the number was halved */
+#define SLOWER         1.5 /* times what it took then, though there are fewer: it has become slower meanwhile, and then says nothing of now */
 #define FOUND          0.8 /* a dip in which it takes so much of what it took in the one before has found nothing new */
 #define BASE_PART      0.2 /* how much a window that uses less than half of the number says of the time without a queue */
 #define DIP_EVERY_US   10000000
@@ -73,7 +74,7 @@ uint32_t bell_concurrency_limit(const bell_concurrency *c, const bell_concurrenc
 static bool is_slow_for_all(bell_concurrency *c, double took_us) {
     bool is_slow = took_us > c->before_us * STILL_AS_SLOW;
 
-    if (c->limit > c->before_limit * STILL_AS_MANY) {
+    if (c->limit > c->before_limit * STILL_AS_MANY || took_us > c->before_us * SLOWER) {
         c->before_limit = c->limit;
         c->before_us = took_us;
         return false;

@@ -147,6 +147,25 @@ static void follows_a_capacity_that_is_halved(void **state) {
     }
 }
 
+/* From eight workers to one, in the middle of it: what answers took before is no measure of what they take with half as many then. */
+static void follows_an_origin_that_loses_nearly_all(void **state) {
+    static const double noises[] = {0, 0.1, 0.2};
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(noises); i++) {
+        begin(8, 100000, noises[i], 60);
+        origin.demand = 70;
+        while (bell_concurrency_limit(&concurrency, &rule) > 24) {
+            step();
+        }
+        origin.workers = 1;
+        run(60000000);
+        assert_true(concurrency.limit < 25);
+        run(90000000);
+        assert_true(concurrency.limit < 16);
+    }
+}
+
 /* A database that is slow for everybody: fewer requests would make it no quicker. */
 static void a_slow_origin_is_asked_as_much(void **state) {
     (void)state;
@@ -261,7 +280,7 @@ int main(void) {
         cmocka_unit_test(a_slow_origin_is_asked_as_much), cmocka_unit_test(idle_times_change_nothing),
         cmocka_unit_test(what_is_not_used_does_not_grow), cmocka_unit_test(has_bounds),
         cmocka_unit_test(overloads_make_it_less),         cmocka_unit_test(a_few_overloads_are_not_for_their_number),
-        cmocka_unit_test(strange_times_are_passed_over),
+        cmocka_unit_test(strange_times_are_passed_over),  cmocka_unit_test(follows_an_origin_that_loses_nearly_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
