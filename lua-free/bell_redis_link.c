@@ -263,7 +263,7 @@ bool bell_redis_link_send(bell_redis_link *l, bell_redis_task *t, void (*own)(be
         bell_redis_rearm(r);
     }
     l->ac->ev.addWrite(l->ac->ev.data);
-    return true;
+    return true; // cppcheck-suppress memleak ; it is in the list
 }
 
 /* ---- a beginning */
@@ -332,7 +332,8 @@ static void greet(bell_redis_link *l) {
     l->state = BELL_REDIS_LINK_GREETING;
     if (o->password.len > 0) {
         char auth[2 * BELL_REDIS_SECRET_MAX + 64];
-        bool is_sent = bell_redis_link_send(l, NULL, signed_in, auth, write_auth(o, auth, sizeof auth));
+        size_t len = write_auth(o, auth, sizeof auth);
+        bool is_sent = bell_redis_link_send(l, NULL, signed_in, auth, len);
         explicit_bzero(auth, sizeof auth);
         if (!is_sent) {
             return;
