@@ -603,8 +603,8 @@ void ngx_http_bell_cache_loads_woken(ngx_http_bell_cache_zone_t *zone);
 
 /* ---- ngx_http_bell_cache_question.c: what is asked, as keys and rules */
 
-/* NGX_DECLINED: it has no key, and passes. */
-ngx_int_t ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx);
+/* NGX_OK: it is the cache's and has a key; NGX_DECLINED: it goes by. */
+ngx_int_t ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx);
 void ngx_http_bell_cache_ask_url(ngx_http_bell_cache_ctx_t *ctx);
 /* The key of the part that this byte is in. */
 ngx_int_t ngx_http_bell_cache_ask_part(ngx_http_bell_cache_ctx_t *ctx,

@@ -1,6 +1,7 @@
 
 /*
- * What a request asks for: the bytes of keys, and who shares an answer.
+ * What a request asks for: whether that is the cache's, the bytes of keys, and
+ * who shares an answer.
  */
 
 
@@ -20,6 +21,8 @@
 #define NGX_HTTP_BELL_CACHE_NOBODY  "\0nobody"
 
 
+static ngx_uint_t ngx_http_bell_cache_is_websocket(ngx_http_request_t *r);
+static ngx_int_t ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_host(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_target(ngx_http_bell_cache_ctx_t *ctx);
 static ngx_int_t ngx_http_bell_cache_raw_target(ngx_http_request_t *r,
@@ -33,12 +36,87 @@ static bool ngx_http_bell_cache_sent_field(void *data, bell_str name,
 static void ngx_http_bell_cache_control_in(ngx_http_bell_cache_ctx_t *ctx);
 
 
-/*
- * The key of what is for everybody.  What it is made of lives as long as the
- * request.
- */
+/* NGX_OK: it is the cache's; NGX_DECLINED: it goes by. */
 
 ngx_int_t
+ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    bell_cache_method    method;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    ctx->passed = 1;
+
+    method = bell_cache_method_of(ngx_http_bell_cache_str(&r->method_name));
+
+    if (method != BELL_CACHE_READ) {
+        ctx->asked.method = method;
+        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_METHOD,
+                                 BELL_OUTCOME_METHOD);
+
+        /* what it makes untrue is known by where it is */
+
+        rc = method == BELL_CACHE_UNSAFE ? ngx_http_bell_cache_ask(ctx)
+                                         : NGX_DECLINED;
+        ctx->asked.method = method;
+        ctx->unsafe = rc == NGX_OK;
+
+        return rc == NGX_ERROR ? NGX_ERROR : NGX_DECLINED;
+    }
+
+    /* a body, a condition that only the origin knows, or another protocol */
+
+    if (ngx_http_bell_cache_is_set(r, ctx->blcf->bypass)
+        || r->headers_in.content_length_n > 0 || r->headers_in.chunked
+        || r->headers_in.if_match || r->headers_in.if_unmodified_since
+        || ngx_http_bell_cache_is_websocket(r))
+    {
+        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_BYPASS,
+                                 BELL_OUTCOME_BYPASS);
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_bell_cache_ask(ctx);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_BYPASS,
+                                 BELL_OUTCOME_BYPASS);
+        ctx->status.detail = BELL_STR("key");
+    }
+
+    if (rc == NGX_OK) {
+        ctx->passed = 0;
+
+        if (ngx_http_bell_cache_is_set(r, ctx->blcf->exam)) {
+            ctx->exam = 1;
+        }
+    }
+
+    return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_bell_cache_is_websocket(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *upgrade;
+
+    upgrade = r->headers_in.upgrade;
+
+    return upgrade && upgrade->value.len == sizeof("websocket") - 1
+           && ngx_strncasecmp(upgrade->value.data, (u_char *) "websocket",
+                              sizeof("websocket") - 1)
+              == 0;
+}
+
+
+/*
+ * The key of what is for everybody.  What it is made of lives as long as the
+ * request.  NGX_DECLINED: there is none.
+ */
+
+static ngx_int_t
 ngx_http_bell_cache_ask(ngx_http_bell_cache_ctx_t *ctx)
 {
     long                  n;

@@ -26,8 +26,6 @@ static ngx_http_bell_cache_ctx_t *ngx_http_bell_cache_reader(
     ngx_http_request_t *r, ngx_http_bell_cache_loc_conf_t *blcf);
 static void ngx_http_bell_cache_reader_cleanup(void *data);
 static void ngx_http_bell_cache_forget(ngx_http_bell_cache_ctx_t *ctx);
-static ngx_int_t ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx);
-static ngx_uint_t ngx_http_bell_cache_is_websocket(ngx_http_request_t *r);
 static ngx_int_t ngx_http_bell_cache_find_any(ngx_http_bell_cache_ctx_t *ctx,
     bell_cache_hash *hash, bell_str key);
 static void ngx_http_bell_cache_purges_of(ngx_http_bell_cache_ctx_t *ctx);
@@ -184,81 +182,6 @@ ngx_http_bell_cache_leaves(ngx_http_bell_cache_ctx_t *ctx)
     if (ctx->flight.number) {
         ngx_http_bell_cache_leave(ctx->zone, ctx->bmcf->core, &ctx->flight);
     }
-}
-
-
-/* NGX_OK: it is the cache's; NGX_DECLINED: it goes by. */
-
-static ngx_int_t
-ngx_http_bell_cache_passes(ngx_http_bell_cache_ctx_t *ctx)
-{
-    ngx_int_t            rc;
-    bell_cache_method    method;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    ctx->passed = 1;
-
-    method = bell_cache_method_of(ngx_http_bell_cache_str(&r->method_name));
-
-    if (method != BELL_CACHE_READ) {
-        ctx->asked.method = method;
-        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_METHOD,
-                                 BELL_OUTCOME_METHOD);
-
-        /* what it makes untrue is known by where it is */
-
-        rc = method == BELL_CACHE_UNSAFE ? ngx_http_bell_cache_ask(ctx)
-                                         : NGX_DECLINED;
-        ctx->asked.method = method;
-        ctx->unsafe = rc == NGX_OK;
-
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_DECLINED;
-    }
-
-    /* a body, a condition that only the origin knows, or another protocol */
-
-    if (ngx_http_bell_cache_is_set(r, ctx->blcf->bypass)
-        || r->headers_in.content_length_n > 0 || r->headers_in.chunked
-        || r->headers_in.if_match || r->headers_in.if_unmodified_since
-        || ngx_http_bell_cache_is_websocket(r))
-    {
-        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_BYPASS,
-                                 BELL_OUTCOME_BYPASS);
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_http_bell_cache_ask(ctx);
-
-    if (rc == NGX_DECLINED) {
-        ngx_http_bell_cache_says(ctx, NGX_HTTP_BELL_CACHE_METRIC_BYPASS,
-                                 BELL_OUTCOME_BYPASS);
-        ctx->status.detail = BELL_STR("key");
-    }
-
-    if (rc == NGX_OK) {
-        ctx->passed = 0;
-
-        if (ngx_http_bell_cache_is_set(r, ctx->blcf->exam)) {
-            ctx->exam = 1;
-        }
-    }
-
-    return rc;
-}
-
-
-static ngx_uint_t
-ngx_http_bell_cache_is_websocket(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *upgrade;
-
-    upgrade = r->headers_in.upgrade;
-
-    return upgrade && upgrade->value.len == sizeof("websocket") - 1
-           && ngx_strncasecmp(upgrade->value.data, (u_char *) "websocket",
-                              sizeof("websocket") - 1)
-              == 0;
 }
 
 
