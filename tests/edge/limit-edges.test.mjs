@@ -76,8 +76,9 @@ test('what does not come back is spent once, at whichever edge; keys and distric
     assert.equal((await edges[0].ask('/hour', newKey())).status, 200);
     await passesExactly(20, edges, '/tenant');
     assert.equal((await edges[1].ask('/tenant', key, { headers: { host: 'south.example' } })).status, 200);
-    const names = (await redis.ask(['keys', 'rl:{*'])).split('\n');
-    assert.deepEqual([...new Set(names.map((name) => name.replace(/[0-9a-f]{32}$/, '')))].sort(), ['rl:{t1}:hour:', 'rl:{t1}:tenant:', 'rl:{t2}:tenant:']);
+    const kinds = async () => [...new Set((await redis.ask(['keys', 'rl:{*'])).split('\n').map((name) => name.replace(/[0-9a-f]{32}$/, '')))].sort();
+    await waitFor('all budgets to be in Redis', async () => (await kinds()).length === 3);
+    assert.deepEqual(await kinds(), ['rl:{t1}:hour:', 'rl:{t1}:tenant:', 'rl:{t2}:tenant:']);
 });
 
 test('no key leads to another district, however it is written', async () => {

@@ -9,9 +9,9 @@ import { test } from 'node:test';
 
 import { newPlace } from '../lib/place.mjs';
 import { waitFor } from '../lib/wait.mjs';
-import { counted, loadFair, NORTH, poolFigure, SOUTH } from './fair.mjs';
-import { startSlowOrigin } from './slow-origin.mjs';
-import { snapshot, startEdge, tenant } from './support.mjs';
+import { counted, loadFair, NORTH, poolFigure, SOUTH } from '../edge/fair.mjs';
+import { startSlowOrigin } from '../edge/slow-origin.mjs';
+import { snapshot, startEdge, tenant } from '../edge/support.mjs';
 
 const AGAIN_MS = 300; // who was refused comes again behind that
 const SECONDS = 180;
